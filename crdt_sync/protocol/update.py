@@ -1,0 +1,270 @@
+"""Reads the headers of a Yjs update (V1) and says whether it fits a state vector.
+
+No update with a gap may enter a document (`docs/design.md`, "No gap enters a document"). The rule is that of Yjs
+(`encoding.js`, `integrateStructs` and `readAndApplyDeleteSet`): a struct can be taken once its own predecessor, its
+origin, its right origin and its parent are there; a delete range once all that it deletes is there. Every step is
+linear in the update, but for a heap of those that wait.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from crdt_sync.errors import RemoteProtocolError
+from crdt_sync.protocol.wire import Reader, write_var_uint
+
+__all__ = [
+    "EMPTY_UPDATE",
+    "Id",
+    "Struct",
+    "Update",
+    "decode_state_vector",
+    "encode_state_vector",
+    "fits",
+    "read_update",
+]
+
+EMPTY_UPDATE = b"\x00\x00"
+"""The update that adds nothing: no structs and no deletes."""
+MAX_CLOCK = 2**32 - 1
+"""pycrdt counts clocks in 32 bits."""
+MAX_NESTING = 100
+"""How deep a JSON-like value may nest; the decoders of peers recurse."""
+
+Id: TypeAlias = tuple[int, int]
+"""(client id, clock)"""
+Struct: TypeAlias = tuple[int, int, tuple[Id, ...]]
+"""(clock, length in clock units, the ids that must be there first). Skips are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The headers of one update: its structs per client, in order, and the ranges (clock, length) it deletes."""
+
+    structs: Mapping[int, list[Struct]]
+    deletes: Mapping[int, list[tuple[int, int]]]
+
+    @property
+    def is_empty(self) -> bool:
+        """True if the update carries neither structs nor deletes."""
+        return not any(self.structs.values()) and not any(self.deletes.values())
+
+
+def decode_state_vector(data: bytes) -> dict[int, int]:
+    """Return client id → the next clock expected of it. Raises `RemoteProtocolError`."""
+    reader = Reader(data)
+    vector: dict[int, int] = {}
+    for _ in range(reader.count(entry_size=2)):
+        client = reader.var_uint()
+        vector[client] = _clock(reader)
+    _at_end(reader)
+    return vector
+
+
+def encode_state_vector(vector: Mapping[int, int]) -> bytes:
+    """Return the bytes of `vector`, the highest client id first as Yjs writes it."""
+    out = bytearray()
+    write_var_uint(out, len(vector))
+    for client in sorted(vector, reverse=True):
+        write_var_uint(out, client)
+        write_var_uint(out, vector[client])
+    return bytes(out)
+
+
+def read_update(data: bytes) -> Update:
+    """Read the headers of `data`. Raises `RemoteProtocolError` if it is not exactly one V1 update."""
+    reader = Reader(data)
+    structs: dict[int, list[Struct]] = {}
+    for _ in range(reader.count(entry_size=3)):
+        count = reader.count()
+        client = reader.var_uint()
+        clock = _clock(reader)
+        if client in structs:
+            raise RemoteProtocolError(f"client {client} stands twice in an update")
+        structs[client] = _read_structs(reader, count, clock)
+    deletes: dict[int, list[tuple[int, int]]] = {}
+    for _ in range(reader.count(entry_size=2)):
+        client = reader.var_uint()
+        ranges = deletes.setdefault(client, [])
+        for _ in range(reader.count(entry_size=2)):
+            clock = _clock(reader)
+            ranges.append((clock, _length(reader, clock)))
+    _at_end(reader)
+    return Update(structs, deletes)
+
+
+def fits(update: Update, state_vector: Mapping[int, int]) -> bool:
+    """Say whether a document at `state_vector` can take the whole of `update` at once."""
+    reached = dict(state_vector)
+    position = dict.fromkeys(update.structs, 0)
+    waiting: dict[int, list[tuple[int, int]]] = {}  # client → heap of (clock it must pass, client that waits)
+    ready = list(update.structs)
+    while ready:
+        client = ready.pop()
+        structs = update.structs[client]
+        missing: Id | None = None
+        for index in range(position[client], len(structs)):
+            clock, length, needs = structs[index]
+            known = reached.get(client, 0)
+            if clock > known:
+                return False  # only this list could have brought its own predecessor
+            missing = next((need for need in needs if need[1] >= reached.get(need[0], 0)), None)
+            if missing is not None:
+                position[client] = index
+                break
+            if clock + length > known:
+                reached[client] = clock + length
+        if missing is None:
+            position[client] = len(structs)
+        else:
+            heapq.heappush(waiting.setdefault(missing[0], []), (missing[1], client))
+        heap = waiting.get(client)
+        while heap and heap[0][0] < reached.get(client, 0):
+            ready.append(heapq.heappop(heap)[1])
+    if any(position[client] < len(structs) for client, structs in update.structs.items()):
+        return False
+    return all(
+        clock + length <= reached.get(client, 0)
+        for client, ranges in update.deletes.items()
+        for clock, length in ranges
+    )
+
+
+def _at_end(reader: Reader) -> None:
+    if reader.remaining:
+        raise RemoteProtocolError(f"{reader.remaining} bytes follow the end")
+
+
+def _clock(reader: Reader) -> int:
+    clock = reader.var_uint()
+    if clock > MAX_CLOCK:
+        raise RemoteProtocolError("a clock is larger than 32 bits")
+    return clock
+
+
+def _length(reader: Reader, clock: int) -> int:
+    length = reader.var_uint()
+    if clock + length > MAX_CLOCK:
+        raise RemoteProtocolError("a clock is larger than 32 bits")
+    return length
+
+
+def _id(reader: Reader) -> Id:
+    client = reader.var_uint()
+    return client, _clock(reader)
+
+
+def _read_structs(reader: Reader, count: int, clock: int) -> list[Struct]:
+    structs: list[Struct] = []
+    for _ in range(count):
+        info = reader.byte()
+        content = info & 0x1F
+        if content == 10:  # Skip: a hole in the update
+            clock += _length(reader, clock)
+            continue
+        if content == 0:  # GC: deleted and forgotten
+            needs: tuple[Id, ...] = ()
+            length = _length(reader, clock)
+        else:
+            needs = _read_needs(reader, info)
+            length = _read_content(reader, content)
+        if not length or clock + length > MAX_CLOCK:
+            raise RemoteProtocolError("a struct has a length out of range")
+        structs.append((clock, length, needs))
+        clock += length
+    return structs
+
+
+def _read_needs(reader: Reader, info: int) -> tuple[Id, ...]:
+    needs: tuple[Id, ...] = ()
+    if info & 0x80:
+        needs = (_id(reader),)
+    if info & 0x40:
+        needs = (*needs, _id(reader))
+    if not info & 0xC0:
+        if reader.var_uint() == 1:
+            reader.string()  # the name of a root
+        else:
+            needs = (_id(reader),)
+        if info & 0x20:
+            reader.string()  # the key in the parent map
+    return needs
+
+
+def _read_content(reader: Reader, content: int) -> int:
+    """Pass over the content and return its length in clock units."""
+    if content == 1:  # Deleted
+        return reader.var_uint()
+    if content == 2:  # JSON, of old documents
+        count = reader.count()
+        for _ in range(count):
+            reader.string()
+        return count
+    if content == 4:  # String: counted in UTF-16 units
+        text = reader.string()
+        return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
+    if content == 8:  # Any
+        count = reader.count()
+        for _ in range(count):
+            _skip_any(reader)
+        return count
+    if content == 3:  # Binary
+        reader.bytes()
+    elif content == 5:  # Embed
+        reader.string()
+    elif content == 6:  # Format
+        reader.string()
+        reader.string()
+    elif content == 7:  # Type
+        type_ref = reader.var_uint()
+        if type_ref > 6:
+            raise RemoteProtocolError(f"the unknown shared type {type_ref}")
+        if type_ref in (3, 5):  # XmlElement and XmlHook carry their name
+            reader.string()
+    elif content == 9:  # Doc
+        reader.string()
+        _skip_any(reader)
+    else:
+        raise RemoteProtocolError(f"the unknown content {content}")
+    return 1
+
+
+_FIXED_ANY = {127: 0, 126: 0, 124: 4, 123: 8, 122: 8, 121: 0, 120: 0}
+
+
+def _skip_any(reader: Reader) -> None:
+    """Pass over one value of lib0's Any encoding, without recursion."""
+    stack: list[tuple[int, bool]] = [(1, False)]  # a level each: (values still to come, each with a key before it?)
+    while stack:
+        left, keyed = stack[-1]
+        if not left:
+            stack.pop()
+            continue
+        stack[-1] = (left - 1, keyed)
+        if keyed:
+            reader.string()
+        kind = reader.byte()
+        if kind in _FIXED_ANY:
+            reader.skip(_FIXED_ANY[kind])
+        elif kind == 125:
+            _skip_var_int(reader)
+        elif kind == 119:
+            reader.string()
+        elif kind == 116:
+            reader.bytes()
+        elif kind in (117, 118):
+            if len(stack) > MAX_NESTING:
+                raise RemoteProtocolError(f"a value nests deeper than {MAX_NESTING}")
+            stack.append((reader.count(), kind == 118))
+        else:
+            raise RemoteProtocolError(f"the unknown value type {kind}")
+
+
+def _skip_var_int(reader: Reader) -> None:
+    for _ in range(8):  # 6 bits and 7 times 7: the 53 bits of a JavaScript integer and more
+        if reader.byte() < 0x80:
+            return
+    raise RemoteProtocolError("an integer is larger than 53 bits")

@@ -1,0 +1,1 @@
+"""The relay: an ASGI application that keeps rooms of Yjs documents."""
