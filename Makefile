@@ -18,8 +18,8 @@ setup: $(VENV)/ready tests/interop/node_modules/ready
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
-	$(BIN)/pip install --quiet --constraint constraints.txt hypothesis import-linter mypy pycrdt pytest ruff hatchling build
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[server]' --group dev
 	touch $@
 
 tests/interop/node_modules/ready: tests/interop/package-lock.json

@@ -24,6 +24,7 @@ __all__ = [
     "decode_state_vector",
     "encode_state_vector",
     "fits",
+    "reach",
     "read_update",
 ]
 
@@ -98,7 +99,15 @@ def read_update(data: bytes) -> Update:
 
 def fits(update: Update, state_vector: Mapping[int, int]) -> bool:
     """Say whether a document at `state_vector` can take the whole of `update` at once."""
-    reached = dict(state_vector)
+    return reach(update, state_vector) is not None
+
+
+def reach(update: Update, state_vector: Mapping[int, int]) -> dict[int, int] | None:
+    """Return the clocks that `update` moves in a document at `state_vector`, or None if it does not fit.
+
+    Put them into the vector once the update is applied, and it is the document's vector again.
+    """
+    reached = _Overlay(state_vector)
     position = dict.fromkeys(update.structs, 0)
     waiting: dict[int, list[tuple[int, int]]] = {}  # client → heap of (clock it must pass, client that waits)
     ready = list(update.structs)
@@ -108,29 +117,42 @@ def fits(update: Update, state_vector: Mapping[int, int]) -> bool:
         missing: Id | None = None
         for index in range(position[client], len(structs)):
             clock, length, needs = structs[index]
-            known = reached.get(client, 0)
+            known = reached.get(client)
             if clock > known:
-                return False  # only this list could have brought its own predecessor
-            missing = next((need for need in needs if need[1] >= reached.get(need[0], 0)), None)
+                return None  # only this list could have brought its own predecessor
+            missing = next((need for need in needs if need[1] >= reached.get(need[0])), None)
             if missing is not None:
                 position[client] = index
                 break
             if clock + length > known:
-                reached[client] = clock + length
+                reached.moved[client] = clock + length
         if missing is None:
             position[client] = len(structs)
         else:
             heapq.heappush(waiting.setdefault(missing[0], []), (missing[1], client))
         heap = waiting.get(client)
-        while heap and heap[0][0] < reached.get(client, 0):
+        while heap and heap[0][0] < reached.get(client):
             ready.append(heapq.heappop(heap)[1])
     if any(position[client] < len(structs) for client, structs in update.structs.items()):
-        return False
-    return all(
-        clock + length <= reached.get(client, 0)
-        for client, ranges in update.deletes.items()
-        for clock, length in ranges
-    )
+        return None
+    for client, ranges in update.deletes.items():
+        if any(clock + length > reached.get(client) for clock, length in ranges):
+            return None
+    return reached.moved
+
+
+class _Overlay:
+    """A state vector and what moved beyond it: a room of 10,000 client ids is not copied for each update."""
+
+    __slots__ = ("base", "moved")
+
+    def __init__(self, base: Mapping[int, int]) -> None:
+        self.base = base
+        self.moved: dict[int, int] = {}
+
+    def get(self, client: int) -> int:
+        moved = self.moved.get(client)
+        return self.base.get(client, 0) if moved is None else moved
 
 
 def _at_end(reader: Reader) -> None:

@@ -97,9 +97,20 @@ const decodeMessage = frame => {
   if (type === 102) return [type, decoding.readVarUint(decoding.createDecoder(decoding.readVarUint8Array(d)))]
   return [type]
 }
+// The entries one by one into a real Awareness, and what it then holds.
+const awareness = entries => {
+  const a = new Awareness(new Y.Doc()); clearInterval(a._checkInterval); a.setLocalState(null)
+  for (const [id, clock, state] of entries) {
+    const e = encoding.createEncoder()
+    encoding.writeVarUint(e, 1); encoding.writeVarUint(e, id); encoding.writeVarUint(e, clock); encoding.writeVarString(e, state)
+    applyAwarenessUpdate(a, encoding.toUint8Array(e), 'test')
+  }
+  return [...a.states].map(([id, state]) => [id, a.meta.get(id).clock, JSON.stringify(state)]).sort((x, y) => x[0] - y[0])
+}
+
 const doc = new Y.Doc()
 
-const calls = { fitCases, encodeMessage, decodeMessage }
+const calls = { awareness, fitCases, encodeMessage, decodeMessage }
 readline.createInterface({ input: process.stdin }).on('line', line => {
   const { call, argument } = JSON.parse(line)
   process.stdout.write(JSON.stringify(calls[call](argument)) + '\n')

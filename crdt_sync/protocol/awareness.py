@@ -1,0 +1,159 @@
+"""Who is here: the awareness table of y-protocols, with time as an argument and an owner for every client id.
+
+A client raises its clock with each state it announces, renews it every 15 s, and is outdated after 30 s. An entry
+is taken if its clock is higher, or if it is `null` at the clock that is known. Source: y-protocols `awareness.js`.
+
+The relay knows one thing more: which connection speaks for which client. Stock clients send back states that they
+were told, and `null` for peers whose renewal they missed; taking those from anyone would make presence flicker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+from crdt_sync.errors import RemoteProtocolError
+from crdt_sync.protocol.close_codes import CloseCode
+from crdt_sync.protocol.messages import AwarenessEntry
+from crdt_sync.protocol.wire import MAX_SAFE_INTEGER
+
+__all__ = ["GONE", "MAX_CLIENTS_PER_OWNER", "OUTDATED_AFTER_S", "RENEW_AFTER_S", "AwarenessTable", "LocalPresence"]
+
+GONE = "null"
+"""The state of a client that has left."""
+OUTDATED_AFTER_S = 30.0
+RENEW_AFTER_S = 15.0
+MAX_CLIENTS_PER_OWNER = 256
+"""One connection may speak for several clients, as a browser tab does for its neighbours, but not for any number."""
+
+
+@dataclass(slots=True)
+class _Known:
+    clock: int
+    state: str
+    owner: Hashable
+    outdated_at_s: float
+
+
+class AwarenessTable:
+    """The presence of the clients of one room. An owner is the connection that speaks for a client."""
+
+    __slots__ = ("_known", "_owned")
+
+    def __init__(self) -> None:
+        self._known: dict[int, _Known] = {}
+        self._owned: dict[Hashable, set[int]] = {}
+
+    def entries(self) -> tuple[AwarenessEntry, ...]:
+        """Return the presence of all clients that are here."""
+        return tuple(
+            AwarenessEntry(client, known.clock, known.state)
+            for client, known in self._known.items()
+            if known.state != GONE
+        )
+
+    def receive(self, entries: Iterable[AwarenessEntry], owner: Hashable, now_s: float) -> tuple[AwarenessEntry, ...]:
+        """Take what `owner` says and return what of it is news, renewals included: send that to everybody.
+
+        Entries for a client that another owner speaks for are passed over. Raises `RemoteProtocolError` if `owner`
+        speaks for too many clients.
+        """
+        news = []
+        for entry in entries:
+            known = self._known.get(entry.client_id)
+            if known is not None:
+                if known.owner is not None and known.owner != owner:
+                    continue
+                leaves = entry.state == GONE and known.state != GONE
+                if entry.clock < known.clock or (entry.clock == known.clock and not leaves):
+                    continue
+            elif entry.state == GONE:
+                continue
+            self._store(entry, owner, now_s)
+            news.append(entry)
+        return tuple(news)
+
+    def remove(self, owner: Hashable, now_s: float) -> tuple[AwarenessEntry, ...]:
+        """Forget whom `owner` spoke for, as its connection is gone, and return the entries that say so."""
+        return tuple(self._leave(client, now_s) for client in self._owned.pop(owner, ()))
+
+    def expire(self, now_s: float) -> tuple[AwarenessEntry, ...]:
+        """Remove the clients that have not renewed for 30 s, and return the entries that say so."""
+        outdated = [client for client, known in self._known.items() if known.outdated_at_s <= now_s]
+        gone = []
+        for client in outdated:
+            known = self._known[client]
+            if known.state == GONE:
+                del self._known[client]  # whoever still repeats the old state has been told by now
+            else:
+                self._owned[known.owner].discard(client)
+                gone.append(self._leave(client, now_s))
+        return tuple(gone)
+
+    def next_expiry_s(self) -> float | None:
+        """Return when `expire` has something to do, or None."""
+        return min((known.outdated_at_s for known in self._known.values()), default=None)
+
+    def _store(self, entry: AwarenessEntry, owner: Hashable, now_s: float) -> None:
+        gone = entry.state == GONE
+        owned = self._owned.setdefault(owner, set())
+        if gone:
+            owned.discard(entry.client_id)
+        elif entry.client_id not in owned:
+            if len(owned) >= MAX_CLIENTS_PER_OWNER:
+                raise RemoteProtocolError("one connection announces too many clients", close_code=CloseCode.POLICY)
+            owned.add(entry.client_id)
+        self._known[entry.client_id] = _Known(
+            entry.clock, entry.state, None if gone else owner, now_s + OUTDATED_AFTER_S
+        )
+
+    def _leave(self, client: int, now_s: float) -> AwarenessEntry:
+        """Keep the clock for a while, so that nobody's echo of the old state brings the client back."""
+        clock = min(self._known[client].clock + 1, MAX_SAFE_INTEGER)
+        self._known[client] = _Known(clock, GONE, None, now_s + OUTDATED_AFTER_S)
+        return AwarenessEntry(client, clock, GONE)
+
+
+class LocalPresence:
+    """The presence of this client: a state of its own, a clock that only rises, and when to renew."""
+
+    __slots__ = ("_clock", "_renew_at_s", "_state", "client_id")
+
+    def __init__(self, client_id: int) -> None:
+        self.client_id = client_id
+        self._clock = 0
+        self._state = GONE
+        self._renew_at_s: float | None = None
+
+    @property
+    def state(self) -> str:
+        """What was set last, as JSON text; `"null"` if nothing is shown."""
+        return self._state
+
+    def set(self, state: str, now_s: float) -> AwarenessEntry:
+        """Take `state` (JSON text) and return the entry to send."""
+        self._state = state
+        return self.announce(now_s)
+
+    def announce(self, now_s: float) -> AwarenessEntry:
+        """Return the entry to send now: after a connect, or as the renewal."""
+        self._clock += 1
+        self._renew_at_s = None if self._state == GONE else now_s + RENEW_AFTER_S
+        return AwarenessEntry(self.client_id, self._clock, self._state)
+
+    def leave(self) -> AwarenessEntry:
+        """Return the entry that takes leave. The state is kept for the next connection."""
+        self._clock += 1
+        return AwarenessEntry(self.client_id, self._clock, GONE)
+
+    def renewal_due_s(self) -> float | None:
+        """Return when `announce` must be called, or None."""
+        return self._renew_at_s
+
+    def contradicts(self, entry: AwarenessEntry) -> bool:
+        """Say whether `entry` is about this client and not what it said: then `announce` speaks again, louder."""
+        if entry.client_id != self.client_id or entry.clock < self._clock:
+            return False
+        said = entry.clock == self._clock and entry.state == self._state
+        self._clock = entry.clock
+        return not said and self._state != GONE
