@@ -9,7 +9,7 @@ linear in the update, but for a heap of those that wait.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -25,7 +25,9 @@ __all__ = [
     "encode_state_vector",
     "fits",
     "reach",
+    "read_struct",
     "read_update",
+    "take_structs",
 ]
 
 EMPTY_UPDATE = b"\x00\x00"
@@ -108,37 +110,47 @@ def reach(update: Update, state_vector: Mapping[int, int]) -> dict[int, int] | N
     Put them into the vector once the update is applied, and it is the document's vector again.
     """
     reached = _Overlay(state_vector)
-    position = dict.fromkeys(update.structs, 0)
-    waiting: dict[int, list[tuple[int, int]]] = {}  # client → heap of (clock it must pass, client that waits)
-    ready = list(update.structs)
-    while ready:
-        client = ready.pop()
-        structs = update.structs[client]
-        missing: Id | None = None
-        for index in range(position[client], len(structs)):
-            clock, length, needs = structs[index]
-            known = reached.get(client)
-            if clock > known:
-                return None  # only this list could have brought its own predecessor
-            missing = next((need for need in needs if need[1] >= reached.get(need[0])), None)
-            if missing is not None:
-                position[client] = index
-                break
-            if clock + length > known:
-                reached.moved[client] = clock + length
-        if missing is None:
-            position[client] = len(structs)
-        else:
-            heapq.heappush(waiting.setdefault(missing[0], []), (missing[1], client))
-        heap = waiting.get(client)
-        while heap and heap[0][0] < reached.get(client):
-            ready.append(heapq.heappop(heap)[1])
-    if any(position[client] < len(structs) for client, structs in update.structs.items()):
+    if take_structs(update.structs, reached.get, reached.moved.__setitem__) is not None:
         return None
     for client, ranges in update.deletes.items():
         if any(clock + length > reached.get(client) for clock, length in ranges):
             return None
     return reached.moved
+
+
+def take_structs(
+    structs_of: Mapping[int, list[Struct]], reached: Callable[[int], int], move: Callable[[int, int], object]
+) -> int | None:
+    """Take all structs in an order that fits; return None, or a client whose structs cannot all be taken.
+
+    `reached` returns the clock that a client has reached, and `move` raises it, once for each struct beyond it.
+    """
+    position = dict.fromkeys(structs_of, 0)
+    waiting: dict[int, list[tuple[int, int]]] = {}  # client → heap of (clock it must pass, client that waits)
+    ready = list(structs_of)
+    while ready:
+        client = ready.pop()
+        structs = structs_of[client]
+        missing: Id | None = None
+        for index in range(position[client], len(structs)):
+            clock, length, needs = structs[index]
+            known = reached(client)
+            if clock > known:
+                return client  # only this list could have brought its own predecessor
+            missing = next((need for need in needs if need[1] >= reached(need[0])), None)
+            if missing is not None:
+                position[client] = index
+                break
+            if clock + length > known:
+                move(client, clock + length)
+        if missing is None:
+            position[client] = len(structs)
+        else:
+            heapq.heappush(waiting.setdefault(missing[0], []), (missing[1], client))
+        heap = waiting.get(client)
+        while heap and heap[0][0] < reached(client):
+            ready.append(heapq.heappop(heap)[1])
+    return next((client for client, structs in structs_of.items() if position[client] < len(structs)), None)
 
 
 class _Overlay:
@@ -182,22 +194,28 @@ def _id(reader: Reader) -> Id:
 def _read_structs(reader: Reader, count: int, clock: int) -> list[Struct]:
     structs: list[Struct] = []
     for _ in range(count):
-        info = reader.byte()
-        content = info & 0x1F
-        if content == 10:  # Skip: a hole in the update
-            clock += _length(reader, clock)
-            continue
-        if content == 0:  # GC: deleted and forgotten
-            needs: tuple[Id, ...] = ()
-            length = _length(reader, clock)
-        else:
-            needs = _read_needs(reader, info)
-            length = _read_content(reader, content)
-        if not length or clock + length > MAX_CLOCK:
-            raise RemoteProtocolError("a struct has a length out of range")
-        structs.append((clock, length, needs))
+        length, needs = read_struct(reader, clock)
+        if needs is not None:
+            structs.append((clock, length, needs))
         clock += length
     return structs
+
+
+def read_struct(reader: Reader, clock: int) -> tuple[int, tuple[Id, ...] | None]:
+    """Read one struct that starts at `clock`: its length and what it needs, None for a Skip (a hole in the update)."""
+    info = reader.byte()
+    content = info & 0x1F
+    if content == 10:
+        return _length(reader, clock), None
+    if content == 0:  # GC: deleted and forgotten
+        needs: tuple[Id, ...] = ()
+        length = _length(reader, clock)
+    else:
+        needs = _read_needs(reader, info)
+        length = _read_content(reader, content)
+    if not length or clock + length > MAX_CLOCK:
+        raise RemoteProtocolError("a struct has a length out of range")
+    return length, needs
 
 
 def _read_needs(reader: Reader, info: int) -> tuple[Id, ...]:

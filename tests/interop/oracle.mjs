@@ -108,9 +108,15 @@ const awareness = entries => {
   return [...a.states].map(([id, state]) => [id, a.meta.get(id).clock, JSON.stringify(state)]).sort((x, y) => x[0] - y[0])
 }
 
+const applyAll = updates => {
+  const d = new Y.Doc()
+  for (const u of updates) Y.applyUpdate(d, bytes(u))
+  return { pending: Boolean(d.store.pendingStructs || d.store.pendingDs), m: d.getMap('m').toJSON(), t: d.getText('t').toString() }
+}
+
 const doc = new Y.Doc()
 
-const calls = { awareness, fitCases, encodeMessage, decodeMessage }
+const calls = { applyAll, awareness, fitCases, encodeMessage, decodeMessage }
 readline.createInterface({ input: process.stdin }).on('line', line => {
   const { call, argument } = JSON.parse(line)
   process.stdout.write(JSON.stringify(calls[call](argument)) + '\n')

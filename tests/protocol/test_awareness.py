@@ -31,7 +31,8 @@ said = st.lists(
 def test_one_owner_sees_what_y_protocols_sees(yjs: Yjs, entries: list[AwarenessEntry]) -> None:
     """Each entry in a message of its own, into our table and into the real one.
 
-    All clients are known at first: a `null` of one never heard of is not kept, so that nobody fills the table with them.
+    All clients are known at first: a `null` of one never heard of is not kept, so that nobody fills
+    the table with them.
     """
     table = AwarenessTable()
     entries = [*(entry(client, 1) for client in (1, 2, 3)), *entries]

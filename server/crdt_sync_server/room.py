@@ -1,0 +1,327 @@
+"""One room: what arrives goes in, what is to be done comes out, in order. No I/O, and time is an argument.
+
+A turn has two halves with the commit between them, which is what makes "whatever anyone has seen is durable" hold:
+
+    take     check and apply what has arrived; presence and hang-ups may go out at once
+    (commit  the host stores `turn.update`; if that fails, the room is dropped and nobody has seen anything)
+    release  only now every send of content: the batch to those in step, step 1, step 2, and the barriers' echoes
+
+You must not take again before you have released, so the document never holds more than is stored when content leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from pycrdt import Doc, TransactionEvent
+
+from crdt_sync.errors import RemoteProtocolError
+from crdt_sync.protocol.awareness import OUTDATED_AFTER_S, AwarenessTable
+from crdt_sync.protocol.close_codes import CloseCode
+from crdt_sync.protocol.messages import AwarenessEntry, Barrier, Message, SyncStep1, SyncStep2, SyncUpdate, encode
+from crdt_sync.protocol.session import (
+    Answer,
+    Ask,
+    Close,
+    Echo,
+    Effect,
+    Presence,
+    Role,
+    Session,
+    Take,
+    TellPresence,
+)
+from crdt_sync.protocol.update import decode_state_vector, encode_state_vector, reach, read_update
+
+__all__ = [
+    "Arrival",
+    "Content",
+    "Frame",
+    "HangUp",
+    "Joined",
+    "Left",
+    "Output",
+    "PresenceOf",
+    "Received",
+    "Room",
+    "RoomBroken",
+    "Turn",
+]
+
+MAX_DOCUMENT_BYTES = 512 * 1024 * 1024
+"""The default bound of what is stored of one room, in bytes."""
+
+
+Peer = TypeVar("Peer", bound=Hashable)
+
+
+class RoomBroken(Exception):
+    """The document may be half changed. Drop the room, close its peers with 1011 and load it again.
+
+    `culprit` is the peer whose message did it.
+    """
+
+    def __init__(self, message: str, culprit: Hashable = None) -> None:
+        super().__init__(message)
+        self.culprit = culprit
+
+
+@dataclass(frozen=True, slots=True)
+class Joined(Generic[Peer]):
+    """A peer is in; its session starts."""
+
+    peer: Peer
+
+
+@dataclass(frozen=True, slots=True)
+class Received(Generic[Peer]):
+    """A peer said this."""
+
+    peer: Peer
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Left(Generic[Peer]):
+    """A peer's connection is gone."""
+
+    peer: Peer
+
+
+Arrival: TypeAlias = Joined[Peer] | Received[Peer] | Left[Peer]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame(Generic[Peer]):
+    """Send this to one peer."""
+
+    peer: Peer
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Content(Generic[Peer]):
+    """Send this update to these peers; `moved` are the clocks that it moved in the document's state vector."""
+
+    update: bytes
+    moved: dict[int, int]
+    peers: tuple[Peer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceOf(Generic[Peer]):
+    """Tell these peers who is here."""
+
+    entries: tuple[AwarenessEntry, ...]
+    peers: tuple[Peer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp(Generic[Peer]):
+    """Close this peer's connection; it is no longer in the room."""
+
+    peer: Peer
+    code: CloseCode
+    reason: str
+
+
+Output: TypeAlias = Frame[Peer] | Content[Peer] | PresenceOf[Peer] | HangUp[Peer]
+
+
+@dataclass(slots=True)
+class Turn(Generic[Peer]):
+    """What one take gave: `at_once` may go out now, `update` (if any) must be durable before `release`."""
+
+    at_once: list[Output[Peer]] = field(default_factory=list)
+    update: bytes | None = None
+    moved: dict[int, int] = field(default_factory=dict)
+    after_commit: list[tuple[Peer, Ask | Answer | Echo]] = field(default_factory=list)
+
+
+class Room(Generic[Peer]):
+    """The document of a room, its peers' sessions and their presence."""
+
+    def __init__(self, *, max_document_bytes: int = MAX_DOCUMENT_BYTES) -> None:
+        self._doc: Doc[Any] = Doc()
+        self._produced: list[bytes] = []
+        self._subscription = self._doc.observe(self._on_transaction)
+        self._vector: dict[int, int] = {}
+        self._sessions: dict[Peer, Session] = {}
+        self._presence = AwarenessTable()
+        self._presence_due_s = float("inf")
+        self._answers: dict[bytes, bytes] = {}  # state vector → step 2, for the document as it stands
+        self._max_document_bytes = max_document_bytes
+        self.size_bytes = 0
+        """The bytes of all updates that were loaded and taken."""
+
+    def _on_transaction(self, event: TransactionEvent) -> None:
+        self._produced.append(event.update)
+
+    # Loading
+
+    def restore(self, update: bytes) -> None:
+        """Apply one stored update, before anyone joins. Raises `RoomBroken` if the bytes are no update."""
+        try:
+            self._doc.apply_update(update)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+            raise RoomBroken(f"a stored update cannot be applied: {error}") from error
+        self._produced.clear()
+        self.size_bytes += len(update)
+
+    def restored(self) -> None:
+        """Say that all is loaded."""
+        self._vector = decode_state_vector(self._doc.get_state())
+
+    # The two halves of a turn
+
+    def take(self, arrivals: Iterable[Arrival[Peer]], now_s: float) -> Turn[Peer]:
+        """Check and apply what has arrived. Raises `RoomBroken`."""
+        turn: Turn[Peer] = Turn()
+        culprit: Peer | None = None
+        try:
+            with self._doc.transaction():
+                for arrival in arrivals:
+                    culprit = arrival.peer
+                    self._receive(arrival, turn, now_s)
+        except BaseException as error:  # a panic of the compiled code is a BaseException; nothing here awaits
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+            raise RoomBroken(f"{type(error).__name__}: {error}", culprit) from error
+        if self._produced:
+            (turn.update,) = self._produced  # one transaction, one update: the batch comes merged
+            self._produced.clear()
+            self._answers.clear()
+            self.size_bytes += len(turn.update)
+        return turn
+
+    def expire(self, now_s: float) -> Turn[Peer]:
+        """Return what follows from time alone; commit and release it like any turn."""
+        turn: Turn[Peer] = Turn()
+        for peer, session in list(self._sessions.items()):
+            self._do(peer, session.expire(now_s), turn, now_s)
+        gone = self._presence.expire(now_s)
+        self._tell(gone, turn)
+        self._presence_due_s = self._presence.next_expiry_s() or float("inf")
+        return turn
+
+    def is_due(self, now_s: float) -> bool:
+        """Say whether `expire` has something to do."""
+        return self._presence_due_s <= now_s or any(
+            deadline is not None and deadline <= now_s
+            for deadline in (session.deadline_s() for session in self._sessions.values())
+        )
+
+    def release(self, turn: Turn[Peer]) -> list[Output[Peer]]:
+        """Return the sends of content of a turn whose update is durable."""
+        outputs: list[Output[Peer]] = []
+        if turn.update is not None:
+            in_step = tuple(peer for peer, session in self._sessions.items() if session.may_send)
+            outputs.append(Content(turn.update, turn.moved, in_step))
+        for peer, effect in turn.after_commit:
+            if peer not in self._sessions:
+                continue
+            match effect:
+                case Ask():
+                    outputs.append(Frame(peer, encode(SyncStep1(self._doc.get_state()))))
+                case Answer(state_vector=state_vector):
+                    outputs.append(Frame(peer, self.answer(state_vector)))
+                    self._sessions[peer].answered()
+                case Echo(number=number):
+                    outputs.append(Frame(peer, encode(Barrier(number))))
+        return outputs
+
+    # What the host asks
+
+    def answer(self, state_vector: bytes) -> bytes:
+        """Return the frame of step 2 for an encoded state vector. After a restart a thousand clients ask the same."""
+        frame = self._answers.get(state_vector)
+        if frame is None:
+            frame = self._answers[state_vector] = encode(SyncStep2(self._doc.get_update(state_vector)))
+        return frame
+
+    def catch_up(self, state_vector: Mapping[int, int]) -> bytes:
+        """Return the frame of one update with all that `state_vector` lacks."""
+        return encode(SyncUpdate(self._doc.get_update(encode_state_vector(state_vector))))
+
+    def vector(self) -> dict[int, int]:
+        """Return a copy of the document's state vector."""
+        return dict(self._vector)
+
+    def whole(self) -> bytes:
+        """Return the document as one update."""
+        return self._doc.get_update()
+
+    # Inside
+
+    def _receive(self, arrival: Arrival[Peer], turn: Turn[Peer], now_s: float) -> None:
+        peer = arrival.peer
+        match arrival:
+            case Joined():
+                session = self._sessions[peer] = Session(Role.RELAY)
+                self._do(peer, (*session.start(), TellPresence()), turn, now_s)
+            case Left():
+                self._forget(peer, turn, now_s)
+            case Received(message=message):
+                if peer in self._sessions:
+                    self._do(peer, self._sessions[peer].receive(message), turn, now_s)
+
+    def _do(self, peer: Peer, effects: Iterable[Effect], turn: Turn[Peer], now_s: float) -> None:
+        for effect in effects:
+            try:
+                self._do_one(peer, effect, turn, now_s)
+            except RemoteProtocolError as error:
+                self._hang_up(peer, CloseCode(error.close_code), str(error), turn, now_s)
+            if peer not in self._sessions:
+                return
+
+    def _do_one(self, peer: Peer, effect: Effect, turn: Turn[Peer], now_s: float) -> None:
+        match effect:
+            case Take():
+                self._do(peer, self._take(peer, effect, turn, now_s), turn, now_s)
+            case Answer(state_vector=state_vector):
+                canonical = encode_state_vector(decode_state_vector(state_vector))  # peers write it in any order
+                turn.after_commit.append((peer, Answer(canonical)))
+            case Ask() | Echo():
+                turn.after_commit.append((peer, effect))
+            case Presence(entries=entries):
+                self._presence_due_s = min(self._presence_due_s, now_s + OUTDATED_AFTER_S)
+                self._tell(self._presence.receive(entries, peer, now_s), turn)
+            case TellPresence():
+                if here := self._presence.entries():
+                    turn.at_once.append(PresenceOf(here, (peer,)))
+            case Close(code=code, reason=reason):
+                self._hang_up(peer, code, reason, turn, now_s)
+
+    def _take(self, peer: Peer, take: Take, turn: Turn[Peer], now_s: float) -> tuple[Effect, ...]:
+        session = self._sessions[peer]
+        header = read_update(take.update)
+        moved = reach(header, self._vector)
+        if moved is None:
+            return session.gapped(take, now_s)
+        if not header.is_empty:
+            if self.size_bytes + len(take.update) > self._max_document_bytes:
+                raise RemoteProtocolError("the document is full", close_code=CloseCode.TOO_BIG)
+            try:
+                self._doc.apply_update(take.update)
+            except ValueError as error:
+                self.restored()  # what it may have left there must not be forgotten
+                raise RemoteProtocolError("an update that the document cannot take") from error
+            self._vector.update(moved)
+            turn.moved.update(moved)
+        return session.taken(take, now_s)
+
+    def _tell(self, entries: tuple[AwarenessEntry, ...], turn: Turn[Peer]) -> None:
+        if entries:
+            turn.at_once.append(PresenceOf(entries, tuple(self._sessions)))
+
+    def _hang_up(self, peer: Peer, code: CloseCode, reason: str, turn: Turn[Peer], now_s: float) -> None:
+        turn.at_once.append(HangUp(peer, code, reason))
+        self._forget(peer, turn, now_s)
+
+    def _forget(self, peer: Peer, turn: Turn[Peer], now_s: float) -> None:
+        if self._sessions.pop(peer, None) is not None:
+            self._tell(self._presence.remove(peer, now_s), turn)
