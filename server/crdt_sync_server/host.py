@@ -1,0 +1,323 @@
+"""Runs the rooms: one ordered loop each, from the first who joins until it has been idle long enough.
+
+    loading ──► open ──► (idle) closing
+       └─ a failed load is an error to all who wait, never an empty document
+
+A room leaves the host in the same step in which it finds its inbox empty, so nobody enters a room that is gone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import anyio
+from anyio.abc import TaskGroup
+
+from crdt_sync.protocol.close_codes import CloseCode
+from crdt_sync.protocol.messages import Awareness, Message, encode
+from crdt_sync_server.errors import RelayError, StoreError
+from crdt_sync_server.outbox import Outbox, Tail
+from crdt_sync_server.ports import Store
+from crdt_sync_server.room import (
+    Arrival,
+    Content,
+    Frame,
+    HangUp,
+    Joined,
+    Left,
+    Output,
+    PresenceOf,
+    Received,
+    Room,
+    RoomBroken,
+    Turn,
+)
+
+__all__ = ["Host", "HostedRoom", "Stopping"]
+
+SWEEP_EVERY_S = 1.0
+SPEAK_AFTER_S = 20.0
+"""A stock client closes after 30 s without a message; pings do not count."""
+STOP_WITHIN_S = 10.0
+MAX_INBOX_BYTES_PER_PEER = 1024 * 1024
+"""A peer is not read from while more than this waits for its room's next turn."""
+SEGMENT_BYTES = 1024 * 1024
+"""A cold room is loaded with a yield after so many bytes, so that it does not stop the others."""
+COMPACT_AFTER_UPDATES = 500
+COMPACT_IDLE_AFTER_UPDATES = 20
+
+logger = logging.getLogger("crdt_sync_server")
+
+
+class Stopping(RelayError):
+    """The relay is shutting down."""
+
+    close_code = CloseCode.GOING_AWAY
+
+
+class Peer(Protocol, Hashable):
+    """What the host needs of a connection."""
+
+    outbox: Outbox
+    last_sent_s: float
+
+    def hang_up(self, code: CloseCode, reason: str) -> None:
+        """Close after what waits has been sent."""
+
+
+class HostedRoom:
+    """A room with its loop, its inbox and its place in the store."""
+
+    def __init__(self, name: str, host: Host) -> None:
+        self.name = name
+        self._host = host
+        self._room: Room[Peer] = Room()
+        self.tail = Tail()
+        self._inbox: list[Arrival[Peer]] = []
+        self._inbox_bytes: dict[Peer, int] = {}
+        self._work = anyio.Event()
+        self._taken = anyio.Event()
+        self._loaded = anyio.Event()
+        self._released = anyio.Event()
+        self._settled = True
+        self._failure: RelayError | None = None
+        self._peers: set[Peer] = set()
+        self._expected = 0  # who has asked for the room and is not in yet
+        self._idle_since_s = host.now()
+        self._due = False
+        self._position = 0
+        self._log_length = 0
+        self._log_bytes = 0
+        self._stored_bytes = 0
+
+    # For connections
+
+    async def enter(self, peer: Peer) -> None:
+        """Bring `peer` in, once the room is loaded. Raises `RelayError` if it cannot be loaded."""
+        self._expected += 1
+        try:
+            await self._loaded.wait()
+        finally:
+            self._expected -= 1
+        if self._failure is not None:
+            raise self._failure
+        self._peers.add(peer)
+        self._put(Joined(peer))
+
+    def leave(self, peer: Peer) -> None:
+        """Take `peer` out; nothing more is sent to it but its close."""
+        if peer in self._peers:
+            self._peers.discard(peer)
+            self._inbox_bytes.pop(peer, None)
+            self._put(Left(peer))
+
+    async def submit(self, peer: Peer, messages: Iterable[Message], size_bytes: int) -> None:
+        """Hand over what `peer` said, in order; waits while too much of it waits already."""
+        for message in messages:
+            self._put(Received(peer, message))
+        waiting = self._inbox_bytes[peer] = self._inbox_bytes.get(peer, 0) + size_bytes
+        while waiting > MAX_INBOX_BYTES_PER_PEER:
+            await self._taken.wait()
+            waiting = self._inbox_bytes.get(peer, 0)
+
+    async def catch_up(self, state_vector: Mapping[int, int]) -> bytes:
+        """Return one frame with all that is durable and that `state_vector` lacks."""
+        while not self._settled:
+            await self._released.wait()
+        return self._room.catch_up(state_vector)
+
+    # For the host
+
+    def sweep(self, now_s: float) -> None:
+        """Look after time: renewals that did not come, gaps that stay open, clients that hear nothing, idleness."""
+        for peer in self._peers:
+            if now_s - peer.last_sent_s >= SPEAK_AFTER_S:
+                peer.outbox.keep_alive()
+        if self._peers or self._expected:
+            self._idle_since_s = now_s
+        self._due = self._room.is_due(now_s)
+        if self._due or self._is_idle():
+            self._work.set()
+
+    def stop(self) -> None:
+        """Let the loop finish what has arrived, then close."""
+        self._work.set()
+
+    async def run(self) -> None:
+        """Load the room and serve it until it is idle, the relay stops, or its store or document fails."""
+        try:
+            await self._load()
+            self._loaded.set()
+            await self._serve()
+        except (StoreError, RoomBroken) as error:
+            logger.error("room=%r failed: %s", self.name, error)
+            self._failure = StoreError(str(error))
+            for peer in self._peers:
+                if isinstance(error, RoomBroken) and peer is error.culprit:
+                    peer.hang_up(CloseCode.NOT_THE_PROTOCOL, "an update that the document cannot take")
+            self._end(CloseCode.INTERNAL_ERROR, "the room failed and will be loaded again")
+        finally:
+            self._host.forget(self)
+            self._loaded.set()
+
+    # Inside
+
+    def _put(self, arrival: Arrival[Peer]) -> None:
+        self._inbox.append(arrival)
+        self._work.set()
+
+    async def _load(self) -> None:
+        stored = await self._host.store.load(self.name)
+        loaded_bytes = 0
+        for update in stored.updates:
+            self._room.restore(update)
+            loaded_bytes += len(update)
+            if loaded_bytes >= SEGMENT_BYTES:
+                loaded_bytes = 0
+                await anyio.lowlevel.checkpoint()
+        self._room.restored()
+        self.tail.start(self._room.vector())
+        self._position, self._log_length = stored.position, stored.log_length
+        self._stored_bytes = self._room.size_bytes
+
+    async def _serve(self) -> None:
+        while True:
+            if self._inbox or self._due:
+                await self._turn()
+            elif self._host.stopping and not self._expected:
+                self._failure = Stopping("the relay is going away")
+                self._end(CloseCode.GOING_AWAY, "the relay is going away")
+                return
+            elif self._is_idle():
+                if self._log_length >= COMPACT_IDLE_AFTER_UPDATES:
+                    await self._compact()
+                    continue  # somebody may have come in the meantime
+                self._failure = Stopping("the room has closed")
+                self._host.forget(self)
+                return
+            else:
+                self._work = anyio.Event()
+                await self._work.wait()
+
+    async def _turn(self) -> None:
+        arrivals, self._inbox = self._inbox, []
+        self._inbox_bytes.clear()
+        taken, self._taken = self._taken, anyio.Event()
+        taken.set()
+        await self._finish(self._room.take(arrivals, self._host.now()))
+        if self._due:
+            self._due = False
+            await self._finish(self._room.expire(self._host.now()))
+        if self._log_length >= COMPACT_AFTER_UPDATES and self._log_bytes * 2 >= self._stored_bytes:
+            await self._compact()
+
+    async def _finish(self, turn: Turn[Peer]) -> None:
+        self._perform(turn.at_once)
+        if turn.update is not None:
+            self._settled = False
+            self._position = await self._host.store.append(self.name, turn.update)
+            self._log_length += 1
+            self._log_bytes += len(turn.update)
+            self._settled = True
+            released, self._released = self._released, anyio.Event()
+            released.set()
+        self._perform(self._room.release(turn))
+
+    async def _compact(self) -> None:
+        """Put the document's own encoding in the place of the log. The document holds nothing that is not stored."""
+        whole = self._room.whole()
+        try:
+            await self._host.store.compact(self.name, [whole], self._position)
+        except StoreError as error:  # the log is still whole; a later turn tries again
+            logger.warning("room=%r was not compacted: %s", self.name, error)
+        else:
+            logger.info("compact room=%r updates=%d bytes=%d", self.name, self._log_length, len(whole))
+            self._room.size_bytes = self._stored_bytes = len(whole)
+        self._log_length = self._log_bytes = 0
+
+    def _perform(self, outputs: Sequence[Output[Peer]]) -> None:
+        for output in outputs:
+            match output:
+                case Frame(peer=peer, frame=frame):
+                    peer.outbox.frame(frame)
+                case Content(update=update, moved=moved, peers=peers):
+                    self.tail.push(update, moved)
+                    for peer in peers:
+                        peer.outbox.content()
+                case PresenceOf(entries=entries, peers=peers):
+                    frame = encode(Awareness(entries))
+                    for peer in peers:
+                        peer.outbox.presence(entries, frame)
+                case HangUp(peer=peer, code=code, reason=reason):
+                    self._peers.discard(peer)
+                    peer.hang_up(code, reason)
+
+    def _is_idle(self) -> bool:
+        return not self._peers and not self._expected and self._host.now() - self._idle_since_s >= self._host.idle_s
+
+    def _end(self, code: CloseCode, reason: str) -> None:
+        for peer in self._peers:
+            peer.hang_up(code, reason)
+        self._peers.clear()
+
+
+class Host:
+    """All rooms of one relay process."""
+
+    def __init__(self, store: Store, *, now: Callable[[], float], idle_s: float = 30.0) -> None:
+        self.store = store
+        self.now = now
+        self.idle_s = idle_s
+        self.stopping = False
+        self._rooms: dict[str, HostedRoom] = {}
+        self._empty = anyio.Event()
+        self._tasks: TaskGroup | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run rooms for as long as the block lasts; you must `stop` before you leave it, or what waits is dropped."""
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            tasks.start_soon(self._sweep)
+            try:
+                yield
+            finally:
+                self._tasks = None
+                tasks.cancel_scope.cancel()
+
+    def room(self, name: str) -> HostedRoom:
+        """Return the room called `name`, which starts to load if nobody has asked for it. Raises `Stopping`."""
+        if self.stopping or self._tasks is None:
+            raise Stopping("the relay is going away")
+        hosted = self._rooms.get(name)
+        if hosted is None:
+            hosted = self._rooms[name] = HostedRoom(name, self)
+            self._tasks.start_soon(hosted.run)
+        return hosted
+
+    def forget(self, room: HostedRoom) -> None:
+        """Take out a room that ends; the next who asks for its name gets a new one."""
+        if self._rooms.get(room.name) is room:
+            del self._rooms[room.name]
+        if self.stopping and not self._rooms:
+            self._empty.set()
+
+    async def stop(self) -> None:
+        """Commit what has arrived, close all connections with 1001, and return when the rooms are closed."""
+        self.stopping = True
+        if not self._rooms:
+            return
+        for room in list(self._rooms.values()):
+            room.stop()
+        with anyio.move_on_after(STOP_WITHIN_S):
+            await self._empty.wait()
+
+    async def _sweep(self) -> None:
+        while True:
+            await anyio.sleep(SWEEP_EVERY_S)
+            now_s = self.now()
+            for room in list(self._rooms.values()):
+                room.sweep(now_s)

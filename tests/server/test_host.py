@@ -1,0 +1,329 @@
+"""Rooms with their loops, on a virtual clock of sweeps, against a store that can be made to wait and to fail."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+from pycrdt import Doc, Map
+
+from crdt_sync.protocol.close_codes import CloseCode
+from crdt_sync.protocol.messages import Barrier, Message, SyncStep1, SyncStep2, SyncUpdate, decode
+from crdt_sync.protocol.update import EMPTY_UPDATE
+from crdt_sync_server import host as host_module
+from crdt_sync_server.errors import StoreError
+from crdt_sync_server.host import Host, HostedRoom, Stopping
+from crdt_sync_server.outbox import EMPTY_AWARENESS, Behind, Closing, Outbox
+from crdt_sync_server.ports import Stored
+from crdt_sync_server.stores.memory import MemoryStore
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class SlowStore(MemoryStore):
+    """Appends and loads wait for a gate, and fail when told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = anyio.Event()
+        self.gate.set()
+        self.failure: StoreError | None = None
+        self.loads = 0
+        self.appends = 0
+        self.compactions = 0
+
+    async def _pass(self) -> None:
+        await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+
+    async def load(self, room: str) -> Stored:
+        self.loads += 1
+        await self._pass()
+        return await super().load(room)
+
+    async def append(self, room: str, update: bytes) -> int:
+        self.appends += 1
+        await self._pass()
+        return await super().append(room, update)
+
+    async def compact(self, room: str, segments: Sequence[bytes], through: int) -> None:
+        self.compactions += 1
+        await self._pass()
+        await super().compact(room, segments, through)
+
+
+class Peer:
+    """What a connection is to its room, with every frame kept."""
+
+    def __init__(self, room: HostedRoom) -> None:
+        self.room = room
+        self.work = anyio.Event()
+        self.outbox = Outbox(room.tail, lambda: self.work.set())
+        self.last_sent_s = 0.0
+        self.code: CloseCode | None = None
+        self.heard: list[Message] = []
+
+    def hang_up(self, code: CloseCode, reason: str) -> None:
+        self.outbox.close(code, reason)
+
+    async def say(self, *messages: Message) -> None:
+        await self.room.submit(self, messages, sum(len(str(message)) for message in messages))
+
+    async def hear(self, wanted: type[Message]) -> Any:
+        """Read until a message of the type `wanted` comes, and return it."""
+        with anyio.fail_after(5):
+            while self.code is None:
+                item = self.outbox.next()
+                if item is None:
+                    self.work = anyio.Event()
+                    await self.work.wait()
+                elif isinstance(item, Closing):
+                    self.code = item.code
+                else:
+                    frame = await self.room.catch_up(item.state_vector) if isinstance(item, Behind) else item
+                    for message in decode(frame):
+                        self.heard.append(message)
+                        if isinstance(message, wanted):
+                            return message
+        return None
+
+    async def closed(self) -> CloseCode:
+        await self.hear(type("Never", (), {}))
+        assert self.code is not None
+        return self.code
+
+
+class Rig:
+    def __init__(self, store: SlowStore) -> None:
+        self.store = store
+        self.now_s = 0.0
+        self.host = Host(store, now=lambda: self.now_s, idle_s=30.0)
+
+    async def enter(self, name: str = "room") -> Peer:
+        """Join and complete the sync of a peer that has nothing."""
+        room = self.host.room(name)
+        peer = Peer(room)
+        await room.enter(peer)
+        await peer.say(SyncStep1(b"\x00"), SyncStep2(EMPTY_UPDATE))
+        await peer.hear(SyncStep2)
+        return peer
+
+    async def pass_time(self, seconds: float) -> None:
+        self.now_s += seconds
+        for room in list(self.host._rooms.values()):
+            room.sweep(self.now_s)
+        await anyio.wait_all_tasks_blocked()
+
+
+@asynccontextmanager
+async def rig() -> AsyncIterator[Rig]:
+    rig = Rig(SlowStore())
+    async with rig.host.running():
+        yield rig
+
+
+def update(key: str, value: object = 1) -> bytes:
+    doc: Doc[Any] = Doc()
+    doc.get("m", type=Map)[key] = value
+    return doc.get_update()
+
+
+def keys(data: bytes) -> set[str]:
+    doc: Doc[Any] = Doc()
+    doc.apply_update(data)
+    return set(doc.get("m", type=Map).to_py() or {})
+
+
+async def test_nothing_is_sent_before_it_is_durable_and_what_comes_meanwhile_is_one_batch() -> None:
+    async with rig() as desk:
+        a, b = await desk.enter(), await desk.enter()
+        desk.store.gate = anyio.Event()
+        await a.say(SyncUpdate(update("one")), Barrier(1))
+        await anyio.wait_all_tasks_blocked()
+        await a.say(SyncUpdate(update("two")), SyncUpdate(update("three")))
+        await b.say(SyncUpdate(update("four")), Barrier(2))
+        await anyio.wait_all_tasks_blocked()
+        assert desk.store.appends == 1
+        assert a.outbox.next() is b.outbox.next() is None
+        desk.store.gate.set()
+        assert (await a.hear(Barrier)).number == 1
+        assert (await b.hear(Barrier)).number == 2
+        assert desk.store.appends == 2
+        stored = await desk.store.load("room")
+        assert [keys(data) for data in stored.updates] == [{"one"}, {"two", "three", "four"}]
+
+
+async def test_all_who_join_a_loading_room_share_one_load() -> None:
+    async with rig() as desk:
+        await desk.store.append("room", update("old"))
+        desk.store.gate = anyio.Event()
+        joined: list[Peer] = []
+
+        async def join() -> None:
+            joined.append(await desk.enter())
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(4):
+                tasks.start_soon(join)
+            await anyio.wait_all_tasks_blocked()
+            assert not joined
+            desk.store.gate.set()
+        assert desk.store.loads == 1
+        answers = [m for peer in joined for m in peer.heard if isinstance(m, SyncStep2)]
+        assert [keys(answer.update) for answer in answers] == [{"old"}] * 4
+
+
+async def test_a_failed_load_is_an_error_and_the_next_one_tries_again() -> None:
+    async with rig() as desk:
+        await desk.store.append("room", update("old"))
+        desk.store.failure = StoreError("the disk is away")
+        with pytest.raises(StoreError, match="away"):
+            await desk.enter()
+        desk.store.failure = None
+        peer = await desk.enter()
+        assert keys(peer.heard[-1].update) == {"old"}  # type: ignore[union-attr]
+
+
+async def test_a_failed_commit_closes_the_room_tells_nobody_and_loads_again() -> None:
+    async with rig() as desk:
+        a, b = await desk.enter(), await desk.enter()
+        await a.say(SyncUpdate(update("kept")), Barrier(1))
+        await a.hear(Barrier)
+        desk.store.failure = StoreError("no space left")
+        await a.say(SyncUpdate(update("lost")), Barrier(2))
+        assert await a.closed() == await b.closed() == 1011
+        assert not [m for m in a.heard if m == Barrier(2)]
+        assert not [m for m in b.heard if isinstance(m, SyncUpdate) and "lost" in keys(m.update)]
+        desk.store.failure = None
+        again = await desk.enter()
+        assert keys(again.heard[-1].update) == {"kept"}  # type: ignore[union-attr]
+
+
+async def test_another_room_goes_on_while_one_fails() -> None:
+    async with rig() as desk:
+        a, other = await desk.enter("a"), await desk.enter("other")
+        desk.store.failure = StoreError("no space left")
+        await a.say(SyncUpdate(update("lost")))
+        assert await a.closed() == 1011
+        desk.store.failure = None
+        await other.say(SyncUpdate(update("fine")), Barrier(1))
+        assert await other.hear(Barrier)
+
+
+async def test_an_idle_room_leaves_and_comes_back_whole() -> None:
+    async with rig() as desk:
+        a = await desk.enter()
+        for n in range(25):
+            await a.say(SyncUpdate(update(f"k{n}")), Barrier(n))
+            await a.hear(Barrier)
+        await desk.pass_time(100)
+        assert "room" in desk.host._rooms  # somebody is in
+        a.room.leave(a)
+        await desk.pass_time(29)
+        assert "room" in desk.host._rooms
+        await desk.pass_time(2)
+        assert not desk.host._rooms
+        assert desk.store.compactions == 1
+        again = await desk.enter()
+        assert desk.store.loads == 2
+        assert keys(again.heard[-1].update) == {f"k{n}" for n in range(25)}  # type: ignore[union-attr]
+
+
+async def test_who_comes_while_a_room_is_closing_keeps_it_open() -> None:
+    async with rig() as desk:
+        a = await desk.enter()
+        for n in range(25):
+            await a.say(SyncUpdate(update(f"k{n}")), Barrier(n))
+            await a.hear(Barrier)
+        a.room.leave(a)
+        await desk.pass_time(1)
+        desk.store.gate = anyio.Event()  # the compaction of the closing room waits
+        await desk.pass_time(31)
+        assert desk.store.compactions == 1
+        room = desk.host.room("room")
+        b = Peer(room)
+        await room.enter(b)
+        await b.say(SyncStep1(b"\x00"), SyncStep2(EMPTY_UPDATE), SyncUpdate(update("late")), Barrier(1))
+        desk.store.gate.set()
+        assert await b.hear(Barrier) == Barrier(1)
+        assert desk.store.loads == 1
+        assert "late" in {key for data in (await desk.store.load("room")).updates for key in keys(data)}
+
+
+async def test_a_failed_compaction_loses_nothing_and_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_module, "COMPACT_AFTER_UPDATES", 5)
+    async with rig() as desk:
+        a = await desk.enter()
+
+        async def broken(room: str, segments: Sequence[bytes], through: int) -> None:
+            raise StoreError("no space left")
+
+        whole, desk.store.compact = desk.store.compact, broken  # type: ignore[method-assign]
+        for n in range(6):
+            await a.say(SyncUpdate(update(f"k{n}")), Barrier(n))
+            await a.hear(Barrier)
+        assert (await desk.store.load("room")).log_length == 6
+        desk.store.compact = whole  # type: ignore[method-assign]
+        for n in range(6, 12):
+            await a.say(SyncUpdate(update(f"k{n}")), Barrier(n))
+            await a.hear(Barrier)
+        stored = await desk.store.load("room")
+        assert stored.log_length < 6
+        assert {key for data in stored.updates for key in keys(data)} == {f"k{n}" for n in range(12)}
+
+
+async def test_a_silent_room_is_spoken_to_every_20_s() -> None:
+    async with rig() as desk:
+        a = await desk.enter()
+        while a.outbox.next() is not None:
+            pass
+        await desk.pass_time(19.9)
+        assert a.outbox.next() is None
+        await desk.pass_time(0.1)
+        await desk.pass_time(1)  # one waits already
+        assert a.outbox.next() == EMPTY_AWARENESS
+        assert a.outbox.next() is None
+
+
+async def test_stop_commits_what_has_arrived_and_closes_with_1001() -> None:
+    async with rig() as desk:
+        a, b = await desk.enter("a"), await desk.enter("b")
+        await a.say(SyncUpdate(update("last")), Barrier(1))
+        await desk.host.stop()
+        assert await b.closed() == 1001
+        assert await a.hear(Barrier) == Barrier(1)
+        assert await a.closed() == 1001
+        assert [keys(data) for data in (await desk.store.load("a")).updates] == [{"last"}]
+        with pytest.raises(Stopping):
+            desk.host.room("c")
+
+
+async def test_a_peer_with_much_that_waits_is_not_read_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_module, "MAX_INBOX_BYTES_PER_PEER", 2000)
+    async with rig() as desk:
+        a = await desk.enter()
+        desk.store.gate = anyio.Event()
+        await a.say(SyncUpdate(update("first")))
+        await anyio.wait_all_tasks_blocked()
+        handed_over = anyio.Event()
+
+        async def flood() -> None:
+            await a.say(SyncUpdate(update("big", "x" * 3000)))
+            handed_over.set()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(flood)
+            await anyio.wait_all_tasks_blocked()
+            assert not handed_over.is_set()
+            desk.store.gate.set()
+            with anyio.fail_after(5):
+                await handed_over.wait()
