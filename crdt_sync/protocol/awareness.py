@@ -17,7 +17,15 @@ from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.messages import AwarenessEntry
 from crdt_sync.protocol.wire import MAX_SAFE_INTEGER
 
-__all__ = ["GONE", "MAX_CLIENTS_PER_OWNER", "OUTDATED_AFTER_S", "RENEW_AFTER_S", "AwarenessTable", "LocalPresence"]
+__all__ = [
+    "GONE",
+    "MAX_CLIENTS_PER_OWNER",
+    "OUTDATED_AFTER_S",
+    "RENEW_AFTER_S",
+    "AwarenessTable",
+    "Heard",
+    "LocalPresence",
+]
 
 GONE = "null"
 """The state of a client that has left."""
@@ -25,6 +33,14 @@ OUTDATED_AFTER_S = 30.0
 RENEW_AFTER_S = 15.0
 MAX_CLIENTS_PER_OWNER = 256
 """One connection may speak for several clients, as a browser tab does for its neighbours, but not for any number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came of an awareness message: `news` is for everybody, `corrections` go back to who spoke."""
+
+    news: tuple[AwarenessEntry, ...]
+    corrections: tuple[AwarenessEntry, ...]
 
 
 @dataclass(slots=True)
@@ -52,13 +68,16 @@ class AwarenessTable:
             if known.state != GONE
         )
 
-    def receive(self, entries: Iterable[AwarenessEntry], owner: Hashable, now_s: float) -> tuple[AwarenessEntry, ...]:
-        """Take what `owner` says and return what of it is news, renewals included: send that to everybody.
+    def receive(self, entries: Iterable[AwarenessEntry], owner: Hashable, now_s: float) -> Heard:
+        """Take what `owner` says and return what of it is news, renewals included.
 
-        Entries for a client that another owner speaks for are passed over. Raises `RemoteProtocolError` if `owner`
-        speaks for too many clients.
+        Entries for a client that another owner speaks for are passed over. A state that is older than the client's
+        removal is corrected: one whose connection broke comes back with the clock it had, and `null` makes it speak
+        again with a higher one, at once and not after its next renewal. Raises `RemoteProtocolError` if `owner` speaks
+        for too many clients.
         """
-        news = []
+        news: list[AwarenessEntry] = []
+        corrections: list[AwarenessEntry] = []
         for entry in entries:
             known = self._known.get(entry.client_id)
             if known is not None:
@@ -66,12 +85,14 @@ class AwarenessTable:
                     continue
                 leaves = entry.state == GONE and known.state != GONE
                 if entry.clock < known.clock or (entry.clock == known.clock and not leaves):
+                    if known.state == GONE and entry.state != GONE:
+                        corrections.append(AwarenessEntry(entry.client_id, known.clock, GONE))
                     continue
             elif entry.state == GONE:
                 continue
             self._store(entry, owner, now_s)
             news.append(entry)
-        return tuple(news)
+        return Heard(tuple(news), tuple(corrections))
 
     def remove(self, owner: Hashable, now_s: float) -> tuple[AwarenessEntry, ...]:
         """Forget whom `owner` spoke for, as its connection is gone, and return the entries that say so."""

@@ -72,6 +72,10 @@ class Connection:
                 return
             frame = event.get("bytes")
             try:
+                if event.get("too_big"):
+                    raise RemoteProtocolError(
+                        f"a message above {self._max_message_bytes} bytes", close_code=CloseCode.TOO_BIG
+                    )
                 if frame is None:
                     raise RemoteProtocolError("a text message; the protocol is binary")
                 messages = decode(frame, max_bytes=self._max_message_bytes)

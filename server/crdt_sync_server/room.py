@@ -289,7 +289,10 @@ class Room(Generic[Peer]):
                 turn.after_commit.append((peer, effect))
             case Presence(entries=entries):
                 self._presence_due_s = min(self._presence_due_s, now_s + OUTDATED_AFTER_S)
-                self._tell(self._presence.receive(entries, peer, now_s), turn)
+                heard = self._presence.receive(entries, peer, now_s)
+                self._tell(heard.news, turn)
+                if heard.corrections:
+                    turn.at_once.append(PresenceOf(heard.corrections, (peer,)))
             case TellPresence():
                 if here := self._presence.entries():
                     turn.at_once.append(PresenceOf(here, (peer,)))

@@ -44,9 +44,9 @@ def test_one_owner_sees_what_y_protocols_sees(yjs: Yjs, entries: list[AwarenessE
 
 def test_a_renewal_is_news_and_a_repetition_is_not() -> None:
     table = AwarenessTable()
-    assert table.receive([entry(1, 1)], "a", 0.0) == (entry(1, 1),)
-    assert table.receive([entry(1, 1)], "a", 1.0) == ()
-    assert table.receive([entry(1, 2)], "a", 15.0) == (entry(1, 2),)
+    assert table.receive([entry(1, 1)], "a", 0.0).news == (entry(1, 1),)
+    assert table.receive([entry(1, 1)], "a", 1.0).news == ()
+    assert table.receive([entry(1, 2)], "a", 15.0).news == (entry(1, 2),)
     assert table.expire(44.9) == ()
     assert table.expire(45.0) == (entry(1, 3, GONE),)
 
@@ -54,7 +54,7 @@ def test_a_renewal_is_news_and_a_repetition_is_not() -> None:
 def test_what_another_connection_says_of_a_client_is_passed_over() -> None:
     table = AwarenessTable()
     table.receive([entry(1, 5)], "a", 0.0)
-    assert table.receive([entry(1, 9), entry(1, 9, GONE), entry(2, 1)], "b", 1.0) == (entry(2, 1),)
+    assert table.receive([entry(1, 9), entry(1, 9, GONE), entry(2, 1)], "b", 1.0).news == (entry(2, 1),)
     assert table.entries() == (entry(1, 5), entry(2, 1))
 
 
@@ -64,15 +64,25 @@ def test_presence_goes_with_its_connection_and_an_echo_does_not_bring_it_back() 
     assert sorted(table.remove("a", 10.0), key=lambda e: e.client_id) == [entry(1, 6, GONE), entry(2, 8, GONE)]
     assert table.entries() == ()
     assert table.remove("a", 10.0) == ()
-    assert table.receive([entry(1, 5), entry(1, 6)], "b", 11.0) == ()
-    assert table.receive([entry(1, 7)], "b", 12.0) == (entry(1, 7),)  # the client itself, over a new connection
+    assert table.receive([entry(1, 5), entry(1, 6)], "b", 11.0).news == ()
+    assert table.receive([entry(1, 7)], "b", 12.0).news == (entry(1, 7),)  # the client itself, over a new connection
+
+
+def test_a_client_that_comes_back_with_its_old_clock_is_made_to_speak_again() -> None:
+    table = AwarenessTable()
+    table.receive([entry(1, 5)], "broken", 0.0)
+    table.remove("broken", 10.0)
+    heard = table.receive([entry(1, 5)], "new", 11.0)
+    assert heard.news == ()
+    assert heard.corrections == (entry(1, 6, GONE),)
+    assert table.receive([entry(1, 7)], "new", 11.1).news == (entry(1, 7),)
 
 
 def test_a_client_that_said_goodbye_may_come_over_another_connection() -> None:
     table = AwarenessTable()
     table.receive([entry(1, 1)], "a", 0.0)
-    assert table.receive([entry(1, 1, GONE)], "a", 1.0) == (entry(1, 1, GONE),)
-    assert table.receive([entry(1, 2)], "b", 2.0) == (entry(1, 2),)
+    assert table.receive([entry(1, 1, GONE)], "a", 1.0).news == (entry(1, 1, GONE),)
+    assert table.receive([entry(1, 2)], "b", 2.0).news == (entry(1, 2),)
     assert table.remove("a", 3.0) == ()
 
 

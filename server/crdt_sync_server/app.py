@@ -1,0 +1,116 @@
+"""The ASGI application: WebSockets go to their rooms, HTTP to the small face beside them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any, TypeAlias
+
+import anyio
+
+from crdt_sync_server.connection import Connection, close_reason
+from crdt_sync_server.errors import RelayError
+from crdt_sync_server.host import Host
+from crdt_sync_server.ports import Authenticator, ConnectRequest
+from crdt_sync_server.rooms import room_of
+
+__all__ = ["RelayApp"]
+
+Scope: TypeAlias = dict[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Any]]
+Send: TypeAlias = Callable[[Any], Awaitable[None]]
+HttpApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+SUBPROTOCOL = "crdt-sync"
+
+logger = logging.getLogger("crdt_sync_server")
+
+
+class RelayApp:
+    """The relay as an ASGI 3 application with a lifespan. You must call `stop` before the server closes sockets."""
+
+    def __init__(self, host: Host, authenticator: Authenticator, http: HttpApp, *, max_message_bytes: int) -> None:
+        self._host = host
+        self._authenticator = authenticator
+        self._http = http
+        self._max_message_bytes = max_message_bytes
+        self._connections = 0
+        self._quiet = anyio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI scope."""
+        if scope["type"] == "websocket":
+            self._connections += 1
+            try:
+                await self._websocket(scope, receive, send)
+            finally:
+                self._connections -= 1
+                if self._host.stopping and not self._connections:
+                    self._quiet.set()
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+
+    async def stop(self) -> None:
+        """Commit what has arrived, close every connection with 1001 and return when they are closed."""
+        await self._host.stop()
+        if self._connections:
+            with anyio.move_on_after(5):
+                await self._quiet.wait()
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        async with AsyncExitStack() as stack:
+            while True:
+                event = await receive()
+                if event["type"] == "lifespan.startup":
+                    await stack.enter_async_context(self._host.running())
+                    await send({"type": "lifespan.startup.complete"})
+                elif event["type"] == "lifespan.shutdown":
+                    await self.stop()
+                    await self._host.store.close()
+                    await stack.aclose()
+                    await send({"type": "lifespan.shutdown.complete"})
+                    return
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
+        try:
+            request = _request(scope)
+            grant = await self._authenticator.authenticate(request)
+            room = self._host.room(request.room)
+        except RelayError as error:
+            # A browser cannot see the status of a refused upgrade, so the reason comes in the close.
+            logger.info("refuse client=%s code=%d reason=%s", _client(scope), error.close_code, error)
+            await _accept(scope, send)
+            await send({"type": "websocket.close", "code": int(error.close_code), "reason": close_reason(str(error))})
+            return
+        await _accept(scope, send)
+        logger.info("open room=%r client=%s subject=%s", room.name, request.client, grant.subject)
+        connection = Connection(room, receive, send, max_message_bytes=self._max_message_bytes, now=self._host.now)
+        try:
+            await connection.run()
+        except RelayError as error:
+            await send({"type": "websocket.close", "code": int(error.close_code), "reason": close_reason(str(error))})
+        logger.info("gone room=%r client=%s", room.name, request.client)
+
+
+async def _accept(scope: Scope, send: Send) -> None:
+    offered = scope.get("subprotocols", ())
+    chosen = SUBPROTOCOL if SUBPROTOCOL in offered else None
+    await send({"type": "websocket.accept", "subprotocol": chosen})
+
+
+def _request(scope: Scope) -> ConnectRequest:
+    return ConnectRequest(
+        room=room_of(scope),
+        headers=tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]),
+        query=scope.get("query_string", b"").decode("latin-1"),
+        client=_client(scope),
+    )
+
+
+def _client(scope: Scope) -> str | None:
+    client = scope.get("client")
+    return client[0] if client else None

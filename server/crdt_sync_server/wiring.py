@@ -1,0 +1,29 @@
+"""The composition root: the one place that names adapters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from crdt_sync_server.app import RelayApp
+from crdt_sync_server.auth.open import OpenAuthenticator
+from crdt_sync_server.config import Config
+from crdt_sync_server.host import Host
+from crdt_sync_server.http import HttpFace
+from crdt_sync_server.ports import Store
+from crdt_sync_server.stores.sqlite import SqliteStore
+
+__all__ = ["build", "open_store"]
+
+
+async def open_store(config: Config) -> Store:
+    """Return the store that the settings ask for. Raises `StoreError`."""
+    return await SqliteStore.open(config.database, durability=config.durability.value)
+
+
+def build(config: Config, store: Store, *, now: Callable[[], float] = time.monotonic) -> RelayApp:
+    """Put a relay together."""
+    host = Host(store, now=now, idle_s=config.idle_room_s)
+    authenticator = OpenAuthenticator(origins=config.allow_origins, hosts=(*config.allow_hosts, config.host))
+    http = HttpFace(store, lambda: host.stopping)
+    return RelayApp(host, authenticator, http, max_message_bytes=config.max_message_bytes)
