@@ -1,16 +1,47 @@
 """Every error that crdt-sync raises on purpose.
 
     CrdtSyncError
-    └── ProtocolError
-        ├── LocalProtocolError     we were about to break the protocol: a bug on this side
-        └── RemoteProtocolError    the peer broke the protocol; carries the close code to answer with
+    ├── ProtocolError
+    │   ├── LocalProtocolError     we were about to break the protocol: a bug on this side
+    │   └── RemoteProtocolError    the peer broke the protocol; carries the close code to answer with
+    ├── LibraryError
+    │   ├── NotFound               there is no such highlight or note
+    │   ├── InvalidEdit            an edit that cannot be made
+    │   ├── ReadOnlyLibrary        a newer version wrote this library, and this one must not
+    │   └── BoundElsewhere         the file belongs to another relay, room or account
+    ├── StorageError
+    │   ├── LibraryBusy            another process held the file too long
+    │   ├── DiskFull               there is no room; nothing was changed
+    │   ├── LibraryTooNew          a newer version made the file
+    │   ├── NotALibrary            the file is something else
+    │   └── LibraryDamaged         the file cannot be read as it should be
+    ├── GapError                   an update needs one that is not here; nothing of it was taken
+    └── ConnectionLost             the connection to the relay ended; carries the close code, if there was one
 
 Catch `CrdtSyncError` to catch them all. Anything else that leaves this package is a bug.
 """
 
 from __future__ import annotations
 
-__all__ = ["CrdtSyncError", "LocalProtocolError", "ProtocolError", "RemoteProtocolError"]
+__all__ = [
+    "BoundElsewhere",
+    "ConnectionLost",
+    "CrdtSyncError",
+    "DiskFull",
+    "GapError",
+    "InvalidEdit",
+    "LibraryBusy",
+    "LibraryDamaged",
+    "LibraryError",
+    "LibraryTooNew",
+    "LocalProtocolError",
+    "NotALibrary",
+    "NotFound",
+    "ProtocolError",
+    "ReadOnlyLibrary",
+    "RemoteProtocolError",
+    "StorageError",
+]
 
 
 class CrdtSyncError(Exception):
@@ -34,3 +65,63 @@ class RemoteProtocolError(ProtocolError):
     def __init__(self, message: str, *, close_code: int = 4400) -> None:
         super().__init__(message)
         self.close_code = close_code
+
+
+class LibraryError(CrdtSyncError):
+    """What was asked of the library cannot be done."""
+
+
+class NotFound(LibraryError):
+    """There is no such highlight or note."""
+
+
+class InvalidEdit(LibraryError, ValueError):
+    """An edit or anchor that makes no sense; the message says what would."""
+
+
+class ReadOnlyLibrary(LibraryError):
+    """A newer version of crdt-sync wrote this library and asks older ones not to. It can still be read and synced."""
+
+
+class BoundElsewhere(LibraryError):
+    """The file belongs to another relay, room or account. Merging two libraries cannot be undone, so it is refused."""
+
+
+class StorageError(CrdtSyncError):
+    """The library's file could not be read or written. What was asked is not done, and nothing else has changed."""
+
+
+class LibraryBusy(StorageError):
+    """Another process held the file for too long. Try again."""
+
+
+class DiskFull(StorageError):
+    """There is no room on the disk. Make some, and edit again."""
+
+
+class LibraryTooNew(StorageError):
+    """A newer version of crdt-sync made the file; it was left as it is."""
+
+
+class NotALibrary(StorageError):
+    """The file is something else; it was left as it is."""
+
+
+class LibraryDamaged(StorageError):
+    """The file cannot be read as it should be; it was left as it is."""
+
+
+class GapError(CrdtSyncError):
+    """An update needs one that is not here. `taken` updates before it in the same call were applied."""
+
+    def __init__(self, message: str, *, taken: int) -> None:
+        super().__init__(message)
+        self.taken = taken
+
+
+class ConnectionLost(CrdtSyncError):
+    """The connection ended. `code` is the close code, or None if there was no close."""
+
+    def __init__(self, message: str, *, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code

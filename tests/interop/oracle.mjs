@@ -114,9 +114,26 @@ const applyAll = updates => {
   return { pending: Boolean(d.store.pendingStructs || d.store.pendingDs), m: d.getMap('m').toJSON(), t: d.getText('t').toString() }
 }
 
+// A library that crdt-sync wrote, as Yjs sees it, and an edit that Yjs makes in it.
+const library = ({ updates, note }) => {
+  const d = new Y.Doc()
+  for (const u of updates) Y.applyUpdate(d, bytes(u))
+  const seen = {
+    highlights: d.getMap('highlights').toJSON(), notes: d.getMap('notes').toJSON(), fields: d.getMap('fields').toJSON(),
+    body: d.getXmlFragment('note/' + note).toString()
+  }
+  const before = Y.encodeStateVector(d)
+  d.transact(() => {
+    for (const id of d.getMap('highlights').keys()) d.getMap('fields').set(id + '/color', 'from yjs')
+    const p = new Y.XmlElement('paragraph'); p.insert(0, [new Y.XmlText('von Yjs 🙂')])
+    d.getXmlFragment('note/' + note).push([p])
+  })
+  return { ...seen, answer: hex(Y.encodeStateAsUpdate(d, before)) }
+}
+
 const doc = new Y.Doc()
 
-const calls = { applyAll, awareness, fitCases, encodeMessage, decodeMessage }
+const calls = { library, applyAll, awareness, fitCases, encodeMessage, decodeMessage }
 readline.createInterface({ input: process.stdin }).on('line', line => {
   const { call, argument } = JSON.parse(line)
   process.stdout.write(JSON.stringify(calls[call](argument)) + '\n')

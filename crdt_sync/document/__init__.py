@@ -1,0 +1,36 @@
+"""What a library is: the names in the document, its values, edits and events, and the document itself."""
+
+from crdt_sync.document.anchors import Anchor, Position, Quote
+from crdt_sync.document.edits import (
+    AddHighlight,
+    AddNote,
+    AppendToNote,
+    Edit,
+    EditHighlight,
+    EditNote,
+    Purge,
+    Restore,
+    Trash,
+)
+from crdt_sync.document.events import Change, ChangeKind, ItemKind
+from crdt_sync.document.values import Highlight, Note
+
+__all__ = [
+    "AddHighlight",
+    "AddNote",
+    "Anchor",
+    "AppendToNote",
+    "Change",
+    "ChangeKind",
+    "Edit",
+    "EditHighlight",
+    "EditNote",
+    "Highlight",
+    "ItemKind",
+    "Note",
+    "Position",
+    "Purge",
+    "Quote",
+    "Restore",
+    "Trash",
+]

@@ -1,0 +1,97 @@
+"""The edits of a library, as values. An edit that changes nothing writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from crdt_sync.document.anchors import Anchor
+
+__all__ = [
+    "AddHighlight",
+    "AddNote",
+    "AppendToNote",
+    "Edit",
+    "EditHighlight",
+    "EditNote",
+    "Purge",
+    "Restore",
+    "Trash",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class AddHighlight:
+    """Mark a passage. `id` is made if it is None; an import gives one, made from what identifies the passage."""
+
+    anchor: Anchor
+    color: str = "yellow"
+    style: str = "highlight"
+    tags: tuple[str, ...] = ()
+    comment: str = ""
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EditHighlight:
+    """Change some fields of a highlight; what is None stays."""
+
+    id: str
+    color: str | None = None
+    style: str | None = None
+    comment: str | None = None
+    add_tags: tuple[str, ...] = ()
+    remove_tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AddNote:
+    """Write a note, of a highlight or free. `text` has a paragraph on each line."""
+
+    text: str = ""
+    title: str = ""
+    highlight_id: str | None = None
+    tags: tuple[str, ...] = ()
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EditNote:
+    """Change a note's title or tags; what is None stays."""
+
+    id: str
+    title: str | None = None
+    add_tags: tuple[str, ...] = ()
+    remove_tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AppendToNote:
+    """Add paragraphs at the end of a note, one for each line of `text`."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trash:
+    """Move a highlight or note to the trash. What other devices write into it meanwhile is kept."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Take a highlight or note out of the trash."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """Destroy a highlight or note. It is the one edit that can lose what another device writes at the same time."""
+
+    id: str
+
+
+Edit: TypeAlias = AddHighlight | EditHighlight | AddNote | EditNote | AppendToNote | Trash | Restore | Purge

@@ -1,0 +1,283 @@
+"""One library as a Yjs document: updates and typed edits go in, what they touched comes out.
+
+A document has no rollback. If a method raises anything but `InvalidEdit`, `NotFound`, `ReadOnlyLibrary`, `GapError` or
+`RemoteProtocolError`, it may be half changed: drop it and load it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pycrdt import Doc, Map, MapEvent, TransactionEvent, XmlEvent, XmlFragment
+
+from crdt_sync.document import schema
+from crdt_sync.document.anchors import Anchor
+from crdt_sync.document.edits import Edit
+from crdt_sync.document.events import ItemKind
+from crdt_sync.document.values import Highlight, Note
+from crdt_sync.document.writing import Writer, body_text
+from crdt_sync.errors import GapError, ReadOnlyLibrary, RemoteProtocolError
+from crdt_sync.protocol.update import decode_state_vector, reach, read_update
+
+__all__ = ["LibraryDocument", "Touch", "Touched"]
+
+
+@dataclass(slots=True)
+class Touch:
+    """What happened to one item: its tags that were touched, whether it was made or purged, trashed or restored."""
+
+    tags: set[str] = field(default_factory=set)
+    made: bool = False
+    purged: bool = False
+    trashed: bool = False
+    restored: bool = False
+
+
+@dataclass(slots=True)
+class Touched:
+    """What one transaction did: the update to store (None if it added nothing), and the items it touched."""
+
+    update: bytes | None = None
+    items: dict[str, Touch] = field(default_factory=dict)
+
+    def item(self, item_id: str) -> Touch:
+        """Return what is noted of an item, made if there is nothing yet."""
+        return self.items.setdefault(item_id, Touch())
+
+
+class LibraryDocument:
+    """A Doc and what is known about it. Use it from one thread only."""
+
+    def __init__(self, updates: Iterable[bytes], random_id: Callable[[], int]) -> None:
+        """Load the document from `updates`; `random_id` draws 53 random bits for the Yjs client id of its edits.
+
+        The id is new each time: one that a restored backup had used already would give two operations one name.
+        """
+        stored = list(updates)
+        while True:
+            self._doc: Doc[Any] = Doc(client_id=random_id())
+            with self._doc.transaction():
+                for update in stored:
+                    self._doc.apply_update(update)
+            self._refresh()
+            if self._doc.client_id not in self._vector:
+                break
+        self._meta = self._doc.get(schema.META, type=Map)
+        self._highlights = self._doc.get(schema.HIGHLIGHTS, type=Map)
+        self._notes = self._doc.get(schema.NOTES, type=Map)
+        self._fields = self._doc.get(schema.FIELDS, type=Map)
+        self._touched = Touched()
+        self._bodies: dict[str, XmlFragment] = {}
+        self._subscriptions: list[object] = [
+            self._doc.observe(self._on_transaction),
+            self._highlights.observe(self._on_items),
+            self._notes.observe(self._on_items),
+            self._fields.observe(self._on_fields),
+        ]
+        for note_id in self._notes:
+            self._watch(note_id)
+
+    # Observers copy and never raise; the work is done after the transaction.
+
+    def _on_transaction(self, event: TransactionEvent) -> None:
+        self._touched.update = event.update
+
+    def _on_items(self, event: MapEvent) -> None:
+        keys: dict[str, dict[str, Any]] = event.keys  # type: ignore[attr-defined]  # not in pycrdt's stub
+        for item_id, what in keys.items():
+            touch = self._touched.item(item_id)
+            touch.made |= what["action"] == "add"
+            touch.purged |= what["action"] == "delete"
+
+    def _on_fields(self, event: MapEvent) -> None:
+        keys: dict[str, dict[str, Any]] = event.keys  # type: ignore[attr-defined]
+        for key, what in keys.items():
+            item_id, name, tag = schema.split_field_key(key)
+            touch = self._touched.item(item_id)
+            if name == schema.TAG:
+                touch.tags.add(tag)
+            elif name == schema.DELETED_AT:
+                touch.trashed |= what["action"] == "add"
+                touch.restored |= what["action"] == "delete"
+
+    def _watch(self, note_id: str) -> None:
+        """A body is a root of its own, and only its own events tell that it changed."""
+        if note_id not in self._bodies:
+            body = self._bodies[note_id] = self._doc.get(schema.note_root(note_id), type=XmlFragment)
+
+            def on_body(events: list[XmlEvent]) -> None:  # pycrdt hands a second parameter the transaction
+                self._touched.item(note_id)
+
+            self._subscriptions.append(body.observe_deep(on_body))
+
+    def _refresh(self) -> None:
+        self._vector = decode_state_vector(self._doc.get_state())
+
+    def _done(self) -> Touched:
+        touched, self._touched = self._touched, Touched()
+        for item_id in touched.items:
+            if item_id in self._notes:
+                self._watch(item_id)
+        return touched
+
+    # Changing
+
+    def replay(self, updates: Sequence[bytes]) -> Touched:
+        """Apply updates that the log holds, in its order."""
+        with self._doc.transaction():
+            for update in updates:
+                self._doc.apply_update(update)
+        self._refresh()
+        return self._done()
+
+    def receive(self, updates: Sequence[bytes]) -> tuple[Touched, GapError | RemoteProtocolError | None]:
+        """Apply updates that came from elsewhere, each checked first; stop at one that has a gap or is malformed."""
+        failure: GapError | RemoteProtocolError | None = None
+        with self._doc.transaction():
+            for taken, update in enumerate(updates):
+                try:
+                    header = read_update(update)
+                    moved = reach(header, self._vector)
+                    if moved is None:
+                        failure = GapError("an update needs one that is not here", taken=taken)
+                        break
+                    self._doc.apply_update(update)
+                except RemoteProtocolError as error:
+                    failure = error
+                    break
+                except ValueError as error:
+                    failure = RemoteProtocolError(f"an update that the document cannot take: {error}")
+                    break
+                except BaseException as error:  # a panic of the compiled code is a BaseException
+                    if isinstance(error, KeyboardInterrupt | SystemExit):
+                        raise
+                    raise RemoteProtocolError(f"an update that breaks the document: {error}") from error
+                self._vector.update(moved)
+        self._refresh()
+        return self._done(), failure
+
+    def edit(
+        self, edits: Sequence[Edit], *, now_ms: int, author: str, new_id: Callable[[], str]
+    ) -> tuple[Touched, tuple[str, ...]]:
+        """Make the edits in one transaction; return what it did and the id of each edit's item.
+
+        Raises `InvalidEdit`, `NotFound` or `ReadOnlyLibrary` before anything is changed.
+        """
+        needed = self._meta.get(schema.META_MIN_WRITER, 0)
+        if isinstance(needed, int | float) and needed > schema.SCHEMA:
+            raise ReadOnlyLibrary(
+                f"this library asks for schema {int(needed)} and this version of crdt-sync writes {schema.SCHEMA}; "
+                "install a newer one to edit it (reading and syncing go on)"
+            )
+        writer = Writer(self._doc, self._highlights, self._notes, self._fields, now_ms, author)
+        planned = writer.plan(edits, new_id)
+        with self._doc.transaction():
+            for edit, item_id in planned:
+                writer.make(edit, item_id)
+            if writer.wrote and schema.META_SCHEMA not in self._meta:
+                self._meta[schema.META_SCHEMA] = schema.SCHEMA
+                self._meta[schema.META_MIN_WRITER] = schema.SCHEMA
+        self._refresh()
+        return self._done(), tuple(item_id for _, item_id in planned)
+
+    # Reading
+
+    def highlight(self, item_id: str, tags: Iterable[str]) -> Highlight | None:
+        """Return a highlight, or None; `tags` are those that it may have."""
+        made = self._highlights.get(item_id)
+        if not isinstance(made, dict):
+            return None
+        anchor = self._field(item_id, schema.ANCHOR)
+        return Highlight(
+            id=item_id,
+            anchor=Anchor.from_json(_whole(made.get("anchor") if anchor is None else anchor)),
+            color=self._text(item_id, schema.COLOR),
+            style=self._text(item_id, schema.STYLE),
+            tags=self._tags(item_id, tags),
+            comment=self._text(item_id, schema.COMMENT),
+            created_at_ms=_milliseconds(made.get("createdAt")) or 0,
+            created_by=str(made.get("createdBy", "")),
+            updated_at_ms=_milliseconds(self._field(item_id, schema.UPDATED_AT)) or 0,
+            deleted_at_ms=_milliseconds(self._field(item_id, schema.DELETED_AT)),
+        )
+
+    def note(self, item_id: str, tags: Iterable[str]) -> Note | None:
+        """Return a note, or None; `tags` are those that it may have."""
+        made = self._notes.get(item_id)
+        if not isinstance(made, dict):
+            return None
+        highlight_id = made.get("highlight")
+        return Note(
+            id=item_id,
+            highlight_id=highlight_id if isinstance(highlight_id, str) else None,
+            title=self._text(item_id, schema.TITLE),
+            text=body_text(self._doc, item_id) or self._text(item_id, schema.BODY),
+            tags=self._tags(item_id, tags),
+            created_at_ms=_milliseconds(made.get("createdAt")) or 0,
+            created_by=str(made.get("createdBy", "")),
+            updated_at_ms=_milliseconds(self._field(item_id, schema.UPDATED_AT)) or 0,
+            deleted_at_ms=_milliseconds(self._field(item_id, schema.DELETED_AT)),
+        )
+
+    def item_ids(self) -> Iterator[tuple[str, set[str]]]:
+        """Yield every item's id and its tags, for a rebuild of the read model."""
+        tags: dict[str, set[str]] = {}
+        for key in self._fields:
+            item_id, name, tag = schema.split_field_key(key)
+            if name == schema.TAG:
+                tags.setdefault(item_id, set()).add(tag)
+        for items in (self._highlights, self._notes):
+            for item_id in items:
+                yield item_id, tags.get(item_id, set())
+
+    def kind(self, item_id: str) -> ItemKind | None:
+        """Return what an item is, or None if it is not there (any more)."""
+        if item_id in self._highlights:
+            return ItemKind.HIGHLIGHT
+        return ItemKind.NOTE if item_id in self._notes else None
+
+    @property
+    def vector(self) -> dict[int, int]:
+        """The state vector, client id → next clock."""
+        return self._vector
+
+    @property
+    def client_id(self) -> int:
+        """The Yjs client id under which this document edits."""
+        return self._doc.client_id
+
+    def state_vector(self) -> bytes:
+        """Return the encoded state vector."""
+        return self._doc.get_state()
+
+    def diff(self, state_vector: bytes) -> bytes:
+        """Return the update with all that `state_vector` lacks. Raises `RemoteProtocolError` if it is none."""
+        decode_state_vector(state_vector)
+        return self._doc.get_update(state_vector)
+
+    def _field(self, item_id: str, name: str) -> Any:
+        return self._fields.get(schema.field_key(item_id, name))
+
+    def _text(self, item_id: str, name: str) -> str:
+        value = self._field(item_id, name)
+        return value if isinstance(value, str) else ""
+
+    def _tags(self, item_id: str, tags: Iterable[str]) -> tuple[str, ...]:
+        return tuple(sorted(tag for tag in tags if self._fields.get(schema.tag_key(item_id, tag))))
+
+
+def _milliseconds(value: Any) -> int | None:
+    return int(value) if isinstance(value, int | float) and abs(value) < 2**53 else None
+
+
+def _whole(value: Any) -> Any:
+    """Yjs numbers come back as floats; give integers back as they were."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _whole(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_whole(inner) for inner in value]
+    return value

@@ -1,0 +1,62 @@
+"""The names of the document: the contract between Python, TypeScript and any Yjs client (`docs/protocol.md`).
+
+All root maps are flat. No key that two devices may set holds a nested shared type: each device would make its own, one
+of them would win, and everything ever written into the other would be gone.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ANCHOR",
+    "BODY",
+    "COLOR",
+    "COMMENT",
+    "DELETED_AT",
+    "FIELDS",
+    "FIXED_FIELDS",
+    "HIGHLIGHTS",
+    "META",
+    "META_MIN_WRITER",
+    "META_SCHEMA",
+    "NOTES",
+    "SCHEMA",
+    "STYLE",
+    "TAG",
+    "TITLE",
+    "UPDATED_AT",
+    "field_key",
+    "note_root",
+    "split_field_key",
+    "tag_key",
+]
+
+META, HIGHLIGHTS, NOTES, FIELDS = "meta", "highlights", "notes", "fields"
+META_SCHEMA, META_MIN_WRITER = "schema", "minWriter"
+SCHEMA = 1
+"""The version of this layout that this code writes."""
+
+COLOR, STYLE, TITLE, COMMENT, BODY = "color", "style", "title", "comment", "body"
+ANCHOR, UPDATED_AT, DELETED_AT, TAG = "anchor", "updatedAt", "deletedAt", "tag"
+FIXED_FIELDS = (COLOR, STYLE, TITLE, COMMENT, BODY, ANCHOR, UPDATED_AT, DELETED_AT)
+
+
+def field_key(item_id: str, name: str) -> str:
+    """Return the key in `fields` of one field of an item."""
+    return f"{item_id}/{name}"
+
+
+def tag_key(item_id: str, tag: str) -> str:
+    """Return the key in `fields` that is true while the item has the tag."""
+    return f"{item_id}/{TAG}/{tag}"
+
+
+def split_field_key(key: str) -> tuple[str, str, str]:
+    """Return the item id, the field's name, and for a tag its text: `h/tag/a/b` gives `("h", "tag", "a/b")`."""
+    item_id, _, rest = key.partition("/")
+    name, _, tag = rest.partition("/")
+    return item_id, name, tag
+
+
+def note_root(note_id: str) -> str:
+    """Return the name of the root XmlFragment that is a note's body."""
+    return f"note/{note_id}"

@@ -1,0 +1,50 @@
+"""What a library holds, as values: frozen, and a copy of what the document said at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crdt_sync.document.anchors import Anchor
+
+__all__ = ["Highlight", "Note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Highlight:
+    """A marked passage. Times are milliseconds since 1970 and for display only; no merge looks at them."""
+
+    id: str
+    anchor: Anchor
+    color: str
+    style: str
+    tags: tuple[str, ...]
+    comment: str
+    created_at_ms: int
+    created_by: str
+    updated_at_ms: int
+    deleted_at_ms: int | None = None
+
+    @property
+    def is_deleted(self) -> bool:
+        """True while it is in the trash."""
+        return self.deleted_at_ms is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A note, of a highlight or free. `text` is its body as plain text, a line for each paragraph."""
+
+    id: str
+    highlight_id: str | None
+    title: str
+    text: str
+    tags: tuple[str, ...]
+    created_at_ms: int
+    created_by: str
+    updated_at_ms: int
+    deleted_at_ms: int | None = None
+
+    @property
+    def is_deleted(self) -> bool:
+        """True while it is in the trash."""
+        return self.deleted_at_ms is not None

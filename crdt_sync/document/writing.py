@@ -1,0 +1,203 @@
+"""Makes typed edits in a document: the keys that change and `updatedAt`, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Any
+
+from pycrdt import Doc, Map, XmlElement, XmlFragment, XmlText
+
+from crdt_sync.document import schema
+from crdt_sync.document.edits import (
+    AddHighlight,
+    AddNote,
+    AppendToNote,
+    Edit,
+    EditHighlight,
+    EditNote,
+    Purge,
+    Restore,
+    Trash,
+)
+from crdt_sync.errors import InvalidEdit, NotFound
+
+__all__ = ["Writer", "body_text"]
+
+
+class Writer:
+    """One call's edits. `plan` checks them all before `make` changes anything."""
+
+    def __init__(
+        self, doc: Doc[Any], highlights: Map[Any], notes: Map[Any], fields_: Map[Any], now_ms: int, author: str
+    ) -> None:
+        self._doc = doc
+        self._highlights = highlights
+        self._notes = notes
+        self._fields = fields_
+        self._now_ms = now_ms
+        self._author = author
+        self.wrote = False
+
+    def plan(self, edits: Sequence[Edit], new_id: Callable[[], str]) -> list[tuple[Edit, str]]:
+        """Return each edit with its item's id. Raises `InvalidEdit` or `NotFound`."""
+        planned: list[tuple[Edit, str]] = []
+        made: dict[str, bool] = {}  # items of this call: is it a highlight?
+        for edit in edits:
+            if isinstance(edit, AddHighlight | AddNote):
+                item_id = edit.id if edit.id is not None else new_id()
+                _check_id(item_id)
+                made[item_id] = isinstance(edit, AddHighlight)
+            else:
+                item_id = edit.id
+                self._check_known(edit, made)
+            _check_texts(edit)
+            planned.append((edit, item_id))
+        return planned
+
+    def make(self, edit: Edit, item_id: str) -> None:
+        """Write one planned edit."""
+        before, self.wrote = self.wrote, False
+        match edit:
+            case AddHighlight():
+                self._add_highlight(edit, item_id)
+            case AddNote():
+                self._add_note(edit, item_id)
+            case EditHighlight():
+                self._set_text(item_id, schema.COLOR, edit.color)
+                self._set_text(item_id, schema.STYLE, edit.style)
+                self._set_text(item_id, schema.COMMENT, edit.comment)
+                self._set_tags(item_id, edit.add_tags, edit.remove_tags)
+            case EditNote():
+                self._set_text(item_id, schema.TITLE, edit.title)
+                self._set_tags(item_id, edit.add_tags, edit.remove_tags)
+            case AppendToNote():
+                self._append(item_id, edit.text)
+            case Trash():
+                if self._fields.get(schema.field_key(item_id, schema.DELETED_AT)) is None:
+                    self._set(schema.field_key(item_id, schema.DELETED_AT), self._now_ms)
+            case Restore():
+                self._drop(schema.field_key(item_id, schema.DELETED_AT))
+            case Purge():
+                self._purge(item_id)
+        if self.wrote and not isinstance(edit, Purge):
+            self._fields[schema.field_key(item_id, schema.UPDATED_AT)] = self._now_ms
+        self.wrote = self.wrote or before
+
+    def _add_highlight(self, edit: AddHighlight, item_id: str) -> None:
+        if item_id not in self._highlights:
+            self._highlights[item_id] = {
+                "anchor": edit.anchor.to_json(),
+                "createdAt": self._now_ms,
+                "createdBy": self._author,
+            }
+            self.wrote = True
+        self._set_text(item_id, schema.COLOR, edit.color)
+        self._set_text(item_id, schema.STYLE, edit.style)
+        self._set_text(item_id, schema.COMMENT, edit.comment)
+        self._set_tags(item_id, edit.tags, ())
+
+    def _add_note(self, edit: AddNote, item_id: str) -> None:
+        if item_id not in self._notes:
+            made: dict[str, Any] = {"createdAt": self._now_ms, "createdBy": self._author}
+            if edit.highlight_id is not None:
+                made["highlight"] = edit.highlight_id
+            self._notes[item_id] = made
+            self.wrote = True
+            self._append(item_id, edit.text)
+        self._set_text(item_id, schema.TITLE, edit.title)
+        self._set_tags(item_id, edit.tags, ())
+
+    def _append(self, item_id: str, text: str) -> None:
+        if not text:
+            return
+        body = self._doc.get(schema.note_root(item_id), type=XmlFragment)
+        for line in text.split("\n"):
+            paragraph = body.children.append(XmlElement("paragraph"))
+            if line:
+                paragraph.children.append(XmlText(line))
+        self.wrote = True
+
+    def _purge(self, item_id: str) -> None:
+        for key in [key for key in self._fields.keys() if key.startswith(f"{item_id}/")]:  # noqa: SIM118
+            self._drop(key)
+        for items in (self._highlights, self._notes):
+            if item_id in items:
+                del items[item_id]
+                self.wrote = True
+        body = self._doc.get(schema.note_root(item_id), type=XmlFragment)
+        if len(body.children):
+            del body.children[0 : len(body.children)]
+            self.wrote = True
+
+    def _set_text(self, item_id: str, name: str, value: str | None) -> None:
+        """An unchanged key is not rewritten, and an empty one that is not there stays away: both leave tombstones."""
+        if value is not None:
+            key = schema.field_key(item_id, name)
+            if (self._fields.get(key) or "") != value:
+                self._set(key, value)
+
+    def _set_tags(self, item_id: str, add: Sequence[str], remove: Sequence[str]) -> None:
+        for tag in add:
+            key = schema.tag_key(item_id, tag)
+            if self._fields.get(key) is not True:
+                self._set(key, True)
+        for tag in remove:
+            self._drop(schema.tag_key(item_id, tag))
+
+    def _set(self, key: str, value: Any) -> None:
+        self._fields[key] = value
+        self.wrote = True
+
+    def _drop(self, key: str) -> None:
+        if key in self._fields:
+            del self._fields[key]
+            self.wrote = True
+
+    def _check_known(self, edit: Edit, made: dict[str, bool]) -> None:
+        item_id = edit.id
+        assert item_id is not None
+        is_highlight = made.get(item_id, item_id in self._highlights)
+        is_note = not made[item_id] if item_id in made else item_id in self._notes
+        if isinstance(edit, EditHighlight) and not is_highlight:
+            raise NotFound(f"there is no highlight {item_id!r}")
+        if isinstance(edit, EditNote | AppendToNote) and not is_note:
+            raise NotFound(f"there is no note {item_id!r}")
+        if not is_highlight and not is_note:
+            raise NotFound(f"there is no highlight or note {item_id!r}")
+
+
+def body_text(doc: Doc[Any], note_id: str) -> str:
+    """Return a note's body as plain text, a line for each block."""
+    body = doc.get(schema.note_root(note_id), type=XmlFragment)
+    return "\n".join(_text(block) for block in body.children)
+
+
+def _text(node: Any) -> str:
+    if isinstance(node, XmlText):
+        return "".join(part for part, _ in node.diff() if isinstance(part, str))
+    return "".join(_text(child) for child in node.children)
+
+
+def _check_id(item_id: str) -> None:
+    if not item_id or "/" in item_id or len(item_id.encode(errors="replace")) > 200:
+        raise InvalidEdit("an id has 1 to 200 bytes and no slash; leave it out to have one made")
+
+
+def _check_texts(edit: Edit) -> None:
+    try:
+        if isinstance(edit, AddHighlight):
+            json.dumps(edit.anchor.to_json(), allow_nan=False, ensure_ascii=False).encode()
+        for field in fields(edit):
+            value = getattr(edit, field.name)
+            for text in value if isinstance(value, tuple) else (value,):
+                if isinstance(text, str):
+                    text.encode()
+    except UnicodeEncodeError:
+        raise InvalidEdit("a text holds half a character (a lone surrogate)") from None
+    except (TypeError, ValueError) as error:
+        raise InvalidEdit(f"an anchor holds only JSON values: {error}") from None
+    for name in ("tags", "add_tags"):
+        if not all(getattr(edit, name, ())):
+            raise InvalidEdit("a tag has at least one character")

@@ -1,0 +1,1 @@
+"""The durable local state: update log, read model, migrations."""
