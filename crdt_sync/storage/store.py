@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random, SystemRandom
+from typing import TypeVar
 
 from crdt_sync.document.edits import Edit
 from crdt_sync.document.events import Change, ChangeKind, ItemKind
@@ -35,6 +36,8 @@ from crdt_sync.storage.read_model import ReadModel
 __all__ = ["Applied", "Binding", "LibraryStore", "Outgoing"]
 
 logger = logging.getLogger("crdt_sync")
+
+Result = TypeVar("Result")
 
 COMPACT_AFTER_UPDATES = 2_000
 MAX_UPDATE_BYTES = 8 * 1024 * 1024
@@ -183,6 +186,15 @@ class LibraryStore:
                 (edits_made, self._now_ms()),
             )
         self._edited = {item_id: number for item_id, number in self._edited.items() if number > edits_made}
+
+    def query(self, read: Callable[[ReadModel], Result]) -> Result:
+        """Return what `read` finds in the read model. It loads no document."""
+        with translated(self._path):
+            return read(self.read)
+
+    def counters(self) -> tuple[int, int | None]:
+        """Return `pending` and `durable_at_ms`."""
+        return self.pending, self.durable_at_ms
 
     @property
     def pending(self) -> int:

@@ -1,0 +1,84 @@
+"""What a library tells its application, in a form that a slow listener cannot make grow without bound."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+import anyio
+
+from crdt_sync.document import Change, ChangeKind
+from crdt_sync.sync.loop import State
+
+__all__ = ["ChangeFeed", "Latest", "Status"]
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a library stands. `pending` edits are not known to be durable on the relay."""
+
+    state: State
+    pending: int
+    durable_at_ms: int | None
+    """When the relay last confirmed that it has stored everything up to then, in milliseconds since 1970."""
+    confirms_storage: bool | None
+    """False if the relay does not say what it stores: then `pending` does not go down."""
+    transport: str | None
+    last_error: str | None
+    retry_in_s: float | None
+
+
+class Latest(Generic[Value]):
+    """A value that listeners follow; one that is slow sees the latest and not each."""
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+        self._changed = anyio.Event()
+
+    def set(self, value: Value) -> None:
+        """Take a new value and wake who waits, if it differs."""
+        if value != self.value:
+            self.value = value
+            changed, self._changed = self._changed, anyio.Event()
+            changed.set()
+
+    async def follow(self) -> AsyncIterator[Value]:
+        """Yield the value now and whenever it has changed."""
+        while True:
+            seen, changed = self.value, self._changed
+            yield seen
+            if self.value == seen:
+                await changed.wait()
+
+
+class ChangeFeed:
+    """Changes for one listener. What it has not read yet is kept once for each item."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, Change] = {}
+        self._work = anyio.Event()
+
+    def put(self, changes: Iterable[Change]) -> None:
+        """Add changes."""
+        for change in changes:
+            before = self._waiting.pop(change.item_id, None)
+            self._waiting[change.item_id] = _joined(before, change) if before else change
+        self._work.set()
+
+    async def take(self) -> tuple[Change, ...]:
+        """Wait for changes and return all that wait, in the order of the last of each item."""
+        while not self._waiting:
+            self._work = anyio.Event()
+            await self._work.wait()
+        changes, self._waiting = tuple(self._waiting.values()), {}
+        return changes
+
+
+def _joined(first: Change, second: Change) -> Change:
+    kind = first.kind if (first.kind, second.kind) == (ChangeKind.ADDED, ChangeKind.EDITED) else second.kind
+    return replace(
+        second, kind=kind, here=first.here and second.here, unsaved_edit=first.unsaved_edit or second.unsaved_edit
+    )

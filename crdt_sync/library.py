@@ -1,0 +1,298 @@
+"""A library of highlights and notes, on this device and, where a relay is named, in step with others.
+
+This is the composition root of the engine: the one place that puts document, file and connection together.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from random import Random, SystemRandom
+from typing import TypeVar
+
+import anyio
+import httpx
+
+from crdt_sync.document import (
+    AddHighlight,
+    AddNote,
+    Anchor,
+    AppendToNote,
+    Edit,
+    Highlight,
+    Note,
+    Purge,
+    Restore,
+    Trash,
+)
+from crdt_sync.errors import InvalidEdit
+from crdt_sync.feeds import ChangeFeed, Latest, Status
+from crdt_sync.groups import telling_error
+from crdt_sync.replica import StoreReplica
+from crdt_sync.storage.database import Durability
+from crdt_sync.storage.read_model import Counts, ReadModel, SearchHit
+from crdt_sync.storage.store import Applied, Binding, LibraryStore
+from crdt_sync.sync.loop import Link, State, SyncLoop, Token
+from crdt_sync.sync.presence import Presence
+from crdt_sync.sync.websocket import WebSocketConnect, room_url
+from crdt_sync.worker import Worker
+
+__all__ = ["Library", "open_library"]
+
+Result = TypeVar("Result")
+
+FOLLOW_EVERY_S = 0.2
+"""How soon the edits of another process on the same file are noticed."""
+
+
+@asynccontextmanager
+async def open_library(
+    path: str | Path,
+    *,
+    relay: str | None = None,
+    room: str | None = None,
+    token: Token = None,
+    subject: str | None = None,
+    author: str = "",
+    durability: Durability = "full",
+    close_within_s: float = 5.0,
+    client: httpx.AsyncClient | None = None,
+    random: Random | None = None,
+) -> AsyncIterator[Library]:
+    """Open the library file at `path`, and keep it in step with `room` of `relay` while the block lasts.
+
+    Without a relay it works offline. `token` is a token or a callable, async or not, that is asked for one at each
+    attempt to connect. `subject` names the account: the file belongs to relay, room and subject from its first
+    completed sync on. `durability` is what an edit survives once its call has returned: `full` a power cut, `normal`
+    the death of the process. Leaving the block waits up to `close_within_s` for the relay to confirm what is pending.
+
+    Raises `StorageError` if the file cannot be used, `BoundElsewhere` if it belongs elsewhere, and `InvalidEdit` if
+    relay and room make no sense. Errors of the network are never raised: they are in `library.status`.
+    """
+    binding = None
+    if relay is not None:
+        if not room:
+            raise InvalidEdit("a relay was named without a room; say which with room=")
+        try:
+            room_url(relay, room)
+        except ValueError as error:
+            raise InvalidEdit(str(error)) from None
+        binding = Binding(relay, room, subject)
+    random = random or SystemRandom()
+    async with AsyncExitStack() as stack:
+        worker = Worker("crdt-sync")
+        worker.start()
+        stack.push_async_callback(worker.stop)
+        store = await worker.call(
+            partial(LibraryStore, Path(path), durability=durability, author=author, random=random)
+        )
+        stack.push_async_callback(worker.call, store.close)
+        if binding is not None:
+            await worker.call(store.check_binding, binding)
+            if client is None:
+                client = await stack.enter_async_context(httpx.AsyncClient(timeout=10))
+        library = Library(worker, store, random)
+        await library._refresh()
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(library._follow)
+                if binding is not None and client is not None:
+                    tasks.start_soon(library._sync, binding, client, token)
+                try:
+                    yield library
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await library._leave(close_within_s)
+                    tasks.cancel_scope.cancel()
+        except BaseExceptionGroup as group:  # an error of the caller's block comes out as it was raised
+            raise telling_error(group) from group.__cause__
+
+
+class Library:
+    """An open library. Get one from `open_library`; use it from that event loop."""
+
+    def __init__(self, worker: Worker, store: LibraryStore, random: Random) -> None:
+        self._worker = worker
+        self._store = store
+        self._random = random
+        self._replica: StoreReplica | None = None
+        self._loop: SyncLoop | None = None
+        self._pending = 0
+        self._durable_at_ms: int | None = None
+        self._feeds: list[ChangeFeed] = []
+        self._status = Latest(self._status_of(Link()))
+        self.presence = Presence(random.getrandbits(32), time.monotonic)
+
+    # Edits
+
+    async def edit(self, *edits: Edit) -> tuple[str, ...]:
+        """Make the edits, all or none; return the ids of their items once everything is durable in the file.
+
+        Raises `NotFound`, `InvalidEdit`, `ReadOnlyLibrary` or `StorageError`; then nothing has changed.
+        """
+        applied = await self._worker.call(self._store.edit, *edits)
+        await self._applied(applied)
+        return applied.ids
+
+    async def add_highlight(
+        self, anchor: Anchor, *, color: str = "yellow", tags: Sequence[str] = (), comment: str = ""
+    ) -> str:
+        """Mark a passage; return the highlight's id."""
+        return (await self.edit(AddHighlight(anchor, color=color, tags=tuple(tags), comment=comment)))[0]
+
+    async def add_note(self, text: str, *, title: str = "", highlight_id: str | None = None) -> str:
+        """Write a note, of a highlight or free; return its id."""
+        return (await self.edit(AddNote(text, title=title, highlight_id=highlight_id)))[0]
+
+    async def append_to_note(self, note_id: str, text: str) -> None:
+        """Add paragraphs, one for each line, at the end of a note."""
+        await self.edit(AppendToNote(note_id, text))
+
+    async def delete(self, item_id: str) -> None:
+        """Move a highlight or note to the trash."""
+        await self.edit(Trash(item_id))
+
+    async def restore(self, item_id: str) -> None:
+        """Take a highlight or note out of the trash."""
+        await self.edit(Restore(item_id))
+
+    async def purge(self, item_id: str) -> None:
+        """Destroy a highlight or note, with whatever another device is writing into it at the same time."""
+        await self.edit(Purge(item_id))
+
+    # Queries
+
+    async def highlight(self, item_id: str) -> Highlight | None:
+        """Return a highlight, in the trash or not, or None."""
+        return await self._query(lambda read: read.highlight(item_id))
+
+    async def highlights(
+        self,
+        *,
+        work: str | None = None,
+        within: str | None = None,
+        color: str | None = None,
+        tag: str | None = None,
+        trashed: bool = False,
+        limit: int = -1,
+    ) -> list[Highlight]:
+        """Return highlights by place; `within="Gen.1"` gives those of the chapter."""
+        return await self._query(
+            lambda read: read.highlights(work=work, within=within, color=color, tag=tag, trashed=trashed, limit=limit)
+        )
+
+    async def note(self, item_id: str) -> Note | None:
+        """Return a note, in the trash or not, or None."""
+        return await self._query(lambda read: read.note(item_id))
+
+    async def notes(self, *, highlight_id: str | None = None, trashed: bool = False, limit: int = -1) -> list[Note]:
+        """Return notes, the newest first, of one highlight or all."""
+        return await self._query(lambda read: read.notes(highlight_id=highlight_id, trashed=trashed, limit=limit))
+
+    async def search(self, text: str, *, limit: int = 50) -> list[SearchHit]:
+        """Return what holds all the words of `text`, the best first."""
+        return await self._query(lambda read: read.search(text, limit=limit))
+
+    async def counts(self) -> Counts:
+        """Return how many items there are."""
+        return await self._query(lambda read: read.counts())
+
+    async def verify(self) -> None:
+        """Check the file. Raises `LibraryDamaged`."""
+        await self._worker.call(self._store.verify)
+
+    # What happens
+
+    @asynccontextmanager
+    async def changes(self) -> AsyncIterator[ChangeFeed]:
+        """Follow what changes, here and elsewhere: `async with library.changes() as feed: await feed.take()`."""
+        feed = ChangeFeed()
+        await self._worker.call(self._store.load)  # or another process's edits could not be told apart
+        self._feeds.append(feed)
+        try:
+            yield feed
+        finally:
+            self._feeds.remove(feed)
+
+    @property
+    def status(self) -> Status:
+        """How the library stands now."""
+        return self._status.value
+
+    def status_changes(self) -> AsyncIterator[Status]:
+        """Yield the status now and whenever it has changed."""
+        return self._status.follow()
+
+    async def synced(self, timeout_s: float) -> bool:
+        """Wait until all edits are durable on the relay; return whether that was so within `timeout_s`."""
+        with anyio.move_on_after(timeout_s):
+            async for status in self.status_changes():
+                if status.state is State.CONNECTED and status.confirms_storage and not status.pending:
+                    return True
+                if status.state in (State.OFFLINE, State.STOPPED):
+                    return False
+        return False
+
+    def reconnect(self) -> None:
+        """Try to connect at once and not after the back-off: the network has changed, or the machine has slept."""
+        if self._loop is not None:
+            self._loop.wake()
+
+    # Inside
+
+    async def _query(self, read: Callable[[ReadModel], Result]) -> Result:
+        return await self._worker.call(self._store.query, read)
+
+    async def _sync(self, binding: Binding, client: httpx.AsyncClient, token: Token) -> None:
+        self._replica = StoreReplica(self._worker, self._store, binding, self._applied)
+        self._loop = SyncLoop(
+            WebSocketConnect(binding.relay, binding.room, client),
+            self._replica,
+            self.presence,
+            token=token,
+            random=self._random,
+            now=time.monotonic,
+            report=lambda link: self._status.set(self._status_of(link)),
+        )
+        await self._loop.run()
+
+    async def _leave(self, within_s: float) -> None:
+        """Let what is pending reach the relay, say goodbye, and close, all within a bounded time."""
+        if self._loop is not None and self._status.value.state is State.CONNECTED:
+            with anyio.move_on_after(within_s):
+                if self._status.value.confirms_storage:
+                    await self.synced(within_s)
+                await self._loop.leave()
+
+    async def _follow(self) -> None:
+        while True:
+            await anyio.sleep(FOLLOW_EVERY_S)
+            applied = await self._worker.call(self._store.follow)
+            if applied.changes:
+                await self._applied(applied)
+
+    async def _applied(self, applied: Applied) -> None:
+        if applied.changes:
+            for feed in self._feeds:
+                feed.put(applied.changes)
+        if self._replica is not None and (applied.appended or applied.changes):
+            self._replica.rows()
+        await self._refresh()
+
+    async def _refresh(self) -> None:
+        self._pending, self._durable_at_ms = await self._worker.call(self._store.counters)
+        self._status.set(self._status_of(self._loop.link if self._loop else Link()))
+
+    def _status_of(self, link: Link) -> Status:
+        return Status(
+            state=link.state,
+            pending=self._pending,
+            durable_at_ms=self._durable_at_ms,
+            confirms_storage=link.confirms_storage,
+            transport=link.transport,
+            last_error=link.last_error,
+            retry_in_s=link.retry_in_s,
+        )

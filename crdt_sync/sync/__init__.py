@@ -1,0 +1,1 @@
+"""Connections: how a library and its relay meet, part, and meet again."""

@@ -1,0 +1,179 @@
+"""Connect, sync, and on loss connect again: after 1, 2, 4, 8, then 16 s at most, at random below that.
+
+The back-off starts again only after a completed sync, so a relay that accepts and drops at once is not asked faster and
+faster. Close codes say whether to try again at all.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from random import Random
+from typing import TypeAlias
+
+import anyio
+
+from crdt_sync.errors import BoundElsewhere, ConnectionLost, CrdtSyncError, StorageError
+from crdt_sync.protocol.backoff import backoff
+from crdt_sync.protocol.close_codes import Retry, retry_after
+from crdt_sync.sync.connection import Connection
+from crdt_sync.sync.presence import Presence
+from crdt_sync.sync.replica import Replica
+from crdt_sync.sync.transport import Connect
+
+__all__ = ["Link", "State", "SyncLoop", "Token"]
+
+Token: TypeAlias = str | Callable[[], str | Awaitable[str | None] | None] | None
+"""A token, or a callable (async or not) that is asked for one at each attempt to connect."""
+
+
+class State(Enum):
+    """How a library stands with its relay."""
+
+    OFFLINE = "offline"
+    """No relay was named."""
+    CONNECTING = "connecting"
+    SYNCING = "syncing"
+    """Connected, and not yet through the first exchange."""
+    CONNECTED = "connected"
+    WAITING = "waiting"
+    """The connection is down; the next attempt comes by itself."""
+    STOPPED = "stopped"
+    """The relay refused for good; `last_error` says what a person must do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What is known of the connection."""
+
+    state: State = State.OFFLINE
+    transport: str | None = None
+    confirms_storage: bool | None = None
+    """Whether the relay says what it has stored; None until that is known."""
+    last_error: str | None = None
+    retry_in_s: float | None = None
+
+
+class SyncLoop:
+    """Keeps one library connected. `report` is called with each new `Link`."""
+
+    def __init__(
+        self,
+        connect: Connect,
+        replica: Replica,
+        presence: Presence,
+        *,
+        token: Token,
+        random: Random,
+        now: Callable[[], float],
+        report: Callable[[Link], None],
+    ) -> None:
+        self._connect = connect
+        self._replica = replica
+        self._presence = presence
+        self._token = token
+        self._random = random
+        self._now = now
+        self._report = report
+        self._link = Link(State.CONNECTING)
+        self._completed = False
+        self._wake = anyio.Event()
+        self._connection: Connection | None = None
+        self._left = anyio.Event()
+
+    @property
+    def link(self) -> Link:
+        """What is known of the connection."""
+        return self._link
+
+    def wake(self) -> None:
+        """Try again at once: the network has changed, or the machine has slept."""
+        self._wake.set()
+
+    async def leave(self) -> None:
+        """Send what waits, say goodbye and close; return when that is done. Do nothing without a connection."""
+        if self._connection is not None:
+            self._connection.leave()
+            await self._left.wait()
+
+    async def run(self) -> None:
+        """Run until cancelled, until `leave`, or until the relay refuses for good."""
+        delays = backoff(self._random.random)
+        refused_tokens = 0
+        while True:
+            self._completed = False
+            try:
+                await self._attempt()
+                return
+            except ConnectionLost as lost:
+                error = lost
+            except StorageError as trouble:  # what was received is not stored, so it was not taken: ask again later
+                error = ConnectionLost(str(trouble))
+            except BoundElsewhere as bound:
+                self._set(state=State.STOPPED, transport=None, last_error=str(bound))
+                return
+            retry = Retry.BACK_OFF if error.code is None else retry_after(error.code)
+            if self._completed:
+                delays, refused_tokens = backoff(self._random.random), 0
+            if retry is Retry.NEW_TOKEN and callable(self._token) and not refused_tokens:
+                refused_tokens += 1
+                continue
+            if retry is not Retry.BACK_OFF:
+                self._set(state=State.STOPPED, transport=None, last_error=str(error))
+                return
+            await self._pause(next(delays), str(error))
+
+    async def _attempt(self) -> None:
+        self._set(state=State.CONNECTING, transport=None, confirms_storage=None, retry_in_s=None)
+        token = await self._ask_for_token()
+        async with self._connect(token) as transport:
+            self._set(state=State.SYNCING, transport=transport.name)
+            name = f"{self._random.getrandbits(64):016x}"
+            self._connection = Connection(transport, self._replica, self._presence, self, name=name, now=self._now)
+            try:
+                await self._connection.run()
+            finally:
+                self._connection = None
+        self._left.set()
+
+    async def _ask_for_token(self) -> str | None:
+        if not callable(self._token):
+            return self._token
+        try:
+            answer = self._token()
+            return await answer if inspect.isawaitable(answer) else answer
+        except CrdtSyncError:
+            raise
+        except Exception as error:  # the application's own code: report it and try again later
+            raise ConnectionLost(f"no token could be had: {error}") from error
+
+    async def _pause(self, delay_s: float, error: str) -> None:
+        self._set(state=State.WAITING, transport=None, last_error=error, retry_in_s=delay_s)
+        self._wake = anyio.Event()
+        with anyio.move_on_after(delay_s):
+            await self._wake.wait()
+
+    def _set(self, **changes: object) -> None:
+        self._link = replace(self._link, **changes)  # type: ignore[arg-type]
+        self._report(self._link)
+
+    # What the connection says
+
+    def synced(self) -> None:
+        """See `Observer`."""
+        self._completed = True
+        self._set(state=State.CONNECTED, last_error=None)
+
+    def acknowledged(self) -> None:
+        """See `Observer`."""
+        self._report(self._link)
+
+    def confirms(self, storage: bool) -> None:
+        """See `Observer`."""
+        self._set(confirms_storage=storage)
+
+    def denied(self, reason: str) -> None:
+        """See `Observer`."""
+        self._set(last_error=f"the relay refused an edit: {reason}")

@@ -1,0 +1,115 @@
+"""WebSockets through httpx, so that proxies, certificates and `trust_env` work as they do for HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import httpx
+import wsproto.events
+from httpx_ws import (
+    AsyncWebSocketSession,
+    HTTPXWSException,
+    WebSocketDisconnect,
+    WebSocketUpgradeError,
+    aconnect_ws,
+)
+
+from crdt_sync.errors import ConnectionLost
+from crdt_sync.groups import telling_error
+from crdt_sync.protocol.messages import MAX_MESSAGE_BYTES
+from crdt_sync.sync.transport import Transport
+
+__all__ = ["WebSocketConnect", "room_url"]
+
+CONNECT_WITHIN_S = 10.0
+_LOST = (HTTPXWSException, httpx.HTTPError, OSError)
+_CODES = {401: 4401, 403: 4403, 404: 4404, 413: 4413}
+"""What a refusal before the upgrade means, as a close code. 404 may come from a proxy as well, so it is not final."""
+
+
+def room_url(relay: str, room: str) -> str:
+    """Return the URL of a room. Raises `ValueError` for a relay that is no ws, wss, http or https URL.
+
+    httpx knows proxies for http and https alone, so ws becomes http and wss https; the request stays the same.
+    """
+    parts = urlsplit(relay)
+    scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
+    if scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(
+            f"{relay!r} is not the URL of a relay; write it like wss://relay.example or ws://127.0.0.1:8765"
+        )
+    path = f"{parts.path.rstrip('/')}/{quote(room, safe='/')}"
+    return urlunsplit((scheme, parts.netloc, path, parts.query, ""))
+
+
+class WebSocketConnect:
+    """`Connect` to one room of one relay."""
+
+    def __init__(self, relay: str, room: str, client: httpx.AsyncClient) -> None:
+        self._url = room_url(relay, room)
+        self._client = client
+
+    @asynccontextmanager
+    async def __call__(self, token: str | None) -> AsyncIterator[Transport]:
+        """Open a WebSocket with `token` in the Authorization header."""
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        try:
+            session: AsyncWebSocketSession
+            async with aconnect_ws(
+                self._url,
+                self._client,
+                headers=headers,
+                max_message_size_bytes=MAX_MESSAGE_BYTES,
+                keepalive_ping_interval_seconds=None,
+            ) as session:
+                yield _WebSocket(session)
+        except BaseExceptionGroup as group:  # httpx-ws wraps the caller's own errors too
+            error = telling_error(group)
+            raise _lost(error) if isinstance(error, _LOST) else error from group
+        except _LOST as error:
+            raise _lost(error) from error
+
+
+class _WebSocket:
+    name = "websocket"
+
+    def __init__(self, session: AsyncWebSocketSession) -> None:
+        self._session = session
+
+    async def send(self, frame: bytes) -> None:
+        try:
+            await self._session.send_bytes(frame)
+        except _LOST as error:
+            raise _lost(error) from error
+
+    async def receive(self) -> bytes:
+        """Assemble one message; the bound is ours, as the library's own has let larger ones through."""
+        parts = bytearray()
+        while True:
+            try:
+                event = await self._session.receive()
+            except _LOST as error:
+                raise _lost(error) from error
+            if not isinstance(event, wsproto.events.BytesMessage):
+                raise ConnectionLost("the relay sent text; is this a sync relay?", code=4400)
+            parts += event.data
+            if len(parts) > MAX_MESSAGE_BYTES:
+                raise ConnectionLost(f"the relay sent a message above {MAX_MESSAGE_BYTES} bytes", code=4413)
+            if event.message_finished:
+                return bytes(parts)
+
+
+def _lost(error: Exception) -> ConnectionLost:
+    match error:
+        case WebSocketDisconnect(code=code, reason=reason):
+            return ConnectionLost(reason or f"the relay closed the connection ({code})", code=code)
+        case WebSocketUpgradeError(response=response):
+            return ConnectionLost(
+                f"the relay answered {response.status_code} instead of opening a WebSocket",
+                code=_CODES.get(response.status_code) if response.status_code != 404 else None,
+            )
+        case httpx.TimeoutException():
+            return ConnectionLost("the relay did not answer in time")
+    return ConnectionLost(str(error) or type(error).__name__)
