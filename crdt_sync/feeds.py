@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -11,7 +11,7 @@ import anyio
 from crdt_sync.document import Change, ChangeKind
 from crdt_sync.sync.loop import State
 
-__all__ = ["ChangeFeed", "Latest", "Status"]
+__all__ = ["ChangeFeed", "Follower", "Latest", "Status"]
 
 Value = TypeVar("Value")
 
@@ -36,22 +36,37 @@ class Latest(Generic[Value]):
 
     def __init__(self, value: Value) -> None:
         self.value = value
-        self._changed = anyio.Event()
+        self.changed = anyio.Event()
 
     def set(self, value: Value) -> None:
         """Take a new value and wake who waits, if it differs."""
         if value != self.value:
             self.value = value
-            changed, self._changed = self._changed, anyio.Event()
+            changed, self.changed = self.changed, anyio.Event()
             changed.set()
 
-    async def follow(self) -> AsyncIterator[Value]:
+    def follow(self) -> Follower[Value]:
         """Yield the value now and whenever it has changed."""
-        while True:
-            seen, changed = self.value, self._changed
-            yield seen
-            if self.value == seen:
-                await changed.wait()
+        return Follower(self)
+
+
+class Follower(Generic[Value]):
+    """An iterator over the values of a `Latest`. It holds nothing that must be closed."""
+
+    def __init__(self, source: Latest[Value]) -> None:
+        self._source = source
+        self._seen: list[Value] = []
+
+    def __aiter__(self) -> Follower[Value]:
+        """Return itself."""
+        return self
+
+    async def __anext__(self) -> Value:
+        """Return the value now at first, then wait until it differs from what was returned last."""
+        while self._seen == [self._source.value]:
+            await self._source.changed.wait()
+        self._seen = [self._source.value]
+        return self._source.value
 
 
 class ChangeFeed:

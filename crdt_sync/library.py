@@ -29,7 +29,7 @@ from crdt_sync.document import (
     Trash,
 )
 from crdt_sync.errors import InvalidEdit
-from crdt_sync.feeds import ChangeFeed, Latest, Status
+from crdt_sync.feeds import ChangeFeed, Follower, Latest, Status
 from crdt_sync.groups import telling_error
 from crdt_sync.replica import StoreReplica
 from crdt_sync.storage.database import Durability
@@ -94,7 +94,7 @@ async def open_library(
             await worker.call(store.check_binding, binding)
             if client is None:
                 client = await stack.enter_async_context(httpx.AsyncClient(timeout=10))
-        library = Library(worker, store, random)
+        library = Library(worker, store, random, has_relay=binding is not None)
         await library._refresh()
         try:
             async with anyio.create_task_group() as tasks:
@@ -114,16 +114,17 @@ async def open_library(
 class Library:
     """An open library. Get one from `open_library`; use it from that event loop."""
 
-    def __init__(self, worker: Worker, store: LibraryStore, random: Random) -> None:
+    def __init__(self, worker: Worker, store: LibraryStore, random: Random, *, has_relay: bool) -> None:
         self._worker = worker
         self._store = store
         self._random = random
+        self._has_relay = has_relay
         self._replica: StoreReplica | None = None
         self._loop: SyncLoop | None = None
         self._pending = 0
         self._durable_at_ms: int | None = None
         self._feeds: list[ChangeFeed] = []
-        self._status = Latest(self._status_of(Link()))
+        self._status = Latest(self._status_of(self._link()))
         self.presence = Presence(random.getrandbits(32), time.monotonic)
 
     # Edits
@@ -222,7 +223,7 @@ class Library:
         """How the library stands now."""
         return self._status.value
 
-    def status_changes(self) -> AsyncIterator[Status]:
+    def status_changes(self) -> Follower[Status]:
         """Yield the status now and whenever it has changed."""
         return self._status.follow()
 
@@ -284,7 +285,12 @@ class Library:
 
     async def _refresh(self) -> None:
         self._pending, self._durable_at_ms = await self._worker.call(self._store.counters)
-        self._status.set(self._status_of(self._loop.link if self._loop else Link()))
+        self._status.set(self._status_of(self._link()))
+
+    def _link(self) -> Link:
+        if self._loop is not None:
+            return self._loop.link
+        return Link(State.CONNECTING if self._has_relay else State.OFFLINE)
 
     def _status_of(self, link: Link) -> Status:
         return Status(

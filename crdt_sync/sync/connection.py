@@ -52,6 +52,7 @@ __all__ = ["Connection", "Observer"]
 ASK_AFTER_S = 25.0
 """A relay that has been silent so long is asked for something that it must answer."""
 DEAD_AFTER_S = 45.0
+CLOSE_CODE_WITHIN_S = 1.0
 MAX_INBOX_BYTES = 16 * 1024 * 1024
 
 
@@ -266,4 +267,9 @@ class Connection:
             await self._do(self._session.barrier(outgoing.edits_made))
 
     async def _send(self, message: Message) -> None:
-        await self._transport.send(encode(message))
+        try:
+            await self._transport.send(encode(message))
+        except ConnectionLost:
+            with anyio.move_on_after(CLOSE_CODE_WITHIN_S):  # the reader may hold the relay's reason, which tells more
+                await anyio.sleep_forever()
+            raise

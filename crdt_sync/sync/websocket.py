@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import quote, urlsplit, urlunsplit
 
+import anyio
 import httpx
 import wsproto.events
+import wsproto.utilities
 from httpx_ws import (
     AsyncWebSocketSession,
     HTTPXWSException,
@@ -24,7 +26,15 @@ from crdt_sync.sync.transport import Transport
 __all__ = ["WebSocketConnect", "room_url"]
 
 CONNECT_WITHIN_S = 10.0
-_LOST = (HTTPXWSException, httpx.HTTPError, OSError)
+_LOST = (
+    HTTPXWSException,
+    httpx.HTTPError,
+    OSError,
+    wsproto.utilities.ProtocolError,  # sending after the other end has closed
+    anyio.ClosedResourceError,
+    anyio.EndOfStream,
+)
+"""What httpx-ws and what lies below it raise when a connection is gone."""
 _CODES = {401: 4401, 403: 4403, 404: 4404, 413: 4413}
 """What a refusal before the upgrade means, as a close code. 404 may come from a proxy as well, so it is not final."""
 

@@ -27,7 +27,6 @@ from crdt_sync_server.errors import ConfigurationError
 __all__ = ["Address", "listen", "serve"]
 
 Address = tuple[str, int]
-PING_EVERY_S = 20.0
 GRACE_S = 5.0
 
 
@@ -93,12 +92,14 @@ def listen(config: Config) -> socket.socket:
     """Return the listening socket. Raises `ConfigurationError` if the address cannot be had."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     try:
-        return socket.create_server((config.host, config.port), family=family, backlog=1024)
+        listener = socket.create_server((config.host, config.port), family=family, backlog=1024)
     except OSError as error:
         raise ConfigurationError(
             f"cannot listen on {config.host}:{config.port}: {error.strerror}; "
             "stop the program that does, or choose another with --port"
         ) from error
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return listener
 
 
 async def serve(
@@ -117,7 +118,7 @@ async def serve(
     settings = HypercornConfig()
     settings.bind = [f"fd://{listener.detach()}"]
     settings.websocket_max_message_size = config.max_message_bytes
-    settings.websocket_ping_interval = PING_EVERY_S
+    settings.websocket_ping_interval = None  # its task sleeps on after the close and keeps the connection's memory
     settings.graceful_timeout = GRACE_S
     settings.accesslog = None
     settings.errorlog = logging.getLogger("crdt_sync_server.hypercorn")
