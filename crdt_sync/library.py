@@ -197,6 +197,10 @@ class Library:
         """Return what holds all the words of `text`, the best first."""
         return await self._query(lambda read: read.search(text, limit=limit))
 
+    async def ids_starting_with(self, start: str) -> list[str]:
+        """Return up to ten ids, of highlights and notes, that begin like this."""
+        return await self._query(lambda read: read.ids_starting_with(start))
+
     async def counts(self) -> Counts:
         """Return how many items there are."""
         return await self._query(lambda read: read.counts())

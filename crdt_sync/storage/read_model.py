@@ -194,6 +194,15 @@ class ReadModel:
         )
         return [SearchHit(item_id, snippet) for item_id, snippet in rows]
 
+    def ids_starting_with(self, start: str, *, limit: int = 10) -> list[str]:
+        """Return ids of highlights and notes, in the trash or not, that begin like this."""
+        rows = self._connection.execute(
+            "SELECT id FROM highlights WHERE substr(id, 1, ?) = ? UNION "
+            "SELECT id FROM notes WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT ?",
+            (len(start), start, len(start), start, limit),
+        )
+        return [item_id for (item_id,) in rows]
+
     def counts(self) -> Counts:
         """Return how many items there are."""
         row = self._connection.execute(

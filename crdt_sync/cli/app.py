@@ -1,0 +1,164 @@
+"""The commands."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import anyio
+import typer
+
+from crdt_sync import Library, open_library
+from crdt_sync.cli import highlights, notes
+from crdt_sync.cli.output import as_json, console, highlight_value, note_value, status_line
+from crdt_sync.cli.running import DEFAULT, Json, LibraryPath, run, with_library
+from crdt_sync.cli.settings import Settings
+
+__all__ = ["app", "main"]
+
+NOT_IN_STEP = 3
+
+app = typer.Typer(
+    help="Highlights and notes on this device, in step with your other ones. Everything works offline but `sync` and "
+    "`watch`. A token for the relay is taken from CRDT_SYNC_TOKEN.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(highlights.app, name="highlight")
+app.add_typer(notes.app, name="note")
+
+
+@app.command()
+def init(
+    library: LibraryPath = DEFAULT,
+    relay: Annotated[str | None, typer.Option(help="The relay to sync with, like wss://relay.example.")] = None,
+    room: Annotated[str | None, typer.Option(help="The room of this library on the relay.")] = None,
+    subject: Annotated[str | None, typer.Option(help="The account; the file then belongs to it alone.")] = None,
+    author: Annotated[str, typer.Option(help="Your name, as it stands in what you make.")] = "",
+) -> None:
+    """Make a library, or change where it syncs. What is in it stays."""
+    if (relay is None) != (room is None):
+        raise typer.BadParameter("--relay and --room go together")
+    settings = Settings(relay, room, subject, author)
+
+    async def check() -> None:
+        library.parent.mkdir(parents=True, exist_ok=True)
+        async with open_library(library, relay=relay, room=room, subject=subject, close_within_s=0):
+            pass
+        settings.save(library)
+
+    run(check)
+    where = f", in step with room {room!r} of {relay}" if relay else ", on this device alone"
+    console.print(f"The library is {library}{where}.", soft_wrap=True)
+
+
+@app.command()
+def sync(
+    library: LibraryPath = DEFAULT,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 30,
+    json: Json = False,
+) -> None:
+    """Sync once: fetch what others did, send what waits, and return when the relay has stored it."""
+
+    async def once(opened: Library) -> None:
+        if json:
+            done = await opened.synced(timeout)
+            as_json({"synced": done, **_status_value(opened)})
+        else:
+            with console.status("syncing"):
+                done = await opened.synced(timeout)
+            console.print("In step." if done else f"Not in step: {status_line(opened.status)}", soft_wrap=True)
+        if not done:
+            raise typer.Exit(NOT_IN_STEP)
+
+    with_library(library, once, online=True)
+
+
+@app.command()
+def watch(library: LibraryPath = DEFAULT, json: Json = False) -> None:
+    """Stay in step, and tell what changes and who is here, until Ctrl-C."""
+
+    async def follow(opened: Library) -> None:
+        def tell(kind: str, value: dict[str, object], line: str) -> None:
+            as_json({"event": kind, **value}) if json else console.print(line, soft_wrap=True, markup=False)
+
+        async def changes() -> None:
+            async with opened.changes() as feed:
+                while True:
+                    for change in await feed.take():
+                        here = "here" if change.here else "elsewhere"
+                        value = {"id": change.item_id, "item": change.item.value, "change": change.kind.value}
+                        line = f"{change.item.value} {change.item_id} {change.kind.value} {here}"
+                        tell("change", {**value, "here": change.here}, line)
+
+        opened.presence.listen(
+            lambda who: tell(
+                "presence",
+                {"client": who.client_id, "is": who.kind.value, "state": who.state},
+                (f"{(who.state or {}).get('name', who.client_id)} {who.kind.value}"),
+            )
+        )
+        opened.presence.set({"name": Settings.load(library).author or "crdt-sync watch"})
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(changes)
+            async for status in opened.status_changes():
+                tell("status", _status_value(opened), status_line(status))
+
+    with_library(library, follow, online=True)
+
+
+@app.command()
+def status(library: LibraryPath = DEFAULT, json: Json = False) -> None:
+    """Say what is in the library and what waits to be sent. It asks nobody."""
+
+    async def show(opened: Library) -> None:
+        counts, settings = await opened.counts(), Settings.load(library)
+        if json:
+            as_json({**asdict(counts), **_status_value(opened), **asdict(settings), "library": str(library)})
+            return
+        console.print(f"{library}: {counts.highlights} highlights, {counts.notes} notes, {counts.trashed} in the trash")
+        where = (
+            f"room {settings.room!r} of {settings.relay}" if settings.relay else "no relay (crdt-sync init --relay …)"
+        )
+        console.print(f"{where}: {status_line(opened.status)}", soft_wrap=True)
+
+    with_library(library, show)
+
+
+@app.command()
+def search(words: list[str], library: LibraryPath = DEFAULT, json: Json = False) -> None:
+    """Find highlights and notes that hold all the words."""
+
+    async def find(opened: Library) -> None:
+        hits = await opened.search(" ".join(words))
+        if json:
+            as_json([asdict(hit) for hit in hits])
+        for hit in () if json else hits:
+            console.print(f"{hit.item_id}  {hit.snippet}".replace("\n", " "), markup=False, soft_wrap=True)
+
+    with_library(library, find)
+
+
+@app.command()
+def export(
+    library: LibraryPath = DEFAULT,
+    json: Annotated[bool, typer.Option("--json/--no-json", help="JSON is the one format there is so far.")] = True,
+) -> None:
+    """Print the whole library, the trash included, as JSON."""
+
+    async def show(opened: Library) -> None:
+        marks = [*await opened.highlights(), *await opened.highlights(trashed=True)]
+        texts = [*await opened.notes(), *await opened.notes(trashed=True)]
+        as_json({"highlights": [*map(highlight_value, marks)], "notes": [*map(note_value, texts)]})
+
+    with_library(library, show)
+
+
+def _status_value(opened: Library) -> dict[str, object]:
+    return {**asdict(opened.status), "state": opened.status.state.value}
+
+
+def main() -> None:
+    """The console script."""
+    app()

@@ -1,0 +1,96 @@
+"""`crdt-sync highlight`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from crdt_sync import Anchor, Library, Quote
+from crdt_sync.cli.output import as_json, console, highlight_value, print_highlights
+from crdt_sync.cli.running import DEFAULT, ItemId, Json, LibraryPath, full_id, with_library
+from crdt_sync.document import AddHighlight, EditHighlight
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Add, list, change, delete and restore highlights.", no_args_is_help=True)
+
+
+@app.command("add")
+def highlight_add(
+    source: Annotated[str, typer.Argument(help="The place, like Gen.1.1 or Gen.1.1-Gen.1.3.")],
+    quote: Annotated[str | None, typer.Argument(help="The marked text.")] = None,
+    work: Annotated[str, typer.Option(help="The text it stands in.")] = "Bible.KJV",
+    color: Annotated[str, typer.Option(help="yellow, green, blue, pink, or another.")] = "yellow",
+    tag: Annotated[list[str] | None, typer.Option(help="Repeatable.")] = None,
+    comment: str = "",
+    library: LibraryPath = DEFAULT,
+    json: Json = False,
+) -> None:
+    """Mark a passage; print its id."""
+
+    async def add(opened: Library) -> None:
+        anchor = Anchor(work={"id": work}, source=source, quote=None if quote is None else Quote(quote))
+        (item_id,) = await opened.edit(AddHighlight(anchor, color=color, tags=tuple(tag or ()), comment=comment))
+        as_json({"id": item_id}) if json else console.print(item_id)
+
+    with_library(library, add)
+
+
+@app.command("list")
+def highlight_list(
+    within: Annotated[str | None, typer.Argument(help="A place: Gen, Gen.1 or Gen.1.1.")] = None,
+    color: str | None = None,
+    tag: str | None = None,
+    trash: Annotated[bool, typer.Option("--trash", help="Those in the trash.")] = False,
+    library: LibraryPath = DEFAULT,
+    json: Json = False,
+) -> None:
+    """List highlights by place."""
+
+    async def show(opened: Library) -> None:
+        highlights = await opened.highlights(within=within, color=color, tag=tag, trashed=trash)
+        as_json([highlight_value(each) for each in highlights]) if json else print_highlights(highlights)
+
+    with_library(library, show)
+
+
+@app.command("edit")
+def highlight_edit(
+    item: ItemId,
+    color: str | None = None,
+    comment: str | None = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Add a tag. Repeatable.")] = None,
+    untag: Annotated[list[str] | None, typer.Option(help="Take a tag away. Repeatable.")] = None,
+    library: LibraryPath = DEFAULT,
+) -> None:
+    """Change a highlight."""
+
+    async def change(opened: Library) -> None:
+        item_id = await full_id(opened, item)
+        edit = EditHighlight(
+            item_id, color=color, comment=comment, add_tags=tuple(tag or ()), remove_tags=tuple(untag or ())
+        )
+        await opened.edit(edit)
+
+    with_library(library, change)
+
+
+@app.command("delete")
+def highlight_delete(item: ItemId, library: LibraryPath = DEFAULT) -> None:
+    """Move a highlight to the trash."""
+
+    async def delete(opened: Library) -> None:
+        await opened.delete(await full_id(opened, item))
+
+    with_library(library, delete)
+
+
+@app.command("restore")
+def highlight_restore(item: ItemId, library: LibraryPath = DEFAULT) -> None:
+    """Take a highlight out of the trash."""
+
+    async def restore(opened: Library) -> None:
+        await opened.restore(await full_id(opened, item))
+
+    with_library(library, restore)
