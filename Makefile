@@ -1,9 +1,12 @@
-# `make test` sets up what it needs (venv, npm packages) and runs every check.
+# `make demo` shows the main job; `make test` runs every check. Both set up what they need: a venv, npm packages.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: test lint setup clean
+.PHONY: demo test lint bench setup clean
+
+demo: setup
+	@PYTHONPATH=. $(BIN)/python docs/examples/demo.py
 
 test: setup lint
 	$(BIN)/pytest
