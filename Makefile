@@ -3,12 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench setup clean
+.PHONY: demo test lint setup system clean
 
 demo: setup
 	@PYTHONPATH=. $(BIN)/python docs/examples/demo.py
 
-test: setup lint
+test: setup system lint
 	$(BIN)/pytest
 
 lint: setup
@@ -18,6 +18,12 @@ lint: setup
 	$(BIN)/lint-imports
 
 setup: $(VENV)/ready tests/interop/node_modules/ready
+
+# What the tests alone need from the system. As root on Debian it is installed; a missing part fails its test.
+system:
+	@command -v strace >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq strace >/dev/null; } || \
+		echo "make: strace is missing, and one test needs it (Debian: apt-get install strace)" >&2
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

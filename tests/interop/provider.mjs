@@ -40,6 +40,8 @@ class Client {
     this.provider.on('sync', check)
     this.provider.on('connection-close', event => { this.closes.push(event && event.code); check() })
     this.provider.on('closed', event => { this.stopped = event; check() })
+    this.quiet = 0
+    setInterval(() => { this.quiet++; check() }, 20000)
     this.provider.connect()
   }
 
@@ -56,6 +58,7 @@ class Client {
       closes: this.closes,
       barriers: this.barriers,
       clientId: this.doc.clientID,
+      lateness: Math.floor(this.quiet), // in twenties of seconds of this page's clock, since it was opened
       presence: [...this.provider.awareness.getStates()].filter(([id]) => id !== this.doc.clientID).map(([, state]) => state),
       stateVector: Buffer.from(Y.encodeStateVector(this.doc)).toString('hex'),
       update: Buffer.from(Y.encodeStateAsUpdate(this.doc)).toString('hex')

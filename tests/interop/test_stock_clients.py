@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from pycrdt import Doc, Map
 
-from tests.interop.node import Stock, stock_clients
+from tests.interop.node import INTEROP, Stock, stock_clients
 from tests.relay import RelayProcess
 
 
@@ -154,3 +155,15 @@ def test_a_stock_client_survives_a_restart_and_nothing_is_lost(tmp_path: Path, n
         node.until("b", m={"before": 1, "while down": 2})
         node.call("close", "a")
         node.call("close", "b")
+
+
+def test_a_client_without_presence_survives_silence(tmp_path: Path, room: str) -> None:
+    """It renews nothing, and would close after 30 s without a message. Its clock and the relay's run at 20 times."""
+    command = (sys.executable, str(INTEROP / "fast_relay.py"))
+    with RelayProcess(tmp_path, command=command) as relay, stock_clients("--speed", "20") as node:
+        node.open("silent", relay.url, room)
+        node.until("silent", synced=True)
+        node.call("presence", "silent", None)
+        node.until("silent", seconds=30, lateness=4)  # 80 s of its time
+        seen = node.see("silent")
+        assert (seen["connections"], seen["closes"]) == (1, [])

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import anyio
+import pytest
+
+from crdt_sync_server.conformance import StoreContract
+from crdt_sync_server.errors import StoreError
+from crdt_sync_server.ports import Store
+from crdt_sync_server.stores import sqlite as sqlite_module
+from crdt_sync_server.stores.sqlite import SqliteStore
+
+pytestmark = pytest.mark.anyio
+
+
+class TestSqliteStore(StoreContract):
+    @asynccontextmanager
+    async def opened(self, folder: Path) -> AsyncIterator[Store]:
+        store = await SqliteStore.open(folder / "new" / "relay.sqlite3", durability="normal")
+        yield store
+        await store.close()
+
+
+async def test_what_waits_together_is_committed_together(tmp_path: Path) -> None:
+    """50 appends that arrive while one commit runs need far fewer commits than 50."""
+    store = await SqliteStore.open(tmp_path / "relay")
+    commits = 0
+    append = store._append
+
+    def counted(*arguments: object) -> object:
+        nonlocal commits
+        commits += 1
+        return append(*arguments)  # type: ignore[arg-type]
+
+    store._append = counted  # type: ignore[method-assign, assignment]
+    async with anyio.create_task_group() as tasks:
+        for number in range(50):
+            tasks.start_soon(store.append, f"room {number % 7}", b"x")
+    assert commits <= 10
+    await store.close()
+
+
+async def test_a_locked_database_is_an_error_and_never_a_normal_return(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_module, "BUSY_TIMEOUT_S", 0.01)
+    store = await SqliteStore.open(tmp_path / "relay")
+    with closing(sqlite3.connect(tmp_path / "relay", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for attempt in (store.append("room", b"x"), store.check(), store.compact("room", [b"y"], 1)):
+            with pytest.raises(StoreError, match="locked"):
+                await attempt
+        other.execute("ROLLBACK")
+    await store.append("room", b"z")
+    assert list((await store.load("room")).updates) == [b"z"]
+    await store.close()
+
+
+async def test_a_full_disk_is_an_error_and_it_goes_on_with_room(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "relay")
+    position = await store.append("room", b"kept")
+    await store._call(lambda connection: connection.execute("PRAGMA max_page_count = 1"))  # as few as there are
+    with pytest.raises(StoreError, match="full"):
+        await store.append("room", b"x" * 1_000_000)
+    await store._call(lambda connection: connection.execute("PRAGMA max_page_count = 100000"))
+    assert await store.append("room", b"more") > position
+    assert list((await store.load("room")).updates) == [b"kept", b"more"]
+    await store.close()
+
+
+async def test_other_files_are_refused_untouched(tmp_path: Path) -> None:
+    other, text, newer = tmp_path / "other", tmp_path / "text", tmp_path / "newer"
+    with closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    text.write_text("no database at all, but text " * 100)
+    await (await SqliteStore.open(newer)).close()
+    with closing(sqlite3.connect(newer)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    for path, words in ((other, "another program"), (text, "not an SQLite"), (newer, "newer version")):
+        before = path.read_bytes()
+        with pytest.raises(StoreError, match=words):
+            await SqliteStore.open(path)
+        assert path.read_bytes() == before
+
+
+async def test_a_closed_store_says_so(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "relay")
+    await store.close()
+    with pytest.raises(StoreError, match="closed"):
+        await store.append("room", b"x")
+
+
+async def test_kill_9_in_a_burst_loses_nothing_that_was_said_to_be_durable(tmp_path: Path) -> None:
+    durable: set[str] = set()
+    for round_ in range(4):
+        command = [sys.executable, str(Path(__file__).with_name("append.py")), str(tmp_path / "relay"), str(round_)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(60 + 31 * round_)]
+        process.kill()
+        lines += process.stdout.readlines()
+        process.communicate()
+        durable |= {line.strip() for line in lines if line.endswith("\n")}
+        store = await SqliteStore.open(tmp_path / "relay")
+        there = {update.decode() for lane in range(4) for update in (await store.load(f"room {lane}")).updates}
+        await store.close()
+        assert durable <= there
