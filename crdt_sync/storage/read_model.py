@@ -48,13 +48,14 @@ class ReadModel:
     def project(self, document: LibraryDocument, tags_of: Mapping[str, Iterable[str]]) -> None:
         """Bring items, whole, to what the document says; `tags_of` each are the tags that may be new."""
         for item_id, touched in tags_of.items():
-            tags = {*touched, *self._tags(item_id)}
+            known = self._tags(item_id)
+            tags = {*touched, *known}
             highlight = document.highlight(item_id, tags)
             note = None if highlight is not None else document.note(item_id, tags)
             self._put_highlight(item_id, highlight)
             self._put_note(item_id, note)
             item = highlight or note
-            self._put_tags(item_id, item.tags if item is not None else ())
+            self._put_tags(item_id, set(item.tags) if item is not None else set(), set(known))
             self._put_searched(item_id, _searchable(item))
 
     def rebuild(self, document: LibraryDocument) -> None:
@@ -113,8 +114,7 @@ class ReadModel:
             ),
         )
 
-    def _put_tags(self, item_id: str, tags: Iterable[str]) -> None:
-        wanted, known = set(tags), set(self._tags(item_id))
+    def _put_tags(self, item_id: str, wanted: set[str], known: set[str]) -> None:
         for tag in known - wanted:
             self._connection.execute("DELETE FROM tags WHERE item_id = ? AND tag = ?", (item_id, tag))
         for tag in wanted - known:

@@ -40,6 +40,7 @@ logger = logging.getLogger("crdt_sync")
 Result = TypeVar("Result")
 
 COMPACT_AFTER_UPDATES = 2_000
+COMPACT_CHECK_EVERY = 100
 MAX_UPDATE_BYTES = 8 * 1024 * 1024
 
 
@@ -284,13 +285,16 @@ class LibraryStore:
             position = row.lastrowid
             assert position is not None
             if received_by is None:
-                self._connection.execute("UPDATE state SET edits_made = edits_made + 1")
-                number = self._state("edits_made")
+                (number,) = self._connection.execute(
+                    "UPDATE state SET edits_made = edits_made + 1 RETURNING edits_made"
+                ).fetchone()
                 self._edited.update(dict.fromkeys(ids, number))
-            self.read.project(document, {item_id: touch.tags for item_id, touch in touched.items.items()})
+            with document.reading():
+                self.read.project(document, {item_id: touch.tags for item_id, touch in touched.items.items()})
             changes += self._changes(document, touched, here=received_by is None)
         self._position = position
-        self._compact_if_long()
+        if position % COMPACT_CHECK_EVERY == 0:
+            self._compact_if_long()
         return Applied(tuple(changes), ids, appended=True)
 
     def _compact_if_long(self) -> None:
@@ -345,16 +349,18 @@ class LibraryStore:
 
     def _catch_up(self, document: LibraryDocument) -> list[Change]:
         """Take the rows that other processes have committed. Each has projected its own already."""
-        through = self._snapshot_through()
+        through, last = self._connection.execute(
+            "SELECT (SELECT through FROM snapshots LIMIT 1), (SELECT max(seq) FROM updates)"
+        ).fetchone()
+        if max(through or 0, last or 0) <= self._position:
+            return []
         updates: list[bytes] = []
-        if through > self._position:
+        if (through or 0) > self._position:
             updates += [data for (data,) in self._connection.execute("SELECT data FROM snapshots ORDER BY part")]
         rows = self._connection.execute(
             "SELECT seq, data FROM updates WHERE seq > ? ORDER BY seq", (self._position,)
         ).fetchall()
         updates += [data for _, data in rows]
-        if not updates:
-            return []
         touched = document.replay(updates)
         self._position = rows[-1][0] if rows else through
         return self._changes(document, touched, here=False)
