@@ -3,13 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint setup system clean
+.PHONY: demo test lint bench setup system clean
 
 demo: setup
 	@PYTHONPATH=. $(BIN)/python docs/examples/demo.py
 
 test: setup system lint
 	$(BIN)/pytest
+
+# The figures, side by side with the peers; never part of a test.
+bench: setup
+	PYTHONPATH=. $(BIN)/python benchmarks/latency.py
+	PYTHONPATH=. $(BIN)/python benchmarks/local_store.py
+	PYTHONPATH=. $(BIN)/python benchmarks/fan_out.py
 
 lint: setup
 	$(BIN)/ruff check .

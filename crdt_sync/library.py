@@ -5,6 +5,7 @@ This is the composition root of the engine: the one place that puts document, fi
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -28,7 +29,7 @@ from crdt_sync.document import (
     Restore,
     Trash,
 )
-from crdt_sync.errors import InvalidEdit
+from crdt_sync.errors import InvalidEdit, StorageError
 from crdt_sync.feeds import ChangeFeed, Follower, Latest, Status
 from crdt_sync.groups import telling_error
 from crdt_sync.replica import StoreReplica
@@ -41,6 +42,8 @@ from crdt_sync.sync.websocket import WebSocketConnect, room_url
 from crdt_sync.worker import Worker
 
 __all__ = ["Library", "open_library"]
+
+logger = logging.getLogger("crdt_sync")
 
 Result = TypeVar("Result")
 
@@ -134,8 +137,12 @@ class Library:
 
         Raises `NotFound`, `InvalidEdit`, `ReadOnlyLibrary` or `StorageError`; then nothing has changed.
         """
-        applied = await self._worker.call(self._store.edit, *edits)
-        await self._applied(applied)
+
+        def edit() -> tuple[Applied, tuple[int, int | None]]:
+            return self._store.edit(*edits), self._store.counters()
+
+        applied, counters = await self._worker.call(edit)
+        self._tell(applied, counters)
         return applied.ids
 
     async def add_highlight(
@@ -275,20 +282,26 @@ class Library:
     async def _follow(self) -> None:
         while True:
             await anyio.sleep(FOLLOW_EVERY_S)
-            applied = await self._worker.call(self._store.follow)
-            if applied.changes:
-                await self._applied(applied)
+            try:
+                applied = await self._worker.call(self._store.follow)
+                if applied.changes:
+                    await self._applied(applied)
+            except StorageError as error:  # a reader that cannot look now looks again; an edit would say it aloud
+                logger.warning("the file could not be followed: %s", error)
 
     async def _applied(self, applied: Applied) -> None:
+        self._tell(applied, await self._worker.call(self._store.counters))
+
+    async def _refresh(self) -> None:
+        await self._applied(Applied())
+
+    def _tell(self, applied: Applied, counters: tuple[int, int | None]) -> None:
         if applied.changes:
             for feed in self._feeds:
                 feed.put(applied.changes)
         if self._replica is not None and (applied.appended or applied.changes):
             self._replica.rows()
-        await self._refresh()
-
-    async def _refresh(self) -> None:
-        self._pending, self._durable_at_ms = await self._worker.call(self._store.counters)
+        self._pending, self._durable_at_ms = counters
         self._status.set(self._status_of(self._link()))
 
     def _link(self) -> Link:
