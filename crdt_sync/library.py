@@ -83,7 +83,7 @@ async def open_library(
             room_url(relay, room)
         except ValueError as error:
             raise InvalidEdit(str(error)) from None
-        binding = Binding(relay, room, subject)
+        binding = Binding(relay.rstrip("/"), room, subject)
     random = random or SystemRandom()
     async with AsyncExitStack() as stack:
         worker = Worker("crdt-sync")

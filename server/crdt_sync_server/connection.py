@@ -45,6 +45,8 @@ class Connection:
         self.last_sent_s = now()
 
     def _wake(self) -> None:
+        if self.outbox.is_closing:
+            self._scope.deadline = min(self._scope.deadline, anyio.current_time() + CLOSE_WITHIN_S)
         self._work.set()
 
     async def run(self) -> None:
@@ -62,7 +64,6 @@ class Connection:
 
     def hang_up(self, code: CloseCode, reason: str) -> None:
         """Close after what waits has been sent, within a bounded time."""
-        self._scope.deadline = min(self._scope.deadline, anyio.current_time() + CLOSE_WITHIN_S)
         self.outbox.close(code, reason)
 
     async def _read(self) -> None:

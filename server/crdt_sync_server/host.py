@@ -14,10 +14,13 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 import anyio
+import anyio.lowlevel
+import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.messages import Awareness, Message, encode
+from crdt_sync.protocol.split import split_update
 from crdt_sync_server.errors import RelayError, StoreError
 from crdt_sync_server.outbox import Outbox, Tail
 from crdt_sync_server.ports import Store
@@ -44,6 +47,7 @@ SPEAK_AFTER_S = 20.0
 STOP_WITHIN_S = 10.0
 MAX_INBOX_BYTES_PER_PEER = 1024 * 1024
 """A peer is not read from while more than this waits for its room's next turn."""
+THREAD_ABOVE_BYTES = 64 * 1024
 SEGMENT_BYTES = 1024 * 1024
 """A cold room is loaded with a yield after so many bytes, so that it does not stop the others."""
 COMPACT_AFTER_UPDATES = 500
@@ -138,7 +142,8 @@ class HostedRoom:
                 peer.outbox.keep_alive()
         if self._peers or self._expected:
             self._idle_since_s = now_s
-        self._due = self._room.is_due(now_s)
+        if self._settled:  # or a turn is looking at the same sessions, on another thread perhaps
+            self._due = self._room.is_due(now_s)
         if self._due or self._is_idle():
             self._work.set()
 
@@ -158,6 +163,10 @@ class HostedRoom:
             for peer in self._peers:
                 if isinstance(error, RoomBroken) and peer is error.culprit:
                     peer.hang_up(CloseCode.NOT_THE_PROTOCOL, "an update that the document cannot take")
+            self._end(CloseCode.INTERNAL_ERROR, "the room failed and will be loaded again")
+        except Exception:  # a bug of ours must not take the other rooms down
+            logger.exception("room=%r failed", self.name)
+            self._failure = StoreError("the room failed")
             self._end(CloseCode.INTERNAL_ERROR, "the room failed and will be loaded again")
         finally:
             self._host.forget(self)
@@ -204,10 +213,16 @@ class HostedRoom:
 
     async def _turn(self) -> None:
         arrivals, self._inbox = self._inbox, []
+        size_bytes = sum(self._inbox_bytes.values())
         self._inbox_bytes.clear()
         taken, self._taken = self._taken, anyio.Event()
         taken.set()
-        await self._finish(self._room.take(arrivals, self._host.now()))
+        self._settled = False
+        if size_bytes > THREAD_ABOVE_BYTES:  # reading the headers of 15 MB takes seconds: let the other rooms go on
+            turn = await anyio.to_thread.run_sync(self._room.take, arrivals, self._host.now())
+        else:
+            turn = self._room.take(arrivals, self._host.now())
+        await self._finish(turn)
         if self._due:
             self._due = False
             await self._finish(self._room.expire(self._host.now()))
@@ -221,6 +236,7 @@ class HostedRoom:
             self._position = await self._host.store.append(self.name, turn.update)
             self._log_length += 1
             self._log_bytes += len(turn.update)
+        if not self._settled:
             self._settled = True
             released, self._released = self._released, anyio.Event()
             released.set()
@@ -229,8 +245,9 @@ class HostedRoom:
     async def _compact(self) -> None:
         """Put the document's own encoding in the place of the log. The document holds nothing that is not stored."""
         whole = self._room.whole()
+        segments = await anyio.to_thread.run_sync(split_update, whole, SEGMENT_BYTES)
         try:
-            await self._host.store.compact(self.name, [whole], self._position)
+            await self._host.store.compact(self.name, segments, self._position)
         except StoreError as error:  # the log is still whole; a later turn tries again
             logger.warning("room=%r was not compacted: %s", self.name, error)
         else:

@@ -25,6 +25,8 @@ MAX_TAIL_BATCHES = 64
 """`merge_updates` is quadratic in the number of updates: beyond this a diff is cheaper."""
 MAX_CONTROL_FRAMES = 4096
 """Steps, echoes and questions that may wait for one connection. It is the peer's own requests that make them."""
+MAX_CONTROL_BYTES = 64 * 1024 * 1024
+"""Their bytes, once a few wait: one answer may be as large as the document, but not one after another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class Tail:
 
     def push(self, update: bytes, moved: dict[int, int]) -> None:
         """Add a batch; `moved` are the clocks that it moved in the document's state vector."""
+        while self._batches and not self._marks:
+            self._drop_first()  # nobody lags
         self._batches.append((update, moved))
         self._bytes += len(update)
         self.head += 1
@@ -69,9 +73,12 @@ class Tail:
             first = self.head - len(self._batches)
             if first in self._marks:
                 self._lost[first] = dict(self._vector)
-            dropped, moved = self._batches.popleft()
-            self._bytes -= len(dropped)
-            self._vector.update(moved)
+            self._drop_first()
+
+    def _drop_first(self) -> None:
+        update, moved = self._batches.popleft()
+        self._bytes -= len(update)
+        self._vector.update(moved)
 
     def mark(self, batch: int) -> None:
         """Remember that a connection lags since `batch`."""
@@ -108,6 +115,7 @@ class Outbox:
         self._tail = tail
         self._wake = wake
         self._frames: deque[bytes] = deque()
+        self._frame_bytes = 0
         self._since: int | None = None
         self._presence: dict[int, AwarenessEntry] = {}
         self._shared_presence: bytes | None = None  # the frame, while it still says all that waits
@@ -115,7 +123,11 @@ class Outbox:
 
     def frame(self, frame: bytes) -> None:
         """Queue a frame that must go out as it is."""
-        if len(self._frames) >= MAX_CONTROL_FRAMES:
+        if self._closing is not None:
+            return
+        self._frame_bytes += len(frame)
+        too_many = len(self._frames) >= 4 and self._frame_bytes > MAX_CONTROL_BYTES
+        if too_many or len(self._frames) >= MAX_CONTROL_FRAMES:
             self.close(CloseCode.POLICY, "answers wait and are not read", at_once=True)
             return
         self._frames.append(frame)
@@ -128,13 +140,15 @@ class Outbox:
 
     def content(self) -> None:
         """Say that the tail has a new batch."""
-        if self._since is None:
+        if self._since is None and self._closing is None:
             self._since = self._tail.head - 1
             self._tail.mark(self._since)
             self._wake()
 
     def presence(self, entries: Iterable[AwarenessEntry], frame: bytes) -> None:
         """Queue presence; only the latest of each client is kept. `frame` carries exactly `entries`."""
+        if self._closing is not None:
+            return
         self._shared_presence = None if self._presence else frame
         self._presence.update((entry.client_id, entry) for entry in entries)
         self._wake()
@@ -147,9 +161,15 @@ class Outbox:
             self._closing = Closing(code, reason)
         self._wake()
 
+    @property
+    def is_closing(self) -> bool:
+        """True once nothing more is taken."""
+        return self._closing is not None
+
     def discard(self) -> None:
         """Drop what waits; the connection is gone."""
         self._frames.clear()
+        self._frame_bytes = 0
         self._presence.clear()
         if self._since is not None:
             self._tail.drop(self._since)
@@ -158,7 +178,9 @@ class Outbox:
     def next(self) -> bytes | Behind | Closing | None:
         """Return what to send now, or None if nothing waits."""
         if self._frames:
-            return self._frames.popleft()
+            frame = self._frames.popleft()
+            self._frame_bytes -= len(frame)
+            return frame
         if self._since is not None:
             since, self._since = self._since, None
             return self._tail.take(since)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -327,3 +328,40 @@ async def test_a_peer_with_much_that_waits_is_not_read_from(monkeypatch: pytest.
             desk.store.gate.set()
             with anyio.fail_after(5):
                 await handed_over.wait()
+
+
+async def test_a_large_update_is_taken_on_a_thread_and_the_rooms_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[str] = []
+    async with rig() as desk:
+        a = await desk.enter()
+        take = a.room._room.take
+
+        def watched(*arguments: Any) -> Any:
+            threads.append(threading.current_thread().name)
+            return take(*arguments)
+
+        monkeypatch.setattr(a.room._room, "take", watched)
+        await a.say(SyncUpdate(update("small")), Barrier(1))
+        await a.hear(Barrier)
+        await a.say(SyncUpdate(update("large", "x" * 200_000)), Barrier(2))
+        await a.hear(Barrier)
+        main = threading.main_thread().name
+        assert threads[0] == main
+        assert threads[-1] != main
+        stored = [keys(data) for data in (await desk.store.load("room")).updates]
+        assert stored == [{"small"}, {"large"}]
+
+
+async def test_a_bug_in_one_room_takes_down_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with rig() as desk:
+        a, other = await desk.enter("a"), await desk.enter("other")
+
+        def bug(turn: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(a.room._room, "release", bug)
+        await a.say(SyncUpdate(update("x")))
+        assert await a.closed() == 1011
+        await other.say(SyncUpdate(update("fine")), Barrier(1))
+        assert await other.hear(Barrier)
+        assert await desk.enter("a")  # loaded again

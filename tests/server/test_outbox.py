@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pycrdt import Doc, Map, TransactionEvent
@@ -9,7 +10,16 @@ from pycrdt import Doc, Map, TransactionEvent
 from crdt_sync.protocol.messages import Awareness, AwarenessEntry, SyncUpdate, decode, encode
 from crdt_sync.protocol.update import encode_state_vector, reach, read_update
 from crdt_sync_server import outbox as outbox_module
-from crdt_sync_server.outbox import EMPTY_AWARENESS, MAX_CONTROL_FRAMES, MAX_TAIL_BATCHES, Behind, Closing, Outbox, Tail
+from crdt_sync_server.outbox import (
+    EMPTY_AWARENESS,
+    MAX_CONTROL_BYTES,
+    MAX_CONTROL_FRAMES,
+    MAX_TAIL_BATCHES,
+    Behind,
+    Closing,
+    Outbox,
+    Tail,
+)
 
 
 class Author:
@@ -145,10 +155,20 @@ def test_a_keep_alive_is_sent_only_into_silence() -> None:
     assert box.next() is None
 
 
-def test_a_peer_that_asks_and_never_reads_is_closed() -> None:
+@pytest.mark.parametrize("frame", [b"x", b"x" * (MAX_CONTROL_BYTES // 4)])
+def test_a_peer_that_asks_and_never_reads_is_closed(frame: bytes) -> None:
     box = Author(1).outboxes[0]
     for _ in range(MAX_CONTROL_FRAMES + 1):
-        box.frame(b"x")
+        box.frame(frame)
+    assert box.is_closing
     closing = box.next()
     assert isinstance(closing, Closing)
     assert closing.code == 1008
+
+
+def test_a_tail_that_nobody_needs_holds_one_batch() -> None:
+    author = Author(1)
+    for n in range(20):
+        author.values[f"k{n}"] = n
+        author.drain(0)
+    assert len(author.tail._batches) == 1
