@@ -33,9 +33,10 @@ from crdt_sync.errors import InvalidEdit, StorageError
 from crdt_sync.feeds import ChangeFeed, Follower, Latest, Status
 from crdt_sync.groups import telling_error
 from crdt_sync.replica import StoreReplica
+from crdt_sync.storage.binding import Binding
 from crdt_sync.storage.database import Durability
 from crdt_sync.storage.read_model import Counts, ReadModel, SearchHit
-from crdt_sync.storage.store import Applied, Binding, LibraryStore
+from crdt_sync.storage.store import Applied, LibraryStore
 from crdt_sync.sync.loop import Link, State, SyncLoop, Token
 from crdt_sync.sync.presence import Presence
 from crdt_sync.sync.websocket import WebSocketConnect, room_url

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from crdt_sync.errors import GapError, RemoteProtocolError
-from crdt_sync.storage.store import Applied, Binding, LibraryStore, Outgoing
+from crdt_sync.storage.binding import Binding
+from crdt_sync.storage.store import Applied, LibraryStore, Outgoing
 from crdt_sync.worker import Worker
 
 __all__ = ["StoreReplica"]

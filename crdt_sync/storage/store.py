@@ -22,7 +22,6 @@ from crdt_sync.document.edits import Edit
 from crdt_sync.document.events import Change, ChangeKind, ItemKind
 from crdt_sync.document.library_document import LibraryDocument, Touch, Touched
 from crdt_sync.errors import (
-    BoundElsewhere,
     CrdtSyncError,
     GapError,
     LibraryDamaged,
@@ -30,10 +29,13 @@ from crdt_sync.errors import (
     RemoteProtocolError,
 )
 from crdt_sync.protocol.split import split_update
+from crdt_sync.storage import binding
+from crdt_sync.storage.binding import Binding
 from crdt_sync.storage.database import Durability, open_database, translated
+from crdt_sync.storage.log import Log
 from crdt_sync.storage.read_model import ReadModel
 
-__all__ = ["Applied", "Binding", "LibraryStore", "Outgoing"]
+__all__ = ["Applied", "LibraryStore", "Outgoing"]
 
 logger = logging.getLogger("crdt_sync")
 
@@ -41,6 +43,7 @@ Result = TypeVar("Result")
 
 COMPACT_AFTER_UPDATES = 2_000
 COMPACT_CHECK_EVERY = 100
+SNAPSHOT_PART_BYTES = 1024 * 1024
 MAX_UPDATE_BYTES = 8 * 1024 * 1024
 
 
@@ -64,15 +67,6 @@ class Outgoing:
     updates: tuple[bytes, ...]
     seq: int
     edits_made: int
-
-
-@dataclass(frozen=True, slots=True)
-class Binding:
-    """The relay, room and account that a file belongs to."""
-
-    relay: str
-    room: str
-    subject: str | None
 
 
 class LibraryStore:
@@ -99,6 +93,8 @@ class LibraryStore:
         self._position = 0
         self._data_version = -1
         self._edited: dict[str, int] = {}  # items edited here → the number of the edit
+        self._met: list[Change] = []  # other processes' changes that nobody has been told yet
+        self._log = Log(self._connection)
         self.read = ReadModel(self._connection)
 
     def close(self) -> None:
@@ -146,12 +142,11 @@ class LibraryStore:
         """Take what other processes have appended; cheap if that is nothing."""
         with translated(self._path):
             (version,) = self._connection.execute("PRAGMA data_version").fetchone()
-            if version == self._data_version or self._loaded is None:
-                return Applied()
-            with self._reading():
-                changes = self._catch_up(self._loaded)
-            self._data_version = version
-        return Applied(tuple(changes))
+            if version != self._data_version and self._loaded is not None:
+                with self._reading():
+                    self._catch_up(self._loaded)
+                self._data_version = version
+        return Applied(self._take_met())
 
     # Syncing
 
@@ -171,13 +166,11 @@ class LibraryStore:
     def outgoing(self, after_seq: int, not_received_by: str) -> Outgoing | None:
         """Return the log after `after_seq` without what that connection brought; None if it was compacted away."""
         with translated(self._path), self._reading():
-            if self._snapshot_through() > after_seq:
+            found = self._log.outgoing(after_seq, not_received_by)
+            if found is None:
                 return None
-            rows = self._connection.execute(
-                "SELECT seq, data, received_by FROM updates WHERE seq > ? ORDER BY seq", (after_seq,)
-            ).fetchall()
-            updates = tuple(data for _, data, received_by in rows if received_by != not_received_by)
-            return Outgoing(updates, rows[-1][0] if rows else after_seq, self._state("edits_made"))
+            updates, seq = found
+            return Outgoing(tuple(updates), seq, self._state("edits_made"))
 
     def acknowledge(self, edits_made: int) -> None:
         """Say that the first `edits_made` edits are durable on the relay. The count never goes down."""
@@ -214,26 +207,17 @@ class LibraryStore:
     def binding(self) -> Binding | None:
         """What the file belongs to; None until its first completed sync."""
         with translated(self._path):
-            relay, room, subject = self._connection.execute("SELECT relay, room, subject FROM state").fetchone()
-        return None if relay is None else Binding(relay, room, subject)
+            return binding.bound_to(self._connection)
 
     def check_binding(self, wanted: Binding) -> None:
         """Raise `BoundElsewhere` if the file belongs to something else."""
-        bound = self.binding
-        if bound is not None and bound != wanted:
-            raise BoundElsewhere(
-                f"{self._path} belongs to {_words(bound)} and was to be synced with {_words(wanted)}; two libraries "
-                "that have merged cannot be parted. Use another file, or make a new one"
-            )
+        with translated(self._path):
+            binding.check(self._connection, wanted)
 
     def bind(self, wanted: Binding) -> None:
         """Bind the file, if it is not bound yet. Raises `BoundElsewhere`."""
-        self.check_binding(wanted)
         with self._writing():
-            self._connection.execute(
-                "UPDATE state SET relay = ?, room = ?, subject = ? WHERE relay IS NULL",
-                (wanted.relay, wanted.room, wanted.subject),
-            )
+            binding.bind(self._connection, wanted)
 
     # Looking after the file
 
@@ -242,12 +226,7 @@ class LibraryStore:
         with self._writing():
             document = self._document()
             self._catch_up(document)
-            self._connection.execute("DELETE FROM snapshots")
-            self._connection.executemany(
-                "INSERT INTO snapshots (part, through, data) VALUES (?, ?, ?)",
-                [(n, self._position, part) for n, part in enumerate(split_update(document.diff(b"\x00"), 2**20))],
-            )
-            self._connection.execute("DELETE FROM updates WHERE seq <= ?", (self._position,))
+            self._log.compact(split_update(document.diff(b"\x00"), SNAPSHOT_PART_BYTES), self._position)
 
     def rebuild_read_model(self) -> None:
         """Throw the read model away and make it again from the document."""
@@ -275,15 +254,11 @@ class LibraryStore:
     ) -> Applied:
         with self._writing():
             document = self._document()
-            changes = self._catch_up(document)
+            self._catch_up(document)
             touched, ids = change(document)
             if touched.update is None:
-                return Applied(tuple(changes), ids)
-            row = self._connection.execute(
-                "INSERT INTO updates (data, received_by) VALUES (?, ?)", (touched.update, received_by)
-            )
-            position = row.lastrowid
-            assert position is not None
+                return Applied(self._take_met(), ids)
+            position = self._log.append(touched.update, received_by)
             if received_by is None:
                 (number,) = self._connection.execute(
                     "UPDATE state SET edits_made = edits_made + 1 RETURNING edits_made"
@@ -291,16 +266,16 @@ class LibraryStore:
                 self._edited.update(dict.fromkeys(ids, number))
             with document.reading():
                 self.read.project(document, {item_id: touch.tags for item_id, touch in touched.items.items()})
-            changes += self._changes(document, touched, here=received_by is None)
+            changes = self._changes(document, touched, here=received_by is None)
         self._position = position
         if position % COMPACT_CHECK_EVERY == 0:
             self._compact_if_long()
-        return Applied(tuple(changes), ids, appended=True)
+        return Applied((*self._take_met(), *changes), ids, appended=True)
 
     def _compact_if_long(self) -> None:
         """The edit is committed already, so nothing that goes wrong here may look as if it were not."""
         try:
-            if self._log_length() > COMPACT_AFTER_UPDATES:
+            if self._log.length() > COMPACT_AFTER_UPDATES:
                 self.compact()
         except CrdtSyncError as error:
             logger.warning("the log was not compacted: %s", error)
@@ -335,35 +310,25 @@ class LibraryStore:
     def _document(self) -> LibraryDocument:
         """Return the document, loaded if need be; call it inside a transaction."""
         if self._loaded is None:
-            snapshot = [data for (data,) in self._connection.execute("SELECT data FROM snapshots ORDER BY part")]
-            rows = self._connection.execute("SELECT seq, data FROM updates ORDER BY seq").fetchall()
-            position = rows[-1][0] if rows else self._snapshot_through()
+            updates, position = self._log.after(0)
             try:
-                self._loaded = LibraryDocument(
-                    [*snapshot, *(data for _, data in rows)], lambda: self._random.getrandbits(53)
-                )
+                self._loaded = LibraryDocument(updates, lambda: self._random.getrandbits(53))
             except ValueError as error:
                 raise LibraryDamaged(f"the log of {self._path} cannot be read: {error}") from error
             self._position = position
         return self._loaded
 
-    def _catch_up(self, document: LibraryDocument) -> list[Change]:
+    def _catch_up(self, document: LibraryDocument) -> None:
         """Take the rows that other processes have committed. Each has projected its own already."""
-        through, last = self._connection.execute(
-            "SELECT (SELECT through FROM snapshots LIMIT 1), (SELECT max(seq) FROM updates)"
-        ).fetchone()
-        if max(through or 0, last or 0) <= self._position:
-            return []
-        updates: list[bytes] = []
-        if (through or 0) > self._position:
-            updates += [data for (data,) in self._connection.execute("SELECT data FROM snapshots ORDER BY part")]
-        rows = self._connection.execute(
-            "SELECT seq, data FROM updates WHERE seq > ? ORDER BY seq", (self._position,)
-        ).fetchall()
-        updates += [data for _, data in rows]
-        touched = document.replay(updates)
-        self._position = rows[-1][0] if rows else through
-        return self._changes(document, touched, here=False)
+        updates, position = self._log.after(self._position)
+        if updates:
+            touched = document.replay(updates)
+            self._position = position
+            self._met += self._changes(document, touched, here=False)
+
+    def _take_met(self) -> tuple[Change, ...]:
+        met, self._met = tuple(self._met), []
+        return met
 
     def _changes(self, document: LibraryDocument, touched: Touched, *, here: bool) -> list[Change]:
         acknowledged = self._state("edits_acknowledged") if self._edited and not here else 0
@@ -378,17 +343,6 @@ class LibraryStore:
             changes.append(Change(item_id, item or ItemKind.HIGHLIGHT, kind, here, unsaved))
         return changes
 
-    def _snapshot_through(self) -> int:
-        row = self._connection.execute("SELECT through FROM snapshots LIMIT 1").fetchone()
-        return int(row[0]) if row else 0
-
-    def _log_length(self) -> int:
-        with translated(self._path):
-            (length,) = self._connection.execute(
-                "SELECT coalesce(max(seq) - min(seq) + 1, 0) FROM updates"  # seq has no holes worth counting
-            ).fetchone()
-        return int(length)
-
     def _state(self, expression: str) -> int:
         (value,) = self._connection.execute(f"SELECT {expression} FROM state").fetchone()
         return int(value)
@@ -402,8 +356,3 @@ def _kind(touch: Touch) -> ChangeKind:
     if touch.trashed:
         return ChangeKind.TRASHED
     return ChangeKind.RESTORED if touch.restored else ChangeKind.EDITED
-
-
-def _words(binding: Binding) -> str:
-    account = f" as {binding.subject}" if binding.subject is not None else ""
-    return f"room {binding.room!r} of {binding.relay}{account}"

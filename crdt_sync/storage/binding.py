@@ -1,0 +1,49 @@
+"""The relay, room and account that a library's file belongs to."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from crdt_sync.errors import BoundElsewhere
+
+__all__ = ["Binding", "bind", "bound_to", "check"]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """The relay, room and account that a file belongs to."""
+
+    relay: str
+    room: str
+    subject: str | None
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        account = f" as {self.subject}" if self.subject is not None else ""
+        return f"room {self.room!r} of {self.relay}{account}"
+
+
+def bound_to(connection: sqlite3.Connection) -> Binding | None:
+    """Return what the file belongs to; None until its first completed sync."""
+    relay, room, subject = connection.execute("SELECT relay, room, subject FROM state").fetchone()
+    return None if relay is None else Binding(relay, room, subject)
+
+
+def check(connection: sqlite3.Connection, wanted: Binding) -> None:
+    """Raise `BoundElsewhere` if the file belongs to something else."""
+    bound = bound_to(connection)
+    if bound is not None and bound != wanted:
+        raise BoundElsewhere(
+            f"this library belongs to {bound} and was to be synced with {wanted}; two libraries that have merged "
+            "cannot be parted. Use another file, or make a new one"
+        )
+
+
+def bind(connection: sqlite3.Connection, wanted: Binding) -> None:
+    """Bind the file if it is not bound yet. Raises `BoundElsewhere`. The caller holds the transaction."""
+    check(connection, wanted)
+    connection.execute(
+        "UPDATE state SET relay = ?, room = ?, subject = ? WHERE relay IS NULL",
+        (wanted.relay, wanted.room, wanted.subject),
+    )
