@@ -25,11 +25,9 @@ lint: setup
 
 setup: $(VENV)/ready tests/interop/node_modules/ready
 
-# What the tests alone need from the system. As root on Debian it is installed; a missing part fails its test.
+# What the tests alone need from the system.
 system:
-	@command -v strace >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq strace >/dev/null; } || \
-		echo "make: strace is missing, and one test needs it (Debian: apt-get install strace)" >&2
+	@sh tests/system_packages.sh strace
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -38,7 +36,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	touch $@
 
 tests/interop/node_modules/ready: tests/interop/package-lock.json
-	@command -v npm >/dev/null || { echo "make: node 20 or later with npm is needed: the tests run real Yjs. Install it (Debian: apt-get install nodejs npm) and call make again." >&2; exit 1; }
+	@sh tests/system_packages.sh node npm  # real Yjs: node 20 or later
 	cd tests/interop && npm ci --no-audit --no-fund
 	touch $@
 
