@@ -273,11 +273,13 @@ class Library:
         await self._loop.run()
 
     async def _leave(self, within_s: float) -> None:
-        """Let what is pending reach the relay, say goodbye, and close, all within a bounded time."""
-        if self._loop is not None and self._status.value.state is State.CONNECTED:
-            with anyio.move_on_after(within_s):
-                if self._status.value.confirms_storage:
-                    await self.synced(within_s)
+        """Let what is pending reach the relay while that may still happen, say goodbye, all within a bounded time."""
+        with anyio.move_on_after(within_s):
+            async for status in self.status_changes():
+                on_its_way = status.state in (State.CONNECTING, State.SYNCING, State.CONNECTED)
+                if not on_its_way or not status.pending or status.confirms_storage is False:
+                    break
+            if self._loop is not None:
                 await self._loop.leave()
 
     async def _follow(self) -> None:

@@ -81,7 +81,7 @@ class SyncLoop:
         self._completed = False
         self._wake = anyio.Event()
         self._connection: Connection | None = None
-        self._left = anyio.Event()
+        self._gone = anyio.Event()
 
     @property
     def link(self) -> Link:
@@ -93,10 +93,10 @@ class SyncLoop:
         self._wake.set()
 
     async def leave(self) -> None:
-        """Send what waits, say goodbye and close; return when that is done. Do nothing without a connection."""
+        """Send what waits and say goodbye; return once the connection is closed. Do nothing without one."""
         if self._connection is not None:
             self._connection.leave()
-            await self._left.wait()
+            await self._gone.wait()
 
     async def run(self) -> None:
         """Run until cancelled, until `leave`, or until the relay refuses for good."""
@@ -128,15 +128,16 @@ class SyncLoop:
     async def _attempt(self) -> None:
         self._set(state=State.CONNECTING, transport=None, confirms_storage=None, retry_in_s=None)
         token = await self._ask_for_token()
-        async with self._connect(token) as transport:
-            self._set(state=State.SYNCING, transport=transport.name)
-            name = f"{self._random.getrandbits(64):016x}"
-            self._connection = Connection(transport, self._replica, self._presence, self, name=name, now=self._now)
-            try:
+        self._gone = anyio.Event()
+        try:
+            async with self._connect(token) as transport:
+                self._set(state=State.SYNCING, transport=transport.name)
+                name = f"{self._random.getrandbits(64):016x}"
+                self._connection = Connection(transport, self._replica, self._presence, self, name=name, now=self._now)
                 await self._connection.run()
-            finally:
-                self._connection = None
-        self._left.set()
+        finally:
+            self._connection = None
+            self._gone.set()
 
     async def _ask_for_token(self) -> str | None:
         if not callable(self._token):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -181,6 +182,25 @@ async def test_leaving_waits_for_the_relays_word(relay: RelayProcess, tmp_path: 
             await a.add_highlight(VERSE)
     async with open_library(tmp_path / "a") as a:
         assert a.status.pending == 0
+
+
+async def test_leaving_before_the_connection_stands_waits_for_the_relays_word_too(
+    relay: RelayProcess, tmp_path: Path, room: str
+) -> None:
+    async with open_library(tmp_path / "a", relay=relay.url, room=room) as a:
+        await a.add_highlight(VERSE)
+    async with open_library(tmp_path / "a") as a:
+        assert a.status.pending == 0
+
+
+async def test_leaving_a_relay_that_never_answers_takes_no_longer_than_was_said(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf, anyio.fail_after(10):
+        async with open_library(
+            tmp_path / "a", relay=f"ws://127.0.0.1:{deaf.getsockname()[1]}", room="r", close_within_s=0.1
+        ) as a:
+            await a.add_highlight(VERSE)
+    async with open_library(tmp_path / "a") as a:
+        assert a.status.pending == 1
 
 
 async def test_leaving_without_a_relay_is_quick(tmp_path: Path) -> None:
