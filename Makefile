@@ -27,7 +27,7 @@ setup: $(VENV)/ready tests/interop/node_modules/ready
 
 # What the tests alone need from the system.
 system:
-	@sh tests/system_packages.sh strace
+	@sh tests/system_packages.sh strace tinyproxy
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

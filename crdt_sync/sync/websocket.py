@@ -122,4 +122,12 @@ def _lost(error: Exception) -> ConnectionLost:
             )
         case httpx.TimeoutException():
             return ConnectionLost("the relay did not answer in time")
-    return ConnectionLost(str(error) or type(error).__name__)
+    return ConnectionLost(_words(error))
+
+
+def _words(error: BaseException) -> str:
+    """Under trio httpx leaves some messages empty; then what caused the error tells more."""
+    told: BaseException | None = error
+    while told is not None and not str(told):
+        told = told.__cause__ or told.__context__
+    return str(told) if told is not None else type(error).__name__
