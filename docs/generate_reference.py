@@ -20,6 +20,7 @@ import crdt_sync.cli.app
 import crdt_sync.document
 import crdt_sync.errors
 import crdt_sync.sync.presence
+import crdt_sync_server.channel
 import crdt_sync_server.cli
 import crdt_sync_server.conformance
 import crdt_sync_server.ports
@@ -95,6 +96,7 @@ def page() -> str:
         *module("crdt_sync.sync.presence", crdt_sync.sync.presence),
         *module("crdt_sync.errors", crdt_sync.errors),
         *module("crdt_sync_server.ports", crdt_sync_server.ports),
+        *module("crdt_sync_server.channel", crdt_sync_server.channel),
         *module("crdt_sync_server.conformance", crdt_sync_server.conformance),
         "## The command `crdt-sync`\n",
         text_of(crdt_sync.cli) + "\n",

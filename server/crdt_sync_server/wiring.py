@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from crdt_sync_server.app import RelayApp
 from crdt_sync_server.auth.open import OpenAuthenticator
+from crdt_sync_server.channel import ChannelServer
 from crdt_sync_server.config import Config
 from crdt_sync_server.host import Host
 from crdt_sync_server.http import HttpFace
 from crdt_sync_server.ports import Store
 from crdt_sync_server.stores.sqlite import SqliteStore
 
-__all__ = ["build", "open_store"]
+__all__ = ["build", "channel_server", "open_store"]
 
 
 async def open_store(config: Config) -> Store:
@@ -27,3 +29,19 @@ def build(config: Config, store: Store, *, now: Callable[[], float] = time.monot
     authenticator = OpenAuthenticator(origins=config.allow_origins, hosts=(*config.allow_hosts, config.host))
     http = HttpFace(store, lambda: host.stopping)
     return RelayApp(host, authenticator, http, max_message_bytes=config.max_message_bytes)
+
+
+@asynccontextmanager
+async def channel_server(config: Config) -> AsyncIterator[ChannelServer]:
+    """Run a relay for pycrdt-websocket's servers for as long as the block lasts: `ASGIServer(the_relay)`.
+
+    Raises `StoreError` if the store cannot be opened.
+    """
+    store = await open_store(config)
+    host = Host(store, now=time.monotonic, idle_s=config.idle_room_s)
+    try:
+        async with host.running():
+            yield ChannelServer(host, max_message_bytes=config.max_message_bytes)
+            await host.stop()
+    finally:
+        await store.close()

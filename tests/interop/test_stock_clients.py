@@ -157,6 +157,25 @@ def test_a_stock_client_survives_a_restart_and_nothing_is_lost(tmp_path: Path, n
         node.call("close", "b")
 
 
+def test_pycrdt_websockets_server_can_host_our_relay(tmp_path: Path, node: Stock, room: str) -> None:
+    command = (sys.executable, str(INTEROP / "hosted_relay.py"))
+    with RelayProcess(tmp_path, command=command) as relay:
+        for client in ("a", "b"):
+            node.open(client, relay.url, room)
+        node.set("a", {"k": "Grüße 🙂"})
+        node.until("b", m={"k": "Grüße 🙂"}, synced=True)
+        node.call("send", "a", "660101")
+        node.until("a", barriers=[[1, 1]])
+        node.call("presence", "a", {"name": "Zoë"})
+        node.until("b", presence=[{"name": "Zoë"}])
+        relay.kill()
+        relay.start()
+        node.open("late", relay.url, room)
+        node.until("late", m={"k": "Grüße 🙂"})
+        for client in ("a", "b", "late"):
+            node.call("close", client)
+
+
 def test_a_client_without_presence_survives_silence(tmp_path: Path, room: str) -> None:
     """It renews nothing, and would close after 30 s without a message. Its clock and the relay's run at 20 times."""
     command = (sys.executable, str(INTEROP / "fast_relay.py"))

@@ -1,0 +1,73 @@
+"""The relay behind pycrdt's `Channel`, so that pycrdt-websocket's `ASGIServer` or Django consumer can host it.
+
+Give a `ChannelServer` to them in the place of their `WebsocketServer`. Who hosts it has let the client in already, and
+knows no close codes: a connection that the relay ends is just over, with the reason in the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Protocol
+
+from crdt_sync_server.connection import Connection
+from crdt_sync_server.errors import RelayError
+from crdt_sync_server.host import Host
+from crdt_sync_server.rooms import room_of
+
+__all__ = ["Channel", "ChannelServer"]
+
+logger = logging.getLogger("crdt_sync_server")
+
+
+class Channel(Protocol):
+    """One client, as `pycrdt.Channel` has it."""
+
+    @property
+    def path(self) -> str:
+        """The path of its URL, percent-decoded: it names the room."""
+
+    async def send(self, message: bytes) -> None:
+        """Send one message."""
+
+    async def recv(self) -> bytes:
+        """Return the next message. Raises `StopAsyncIteration` once the client is gone."""
+
+
+class ChannelServer:
+    """Serves the rooms of a running host. Get one from `wiring.channel_server`."""
+
+    def __init__(self, host: Host, *, max_message_bytes: int) -> None:
+        self._host = host
+        self._max_message_bytes = max_message_bytes
+
+    async def serve(self, channel: Channel) -> None:
+        """Serve one client until either side ends it; what goes wrong with it concerns no other."""
+        events = _Events(channel)
+        try:
+            room = self._host.room(room_of({"path": channel.path}))
+            logger.info("open room=%r client=channel", room.name)
+            connection = Connection(
+                room, events.receive, events.send, max_message_bytes=self._max_message_bytes, now=self._host.now
+            )
+            await connection.run()
+        except RelayError as error:
+            logger.info("refuse path=%r code=%d reason=%s", channel.path, error.close_code, error)
+        except ExceptionGroup as group:  # the channel's own errors: its connection has ended, and that is all
+            logger.info("gone path=%r: %r", channel.path, group.exceptions[0])
+
+
+class _Events:
+    """A channel as ASGI events."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    async def receive(self) -> dict[str, Any]:
+        try:
+            return {"type": "websocket.receive", "bytes": await self._channel.recv()}
+        except StopAsyncIteration:
+            return {"type": "websocket.disconnect"}
+
+    async def send(self, event: dict[str, Any]) -> None:
+        if event["type"] == "websocket.send":
+            await self._channel.send(event["bytes"])
