@@ -159,8 +159,9 @@ class ReadModel:
             where.append("work = ?")
             values.append(work)
         if within is not None:
-            where.append("(source = ? OR (source >= ? AND source < ?))")
-            values += [within, f"{within}.", f"{within}/"]  # "/" follows "." in Unicode
+            # one range for the index, with "/" as what follows "." in Unicode; then no "Gen.1-x" in it
+            where.append("source >= ? AND source < ? AND (source = ? OR source >= ?)")
+            values += [within, f"{within}/", within, f"{within}."]
         if color is not None:
             where.append("color = ?")
             values.append(color)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -95,12 +96,25 @@ def test_a_bad_edit_changes_nothing_and_the_library_goes_on(store: LibraryStore,
 
 
 def test_queries(store: LibraryStore) -> None:
-    for source, color in (("Gen.1.1-Gen.1.3", "red"), ("Gen.1", "red"), ("Gen.10.1", "red"), ("Exod.1.1", "blue")):
+    sources = ("Gen.1.1-Gen.1.3", "Gen.1", "Gen.10.1", "Gen.1-Gen.2")
+    for source, color in (*((source, "red") for source in sources), ("Exod.1.1", "blue")):
         store.edit(AddHighlight(Anchor.verse(source, work="KJV"), color=color, tags=(source[0],)))
     assert [h.anchor.source for h in store.read.highlights(within="Gen.1")] == ["Gen.1", "Gen.1.1-Gen.1.3"]
     assert [h.anchor.source for h in store.read.highlights(color="blue", work="KJV")] == ["Exod.1.1"]
-    assert len(store.read.highlights(tag="G")) == 3
-    assert len(store.read.highlights(limit=2, offset=3)) == 1
+    assert len(store.read.highlights(tag="G")) == 4
+    assert len(store.read.highlights(limit=2, offset=4)) == 1
+
+
+@pytest.mark.parametrize("work", [{}, {"work": "KJV"}])
+def test_a_chapter_is_looked_up_in_an_index(store: LibraryStore, work: dict[str, str]) -> None:
+    store.edit(MINE)
+    statements: list[str] = []
+    store._connection.set_trace_callback(statements.append)
+    store.read.highlights(within="Gen.1", **work)
+    store._connection.set_trace_callback(None)
+    (query,) = (statement for statement in statements if "FROM highlights" in statement)
+    plan = " ".join(row[3] for row in store._connection.execute(f"EXPLAIN QUERY PLAN {query}"))
+    assert re.search(r"SEARCH highlights USING INDEX \w+ \(.*source>\? AND source<\?\)", plan), plan
 
 
 def test_search_finds_words_without_their_accents_and_takes_no_query_language(store: LibraryStore) -> None:
