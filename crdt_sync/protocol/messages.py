@@ -14,7 +14,9 @@ from crdt_sync.errors import LocalProtocolError, RemoteProtocolError
 from crdt_sync.protocol.wire import Reader, write_bytes, write_string, write_var_uint
 
 __all__ = [
+    "MAX_AWARENESS_ENTRIES",
     "MAX_AWARENESS_STATE_BYTES",
+    "MAX_MESSAGES_PER_FRAME",
     "MAX_MESSAGE_BYTES",
     "Awareness",
     "AwarenessEntry",
@@ -35,6 +37,10 @@ MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """The default bound of one message, in bytes."""
 MAX_AWARENESS_STATE_BYTES = 64 * 1024
 """The bound of one client's presence, in bytes of JSON."""
+
+MAX_MESSAGES_PER_FRAME = 1024
+MAX_AWARENESS_ENTRIES = 65_536
+"""The bound of the clients that one message speaks of."""
 
 _SYNC, _AWARENESS, _AUTH, _QUERY_AWARENESS, _BARRIER, _FRESH_TOKEN = 0, 1, 2, 3, 102, 103
 
@@ -160,6 +166,8 @@ def decode(frame: bytes, *, max_bytes: int = MAX_MESSAGE_BYTES) -> list[Message]
     reader = Reader(frame)
     messages = [_decode_one(reader)]
     while reader.remaining:
+        if len(messages) == MAX_MESSAGES_PER_FRAME:
+            raise RemoteProtocolError(f"more than {MAX_MESSAGES_PER_FRAME} messages in a frame", close_code=4413)
         messages.append(_decode_one(reader))
     return messages
 
@@ -205,7 +213,10 @@ def _encode_entries(entries: tuple[AwarenessEntry, ...]) -> bytes:
 def _decode_entries(body: bytes) -> tuple[AwarenessEntry, ...]:
     reader = Reader(body)
     entries = []
-    for _ in range(reader.count(entry_size=3)):
+    count = reader.count(entry_size=3)
+    if count > MAX_AWARENESS_ENTRIES:
+        raise RemoteProtocolError(f"the presence of {count} clients in a message", close_code=4413)
+    for _ in range(count):
         entry = AwarenessEntry(reader.var_uint(), reader.var_uint(), reader.string())
         _check_json(entry.state)
         entries.append(entry)

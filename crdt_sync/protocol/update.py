@@ -34,33 +34,36 @@ EMPTY_UPDATE = b"\x00\x00"
 """The update that adds nothing: no structs and no deletes."""
 MAX_CLOCK = 2**32 - 1
 """pycrdt counts clocks in 32 bits."""
+MAX_CLIENTS = 2**20
+"""How many client ids one update or state vector may name: a device that opens its library every hour for a century."""
 MAX_NESTING = 100
 """How deep a JSON-like value may nest; the decoders of peers recurse."""
 
 Id: TypeAlias = tuple[int, int]
 """(client id, clock)"""
 Struct: TypeAlias = tuple[int, int, tuple[Id, ...]]
-"""(clock, length in clock units, the ids that must be there first). Skips are left out."""
+"""(clock, length in clock units, the ids that must be there first). Skips are left out, and so is a struct's own
+predecessor, which the clock says; what then follows without a need is one struct with what it follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """The headers of one update: its structs per client, in order, and the ranges (clock, length) it deletes."""
+    """The headers of one update: its structs per client, in order, and per client where its last delete ends."""
 
     structs: Mapping[int, list[Struct]]
-    deletes: Mapping[int, list[tuple[int, int]]]
+    deletes: Mapping[int, int]
 
     @property
     def is_empty(self) -> bool:
         """True if the update carries neither structs nor deletes."""
-        return not any(self.structs.values()) and not any(self.deletes.values())
+        return not self.deletes and not any(self.structs.values())
 
 
 def decode_state_vector(data: bytes) -> dict[int, int]:
     """Return client id → the next clock expected of it. Raises `RemoteProtocolError`."""
     reader = Reader(data)
     vector: dict[int, int] = {}
-    for _ in range(reader.count(entry_size=2)):
+    for _ in range(_clients(reader, entry_size=2)):
         client = reader.var_uint()
         vector[client] = _clock(reader)
     _at_end(reader)
@@ -81,20 +84,19 @@ def read_update(data: bytes) -> Update:
     """Read the headers of `data`. Raises `RemoteProtocolError` if it is not exactly one V1 update."""
     reader = Reader(data)
     structs: dict[int, list[Struct]] = {}
-    for _ in range(reader.count(entry_size=3)):
+    for _ in range(_clients(reader, entry_size=3)):
         count = reader.count()
         client = reader.var_uint()
         clock = _clock(reader)
         if client in structs:
             raise RemoteProtocolError(f"client {client} stands twice in an update")
-        structs[client] = _read_structs(reader, count, clock)
-    deletes: dict[int, list[tuple[int, int]]] = {}
-    for _ in range(reader.count(entry_size=2)):
+        structs[client] = _read_structs(reader, client, count, clock)
+    deletes: dict[int, int] = {}
+    for _ in range(_clients(reader, entry_size=2)):
         client = reader.var_uint()
-        ranges = deletes.setdefault(client, [])
         for _ in range(reader.count(entry_size=2)):
             clock = _clock(reader)
-            ranges.append((clock, _length(reader, clock)))
+            deletes[client] = max(deletes.get(client, 0), clock + _length(reader, clock))
     _at_end(reader)
     return Update(structs, deletes)
 
@@ -112,9 +114,8 @@ def reach(update: Update, state_vector: Mapping[int, int]) -> dict[int, int] | N
     reached = _Overlay(state_vector)
     if take_structs(update.structs, reached.get, reached.moved.__setitem__) is not None:
         return None
-    for client, ranges in update.deletes.items():
-        if any(clock + length > reached.get(client) for clock, length in ranges):
-            return None
+    if any(end > reached.get(client) for client, end in update.deletes.items()):
+        return None
     return reached.moved
 
 
@@ -172,6 +173,13 @@ def _at_end(reader: Reader) -> None:
         raise RemoteProtocolError(f"{reader.remaining} bytes follow the end")
 
 
+def _clients(reader: Reader, entry_size: int) -> int:
+    count = reader.count(entry_size)
+    if count > MAX_CLIENTS:
+        raise RemoteProtocolError(f"{count} client ids; {MAX_CLIENTS} are allowed", close_code=4413)
+    return count
+
+
 def _clock(reader: Reader) -> int:
     clock = reader.var_uint()
     if clock > MAX_CLOCK:
@@ -191,12 +199,17 @@ def _id(reader: Reader) -> Id:
     return client, _clock(reader)
 
 
-def _read_structs(reader: Reader, count: int, clock: int) -> list[Struct]:
+def _read_structs(reader: Reader, client: int, count: int, clock: int) -> list[Struct]:
     structs: list[Struct] = []
     for _ in range(count):
         length, needs = read_struct(reader, clock)
         if needs is not None:
-            structs.append((clock, length, needs))
+            needs = tuple(need for need in needs if need[0] != client or need[1] >= clock)
+            if structs and not needs and structs[-1][0] + structs[-1][1] == clock:
+                first, known, before = structs[-1]
+                structs[-1] = (first, known + length, before)  # millions of small structs take the memory of one
+            else:
+                structs.append((clock, length, needs))
         clock += length
     return structs
 
