@@ -204,7 +204,8 @@ def _read_structs(reader: Reader, client: int, count: int, clock: int) -> list[S
     for _ in range(count):
         length, needs = read_struct(reader, clock)
         if needs is not None:
-            needs = tuple(need for need in needs if need[0] != client or need[1] >= clock)
+            if needs:
+                needs = tuple(need for need in needs if need[0] != client or need[1] >= clock)
             if structs and not needs and structs[-1][0] + structs[-1][1] == clock:
                 first, known, before = structs[-1]
                 structs[-1] = (first, known + length, before)  # millions of small structs take the memory of one
