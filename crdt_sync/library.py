@@ -240,12 +240,16 @@ class Library:
         return self._status.follow()
 
     async def synced(self, timeout_s: float) -> bool:
-        """Wait until all edits are durable on the relay; return whether that was so within `timeout_s`."""
+        """Wait until all edits are durable on the relay; return whether that was so within `timeout_s`.
+
+        It does not wait for what cannot come: without a relay, after a refusal for good, and where the relay is one
+        that does not confirm what it stores, it returns False at once.
+        """
         with anyio.move_on_after(timeout_s):
             async for status in self.status_changes():
                 if status.state is State.CONNECTED and status.confirms_storage and not status.pending:
                     return True
-                if status.state in (State.OFFLINE, State.STOPPED):
+                if status.state in (State.OFFLINE, State.STOPPED) or status.confirms_storage is False:
                     return False
         return False
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Annotated
 
 import anyio
 import typer
+from rich.markup import escape
 
 from crdt_sync import Library, open_library
 from crdt_sync.cli import highlights, notes
-from crdt_sync.cli.output import as_json, console, highlight_value, note_value, status_line
+from crdt_sync.cli.output import as_json, console, counted, highlight_value, note_value, status_line
 from crdt_sync.cli.running import DEFAULT, Json, LibraryPath, run, with_library
 from crdt_sync.cli.settings import Settings
 
@@ -66,7 +69,7 @@ def sync(
             done = await opened.synced(timeout)
             as_json({"synced": done, **_status_value(opened)})
         else:
-            with console.status("syncing"):
+            async with _progress(opened):
                 done = await opened.synced(timeout)
             console.print("In step." if done else f"Not in step: {status_line(opened.status)}", soft_wrap=True)
         if not done:
@@ -117,7 +120,8 @@ def status(library: LibraryPath = DEFAULT, json: Json = False) -> None:
         if json:
             as_json({**asdict(counts), **_status_value(opened), **asdict(settings), "library": str(library)})
             return
-        console.print(f"{library}: {counts.highlights} highlights, {counts.notes} notes, {counts.trashed} in the trash")
+        what = f"{counted(counts.highlights, 'highlight')}, {counted(counts.notes, 'note')}"
+        console.print(f"{library}: {what}, {counts.trashed} in the trash", soft_wrap=True)
         where = (
             f"room {settings.room!r} of {settings.relay}" if settings.relay else "no relay (crdt-sync init --relay …)"
         )
@@ -153,6 +157,21 @@ def export(
         as_json({"highlights": [*map(highlight_value, marks)], "notes": [*map(note_value, texts)]})
 
     with_library(library, show)
+
+
+@asynccontextmanager
+async def _progress(opened: Library) -> AsyncIterator[None]:
+    """Show how the library stands, on a line that changes, for as long as the block lasts."""
+    with console.status("syncing") as line:
+
+        async def follow() -> None:
+            async for status in opened.status_changes():
+                line.update(escape(status_line(status)))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(follow)
+            yield
+            tasks.cancel_scope.cancel()
 
 
 def _status_value(opened: Library) -> dict[str, object]:

@@ -14,7 +14,16 @@ from rich.text import Text
 
 from crdt_sync import Highlight, Note, Status
 
-__all__ = ["as_json", "console", "highlight_value", "note_value", "print_highlights", "print_notes", "status_line"]
+__all__ = [
+    "as_json",
+    "console",
+    "counted",
+    "highlight_value",
+    "note_value",
+    "print_highlights",
+    "print_notes",
+    "status_line",
+]
 
 console = Console(highlight=False, soft_wrap=False)
 _COLORS = {"yellow": "black on yellow", "green": "black on green", "blue": "white on blue", "pink": "black on magenta"}
@@ -33,6 +42,11 @@ def highlight_value(highlight: Highlight) -> dict[str, Any]:
 def note_value(note: Note) -> dict[str, Any]:
     """Return a note as JSON."""
     return asdict(note)
+
+
+def counted(number: int, what: str) -> str:
+    """Return `1 note`, `2 notes`."""
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def print_highlights(highlights: Iterable[Highlight]) -> None:
@@ -62,7 +76,7 @@ def status_line(status: Status) -> str:
     """Say in one line how a library stands."""
     parts = [status.state.value]
     if status.pending:
-        parts.append(f"{status.pending} change{'s' * (status.pending != 1)} waiting")
+        parts.append(f"{counted(status.pending, 'change')} waiting")
     if status.confirms_storage is False:
         parts.append("the relay does not confirm what it stores")
     if status.durable_at_ms is not None:

@@ -259,6 +259,8 @@ async def test_with_a_peer_that_never_confirms_the_status_says_so(tmp_path: Path
             assert await seen(a, 2) == await seen(b, 2) == {mine, theirs}
             status = await status_where(a, lambda status: status.confirms_storage is False)
             assert (status.state, status.pending) == (State.CONNECTED, 1)
+            with anyio.fail_after(10):
+                assert not await a.synced(60)  # no use waiting for a word that never comes
     finally:
         peer.kill()
 
