@@ -28,6 +28,11 @@ __all__ = ["Address", "listen", "serve"]
 
 Address = tuple[str, int]
 GRACE_S = 5.0
+DEAD_PEER_OPTIONS = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 60_000}
+"""A peer that vanished without a word is noticed within two minutes, where the system can do that, and not in hours.
+
+The last one, in milliseconds, bounds how long what was sent may stay unconfirmed.
+"""
 
 
 class RelayStream(WSStream):
@@ -99,6 +104,9 @@ def listen(config: Config) -> socket.socket:
             "stop the program that does, or choose another with --port"
         ) from error
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in DEAD_PEER_OPTIONS.items():
+        if (option := getattr(socket, name, None)) is not None:
+            listener.setsockopt(socket.IPPROTO_TCP, option, value)  # what is accepted inherits it
     return listener
 
 
