@@ -12,7 +12,7 @@ test: setup system lint
 	$(BIN)/pytest
 
 # The figures, side by side with the peers; never part of a test.
-bench: setup
+bench: setup $(VENV)/bench benchmarks/peers/node_modules/ready
 	PYTHONPATH=. $(BIN)/python benchmarks/latency.py
 	PYTHONPATH=. $(BIN)/python benchmarks/local_store.py
 	PYTHONPATH=. $(BIN)/python benchmarks/fan_out.py
@@ -40,5 +40,14 @@ tests/interop/node_modules/ready: tests/interop/package-lock.json
 	cd tests/interop && npm ci --no-audit --no-fund
 	touch $@
 
+$(VENV)/bench: $(VENV)/ready
+	$(BIN)/pip install --quiet --constraint constraints.txt --group bench
+	touch $@
+
+benchmarks/peers/node_modules/ready: benchmarks/peers/package-lock.json
+	@sh tests/system_packages.sh node npm
+	cd benchmarks/peers && npm ci --no-audit --no-fund
+	touch $@
+
 clean:
-	rm -rf $(VENV) tests/interop/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) tests/interop/node_modules benchmarks/peers/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis

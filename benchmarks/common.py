@@ -16,6 +16,11 @@ RESULTS = Path(__file__).parent / "results"
 SERVER_CORE, LOAD_CORE = 0, 1
 
 
+def rounds() -> int:
+    """Return how many rounds are counted: five, or what CRDT_SYNC_BENCH_ROUNDS says."""
+    return int(os.environ.get("CRDT_SYNC_BENCH_ROUNDS", "5"))
+
+
 def pin(core: int) -> Callable[[], None] | None:
     """Return what a child calls first to stay on `core`, where the system can do that and there are two."""
     if not hasattr(os, "sched_setaffinity") or (os.cpu_count() or 1) < 2:
@@ -39,4 +44,5 @@ def save(name: str, figures: dict[str, Any]) -> None:
     (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=2) + "\n")
     print(f"\n{name}")
     for key, value in figures.items():
-        print(f"  {key}: {value}")
+        if key != "rounds":
+            print(f"  {key}: {value}")

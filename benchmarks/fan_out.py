@@ -1,65 +1,81 @@
-"""10 writers × 200 updates as fast as they go, 110 clients in one room: our relay beside the node y-websocket server.
+"""Fan-out: 10 writers, 110 clients, one room; one update is one highlight. Ours beside the peers, in turn.
 
-The servers take turns, five rounds, each pinned to one core and the load (node's `ws`) to the other. Ours commits with
-fsync before every send; y-websocket's server stores nothing.
+Flood asks how much a relay carries, the paced runs how long a highlight takes at a rate. Every delivery is counted, and
+the content of two clients checked. Ours commits with fsync before every send (and once more without, for the cost of
+that); the peers store nothing.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
+import sys
 import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
+from typing import Any
 
-from benchmarks.common import LOAD_CORE, SERVER_CORE, pin, save
-from tests.interop.node import INTEROP
-from tests.relay import RelayProcess
+from benchmarks.common import LOAD_CORE, pin, rounds, save
+from benchmarks.load import Load
+from benchmarks.servers import HOCUSPOCUS, OURS, OURS_UNSYNCED, PYCRDT_WEBSOCKET, Y_WEBSOCKET, Server, running
 
-ROUNDS = 5
-
-
-def load(url: str, room: str) -> dict[str, float]:
-    done = subprocess.run(
-        ["node", str(Path(__file__).with_name("fan_out.mjs")), url, room],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-        preexec_fn=pin(LOAD_CORE),
-    )
-    return dict(json.loads(done.stdout))
+SERVERS = (OURS, OURS_UNSYNCED, Y_WEBSOCKET, HOCUSPOCUS, PYCRDT_WEBSOCKET)
+QUESTIONS: dict[str, dict[str, Any]] = {
+    "flood": {"updates": 200},
+    "100/s": {"updates": 30, "per_s": 100},
+    "300/s": {"updates": 90, "per_s": 300},
+    "1000/s": {"updates": 300, "per_s": 1000},
+}
 
 
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as name:
-        servers = {
-            "crdt-sync": RelayProcess(Path(name)),
-            "y-websocket 2": RelayProcess(Path(name), command=("node", str(INTEROP / "y_websocket_2.mjs"))),
-        }
-        rates: dict[str, list[float]] = {server: [] for server in servers}
-        frames: dict[str, float] = {}
-        for relay in servers.values():
-            relay.start()
-            if pin(SERVER_CORE) is not None:
-                os.sched_setaffinity(relay.pid, {SERVER_CORE})
-        for round_ in range(ROUNDS + 1):
-            for server, relay in servers.items():
-                result = load(relay.url, f"room{round_}")
-                if round_:  # the first warms up
-                    rates[server].append(result["deliveries"] / result["seconds"])
-                frames[server] = result["frames"]
-        for relay in servers.values():
-            relay.kill()
-    ours, theirs = (median(rates[server]) for server in servers)
+def ask(server: Server, room: str, question: dict[str, Any]) -> dict[str, Any]:
+    """Run one load against one relay, from the other core."""
+    load = Load(server.url, room, server.names_document, **question)
+    command = [sys.executable, "-m", "benchmarks.load", json.dumps(asdict(load))]
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=pin(LOAD_CORE))
+    if done.returncode:
+        raise RuntimeError(f"{server.name}, {room}: {done.stderr}")
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def medians(reports: Iterable[dict[str, Any]]) -> dict[str, float]:
+    """Return the median of each figure."""
+    kept = list(reports)
+    figures = {name: median(report[name] for report in kept) for name in ("p50_ms", "p99_ms", "max_ms", "busy")}
+    figures["deliveries_per_s"] = median(report["deliveries"] / report["seconds"] for report in kept)
+    figures["frames_per_delivery"] = median(report["frames"] / report["deliveries"] for report in kept)
+    return {name: float(f"{value:.4g}") for name, value in figures.items()}
+
+
+def main() -> None:
+    raw: dict[str, dict[str, list[dict[str, Any]]]] = {
+        question: {name: [] for name in SERVERS} for question in QUESTIONS
+    }
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder), *SERVERS) as servers:
+        for round_ in range(rounds() + 1):  # the first warms up
+            for question, settings in QUESTIONS.items():
+                for server in servers:
+                    report = ask(server, f"{question.replace(chr(47), chr(45))}-{round_}", settings)
+                    if round_:
+                        raw[question][server.name].append(report)
+                    print(
+                        f"{round_} {question:6} {server.name:20} {report['p50_ms']:9.2f} {report['p99_ms']:9.2f} ms",
+                        flush=True,
+                    )
+    figures = {question: {name: medians(reports) for name, reports in of.items()} for question, of in raw.items()}
+    flood = {name: figures["flood"][name]["deliveries_per_s"] for name in SERVERS}
     save(
         "fan_out",
         {
-            "crdt-sync, deliveries/s": round(ours),
-            "y-websocket 2, deliveries/s": round(theirs),
-            "ratio": f"{ours / theirs:.1f}x",
-            "frames to one client for 2,000 updates": frames,
-            "all rounds": {server: [round(rate) for rate in rates[server]] for server in rates},
+            "flood, ours to each": {name: f"{flood[OURS] / rate:.1f}x" for name, rate in flood.items()},
+            "medians": figures,
+            "rounds": raw,
         },
     )
+
+
+if __name__ == "__main__":
+    main()
