@@ -8,7 +8,9 @@
     │   ├── NotFound               there is no such highlight or note
     │   ├── InvalidEdit            an edit that cannot be made
     │   ├── ReadOnlyLibrary        a newer version wrote this library, and this one must not
-    │   └── BoundElsewhere         the file belongs to another relay, room or account
+    │   ├── BoundElsewhere         the file belongs to another relay, room or account
+    │   ├── LibraryClosed          a blocking call on a library that is closed, or was closed meanwhile
+    │   └── WrongThread            a blocking call on the library's own thread
     ├── StorageError
     │   ├── LibraryBusy            another process held the file too long
     │   ├── DiskFull               there is no room; nothing was changed
@@ -31,6 +33,7 @@ __all__ = [
     "GapError",
     "InvalidEdit",
     "LibraryBusy",
+    "LibraryClosed",
     "LibraryDamaged",
     "LibraryError",
     "LibraryTooNew",
@@ -41,6 +44,7 @@ __all__ = [
     "ReadOnlyLibrary",
     "RemoteProtocolError",
     "StorageError",
+    "WrongThread",
 ]
 
 
@@ -85,6 +89,17 @@ class ReadOnlyLibrary(LibraryError):
 
 class BoundElsewhere(LibraryError):
     """The file belongs to another relay, room or account. Merging two libraries cannot be undone, so it is refused."""
+
+
+class LibraryClosed(LibraryError):
+    """The library is closed, was closed meanwhile, or has stopped; what stopped it is the cause of this error.
+
+    An edit that raises it was not made, unless the message says that it may have been.
+    """
+
+
+class WrongThread(LibraryError):
+    """A blocking call was made on the library's own thread, where it would wait for itself for ever."""
 
 
 class StorageError(CrdtSyncError):

@@ -10,8 +10,9 @@ import anyio
 
 from crdt_sync.document import Change, ChangeKind
 from crdt_sync.sync.loop import State
+from crdt_sync.sync.presence import PresenceChange, PresenceKind
 
-__all__ = ["ChangeFeed", "Follower", "Latest", "Status"]
+__all__ = ["ChangeFeed", "Follower", "Latest", "PresenceFeed", "Status"]
 
 Value = TypeVar("Value")
 
@@ -85,6 +86,35 @@ class ChangeFeed:
 
     async def take(self) -> tuple[Change, ...]:
         """Wait for changes and return all that wait, in the order of the last of each item."""
+        while not self._waiting:
+            self._work = anyio.Event()
+            await self._work.wait()
+        changes, self._waiting = tuple(self._waiting.values()), {}
+        return changes
+
+
+class PresenceFeed:
+    """Presence for one listener. What it has not read yet is kept once for each client."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, PresenceChange] = {}
+        self._work = anyio.Event()
+
+    def put(self, change: PresenceChange) -> None:
+        """Add a change. A client that has come and gone unread was never here."""
+        before = self._waiting.pop(change.client_id, None)
+        match (before and before.kind, change.kind):
+            case (PresenceKind.JOINED, PresenceKind.LEFT):
+                return
+            case (PresenceKind.JOINED, _):
+                change = replace(change, kind=PresenceKind.JOINED)
+            case (PresenceKind.LEFT, PresenceKind.JOINED):
+                change = replace(change, kind=PresenceKind.UPDATED)
+        self._waiting[change.client_id] = change
+        self._work.set()
+
+    async def take(self) -> tuple[PresenceChange, ...]:
+        """Wait for changes and return all that wait, in the order of the last of each client."""
         while not self._waiting:
             self._work = anyio.Event()
             await self._work.wait()

@@ -98,7 +98,7 @@ async def open_library(
             await worker.call(store.check_binding, binding)
             if client is None:
                 client = await stack.enter_async_context(httpx.AsyncClient(timeout=10))
-        library = Library(worker, store, random, has_relay=binding is not None)
+        library = Library(worker, store, random, has_relay=binding is not None, close_within_s=close_within_s)
         await library._refresh()
         try:
             async with anyio.create_task_group() as tasks:
@@ -109,7 +109,7 @@ async def open_library(
                     yield library
                 finally:
                     with anyio.CancelScope(shield=True):
-                        await library._leave(close_within_s)
+                        await library._leave(library.close_within_s)
                     tasks.cancel_scope.cancel()
         except BaseExceptionGroup as group:  # an error of the caller's block comes out as it was raised
             raise telling_error(group) from group.__cause__
@@ -118,7 +118,11 @@ async def open_library(
 class Library:
     """An open library. Get one from `open_library`; use it from that event loop."""
 
-    def __init__(self, worker: Worker, store: LibraryStore, random: Random, *, has_relay: bool) -> None:
+    def __init__(
+        self, worker: Worker, store: LibraryStore, random: Random, *, has_relay: bool, close_within_s: float
+    ) -> None:
+        self.close_within_s = close_within_s
+        """How long leaving the block may wait for the relay, in seconds."""
         self._worker = worker
         self._store = store
         self._random = random

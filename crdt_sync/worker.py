@@ -5,10 +5,11 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar, TypeVarTuple
+from typing import TypeVar, TypeVarTuple
 
 import anyio
-import anyio.lowlevel
+
+from crdt_sync.wake import waker
 
 __all__ = ["Worker"]
 
@@ -32,11 +33,7 @@ class Worker:
 
         It is not cancelled half-way: a call that has been made is waited for, and its effect stands.
         """
-        done = anyio.Event()
-        native: Any = anyio.lowlevel.current_token().native_token
-        wake: Callable[[Callable[[], object]], object] = getattr(native, "call_soon_threadsafe", None) or (
-            native.run_sync_soon  # trio
-        )
+        done, wake = anyio.Event(), waker()
         result: list[Result] = []
         failure: list[BaseException] = []
 
@@ -45,10 +42,7 @@ class Worker:
                 result.append(function(*arguments))
             except BaseException as error:  # whatever it is, it belongs to the caller
                 failure.append(error)
-            try:
-                wake(done.set)
-            except RuntimeError:  # the loop has ended, and nobody waits any more
-                return
+            wake(done.set)
 
         self._jobs.put(job)
         with anyio.CancelScope(shield=True):
@@ -61,10 +55,10 @@ class Worker:
         return result[0]
 
     async def stop(self) -> None:
-        """Finish what was called, and end the thread."""
+        """Finish what was called, and end the thread. It starts no other: at the interpreter's exit none can start."""
+        await self.call(lambda: None)
         self._jobs.put(None)
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(self._thread.join)
+        self._thread.join()  # it has nothing left to do
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

@@ -1,0 +1,13 @@
+"""The library for a program that has no event loop: any thread calls, callbacks come where the program wants them.
+
+    with blocking.open_library("ada.sqlite3", relay="wss://relay.example", room="ada", deliver=run_on_main) as library:
+        library.on_change(show)
+        library.add_highlight(anchor)
+
+`docs/desktop.md` tells the rules about threads, callbacks and closing.
+"""
+
+from crdt_sync.blocking.delivery import CallbackQueue, Deliver
+from crdt_sync.blocking.library import Backend, Library, Presence, open_library
+
+__all__ = ["Backend", "CallbackQueue", "Deliver", "Library", "Presence", "open_library"]

@@ -1,0 +1,317 @@
+"""The library of `crdt_sync`, method for method, for programs that have no event loop.
+
+The methods are made from the asynchronous ones, so that there is one logic, one signature and one docstring of each.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import partial, wraps
+from importlib.util import find_spec
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
+
+import anyio
+import httpx
+from anyio.abc import TaskStatus
+
+from crdt_sync import library as asynchronous
+from crdt_sync.blocking.delivery import Courier, Deliver, Listener
+from crdt_sync.blocking.loop_thread import LoopThread
+from crdt_sync.document import Change
+from crdt_sync.errors import InvalidEdit, LibraryClosed, LibraryError
+from crdt_sync.feeds import PresenceFeed, Status
+from crdt_sync.storage.database import Durability
+from crdt_sync.sync.loop import Token
+from crdt_sync.sync.presence import PresenceChange, PresenceKind
+from crdt_sync.wake import waker
+
+__all__ = ["Backend", "Library", "Presence", "open_library"]
+
+logger = logging.getLogger("crdt_sync")
+
+Backend: TypeAlias = Literal["asyncio", "trio"]
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+Value = TypeVar("Value")
+
+Take: TypeAlias = Callable[[], Awaitable[Value]]
+
+END_WITHIN_S = 5.0
+"""How long the disk may take to finish what was begun, beside what the relay is given."""
+CALLBACK_WITHIN_S = 5.0
+"""How long `unsubscribe` waits for a callback that another thread is in; longer, and it may wait for the caller."""
+
+
+def open_library(
+    path: str | Path,
+    *,
+    relay: str | None = None,
+    room: str | None = None,
+    token: Token = None,
+    subject: str | None = None,
+    author: str = "",
+    durability: Durability = "full",
+    close_within_s: float = 5.0,
+    client: httpx.AsyncClient | None = None,
+    random: Random | None = None,
+    backend: Backend = "asyncio",
+    deliver: Deliver | None = None,
+) -> Library:
+    """Open the library file at `path`; use it as a `with` block, or `close` it.
+
+    All but the last two is as in `crdt_sync.open_library`. A `token` callable runs on the library's own thread, and
+    must not call the library. `backend` is the event loop on that thread. `deliver` takes a function and has it run on
+    the thread that callbacks shall come on; `CallbackQueue().put` is one, for a thread that drains the queue.
+
+    Raises what `crdt_sync.open_library` raises.
+    """
+    if backend not in anyio.get_all_backends() or (backend == "trio" and find_spec("trio") is None):
+        raise InvalidEdit(f"there is no event loop {backend!r} here; take asyncio, or install trio")
+    opening = asynchronous.open_library(
+        path,
+        relay=relay,
+        room=room,
+        token=token,
+        subject=subject,
+        author=author,
+        durability=durability,
+        close_within_s=close_within_s,
+        client=client,
+        random=random,
+    )
+    return Library(LoopThread(opening, backend), deliver)
+
+
+def twin(
+    method: Callable[Concatenate[asynchronous.Library, Parameters], Coroutine[Any, Any, Result]],
+) -> Callable[Concatenate[Library, Parameters], Result]:
+    """Return the method that calls `method` on the loop and waits for it."""
+
+    @wraps(method)
+    def call(self: Library, /, *arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
+        return self._loop.call(partial(method, self._library, *arguments, **named))
+
+    return call
+
+
+class Library:
+    """An open library. Get one from `open_library`; any thread may use it. Calls wait, return values and raise.
+
+    Each raises `LibraryClosed` once the library is closed, and `WrongThread` on the library's own thread.
+    """
+
+    def __init__(self, loop: LoopThread[asynchronous.Library], deliver: Deliver | None) -> None:
+        self._loop = loop
+        self._listeners: dict[Listener[Any], None] = {}
+        self._courier = Courier(deliver) if deliver is not None else None
+        self._library = loop.start()
+        if self._courier is not None:
+            self._courier.start()
+        self._told_failure = False
+        self.presence = Presence(self._loop, self._library)
+        atexit.register(self._close_at_exit)
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except LibraryError:
+            if error is None:
+                raise
+            logger.warning("the library did not close as it should", exc_info=True)
+
+    # The twins of the asynchronous library
+
+    edit = twin(asynchronous.Library.edit)
+    add_highlight = twin(asynchronous.Library.add_highlight)
+    add_note = twin(asynchronous.Library.add_note)
+    append_to_note = twin(asynchronous.Library.append_to_note)
+    delete = twin(asynchronous.Library.delete)
+    restore = twin(asynchronous.Library.restore)
+    purge = twin(asynchronous.Library.purge)
+    highlight = twin(asynchronous.Library.highlight)
+    highlights = twin(asynchronous.Library.highlights)
+    note = twin(asynchronous.Library.note)
+    notes = twin(asynchronous.Library.notes)
+    search = twin(asynchronous.Library.search)
+    ids_starting_with = twin(asynchronous.Library.ids_starting_with)
+    counts = twin(asynchronous.Library.counts)
+    verify = twin(asynchronous.Library.verify)
+    synced = twin(asynchronous.Library.synced)
+
+    @property
+    def status(self) -> Status:
+        """How the library stands now, or stood when it was closed. It waits for nothing."""
+        return self._library.status
+
+    def reconnect(self) -> None:
+        """Try to connect at once and not after the back-off: the network has changed, or the machine has slept."""
+        _do(self._loop, self._library.reconnect)
+
+    # What happens
+
+    def on_change(self, callback: Callable[[tuple[Change, ...]], None]) -> Callable[[], None]:
+        """Have `callback` called, where `deliver` says, with what changes from now on; return what ends that.
+
+        While a call is under way, changes are kept once for each item. After `unsubscribe` or `close` has returned no
+        callback runs. Raises `InvalidEdit` if the library was opened without `deliver`, and `StorageError`.
+        """
+
+        @asynccontextmanager
+        async def source() -> AsyncIterator[Take[tuple[Change, ...]]]:
+            async with self._library.changes() as feed:
+                yield feed.take
+
+        return self._subscribe(source, callback)
+
+    def on_status(self, callback: Callable[[Status], None]) -> Callable[[], None]:
+        """Have `callback` called with the status now and whenever it has changed; a slow one sees the latest.
+
+        Else as `on_change`.
+        """
+
+        @asynccontextmanager
+        async def source() -> AsyncIterator[Take[Status]]:
+            yield self._library.status_changes().__anext__
+
+        return self._subscribe(source, callback)
+
+    def on_presence(self, callback: Callable[[tuple[PresenceChange, ...]], None]) -> Callable[[], None]:
+        """Have `callback` called with who is here now, if anyone, and with who comes, changes and leaves.
+
+        Else as `on_change`.
+        """
+
+        @asynccontextmanager
+        async def source() -> AsyncIterator[Take[tuple[PresenceChange, ...]]]:
+            feed = PresenceFeed()
+            for client_id, state in self._library.presence.others().items():
+                feed.put(PresenceChange(client_id, PresenceKind.JOINED, state))
+            forget = self._library.presence.listen(feed.put)
+            try:
+                yield feed.take
+            finally:
+                forget()
+
+        return self._subscribe(source, callback)
+
+    # The end
+
+    def close(self, within_s: float | None = None) -> bool:
+        """Close the library; return whether it is closed, and not still busy with a disk that does not answer.
+
+        The relay has `within_s` to confirm what is pending (None: `close_within_s`), and the disk a few seconds more;
+        it never takes longer. What is pending then is sent when the library is opened again. Calls of other threads
+        end: edits that were begun are made, and what only waits raises `LibraryClosed`. No callback runs once this has
+        returned; one that another thread is in is waited for within the same time. Any thread may close, a callback
+        too, and more than once. If an error had stopped the library, the first call raises `LibraryClosed` from it.
+        """
+        if self._loop.is_foreign():
+            return True
+        self._loop.check_caller()
+        within_s = self._library.close_within_s if within_s is None else max(within_s, 0)
+        until_s = time.monotonic() + within_s + END_WITHIN_S
+        self._loop.stop(partial(setattr, self._library, "close_within_s", within_s))
+        listeners = list(self._listeners)
+        for listener in listeners:
+            listener.end()
+        if self._courier is not None:
+            self._courier.stop()
+        closed = self._loop.join(until_s - time.monotonic())
+        for listener in listeners:
+            listener.wait(until_s)
+        atexit.unregister(self._close_at_exit)
+        if not closed:
+            logger.warning("the library is still busy after %.0f s; what it has begun may end later", within_s)
+        if (failure := self._loop.failure()) is not None and not self._told_failure:
+            self._told_failure = True
+            raise LibraryClosed(f"the library had stopped: {failure}") from failure
+        return closed
+
+    # Inside
+
+    def _close_at_exit(self) -> None:
+        """Close what the program forgot to close. It is silent: there is nobody left to tell."""
+        with suppress(LibraryError):
+            self.close()
+
+    def _subscribe(
+        self, source: Callable[[], AbstractAsyncContextManager[Take[Value]]], callback: Callable[[Value], None]
+    ) -> Callable[[], None]:
+        if self._courier is None:
+            raise InvalidEdit("say with open_library(deliver=) how callbacks reach your thread")
+        listener, scopes = Listener(callback), list[anyio.CancelScope]()
+        self._listeners[listener] = None
+
+        def unsubscribe() -> None:
+            listener.end()
+            self._listeners.pop(listener, None)
+            for scope in list(scopes):
+                self._loop.post(scope.cancel)
+            listener.wait(time.monotonic() + CALLBACK_WITHIN_S)
+
+        try:
+            self._loop.call(partial(self._loop.spawn, self._listen, source, listener, scopes))
+        except BaseException:
+            unsubscribe()
+            raise
+        return unsubscribe
+
+    async def _listen(
+        self,
+        source: Callable[[], AbstractAsyncContextManager[Take[Value]]],
+        listener: Listener[Value],
+        scopes: list[anyio.CancelScope],
+        *,
+        task_status: TaskStatus[None],
+    ) -> None:
+        """Send one value after the other; the next is taken only when the last has been."""
+        assert self._courier is not None
+        wake = waker()
+        with anyio.CancelScope() as scope:
+            scopes.append(scope)
+            async with source() as take:
+                task_status.started()
+                while True:
+                    value, taken = await take(), anyio.Event()
+                    self._courier.send(listener, value, partial(wake, taken.set))
+                    await taken.wait()
+
+
+class Presence:
+    """Who else is here, and what this device shows of itself. To follow it, see `Library.on_presence`."""
+
+    def __init__(self, loop: LoopThread[asynchronous.Library], library: asynchronous.Library) -> None:
+        self._loop = loop
+        self._presence = library.presence
+
+    @property
+    def client_id(self) -> int:
+        """The id under which this device shows itself."""
+        return self._presence.client_id
+
+    def set(self, state: Mapping[str, Any] | None) -> None:
+        """Show `state` (JSON) to the others, or nothing. Raises `InvalidEdit` if it is no JSON or too big."""
+        _do(self._loop, partial(self._presence.set, state))
+
+    def others(self) -> dict[int, Any]:
+        """Return what every other client shows, by its id."""
+        return _do(self._loop, self._presence.others)
+
+
+def _do(loop: LoopThread[Any], function: Callable[[], Result]) -> Result:
+    async def call() -> Result:
+        return function()
+
+    return loop.call(call)
