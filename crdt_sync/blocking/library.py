@@ -243,6 +243,7 @@ class Library:
 
     def _close_at_exit(self) -> None:
         """Close what the program forgot to close. It is silent: there is nobody left to tell."""
+        self._loop.exit()
         with suppress(LibraryError):
             self.close()
 

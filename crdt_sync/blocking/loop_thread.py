@@ -70,6 +70,7 @@ class LoopThread(Generic[Opened]):
         self._calls: set[_Call[Any]] = set()
         self._wake: Callable[[Callable[[], object]], None] | None = None
         self._stopping = False
+        self._exiting = False
         self._failure: BaseException | None = None
         # The loop's own
         self._work: anyio.Event
@@ -91,20 +92,12 @@ class LoopThread(Generic[Opened]):
 
         A wait that is interrupted, by Ctrl-C say, gives the call up: what has begun to be written is written whole.
         """
-        self.check_caller()
-        call = _Call(function)
-        with self._lock:
-            self._check_open()
-            self._calls.add(call)
-            self._post(partial(self._begin, call))
         try:
-            return call.outcome.result()
-        except BaseException:
-            if not call.outcome.done():
-                self.post(call.abandon)
+            return self._call(function)
+        except LibraryClosed:
+            if self._exiting and threading.current_thread().daemon:
+                threading.Event().wait()  # the interpreter is about to end daemon threads; an error would be noise
             raise
-        finally:
-            del call  # or a traceback would hold it, and it the traceback
 
     def post(self, function: Callable[[], object]) -> None:
         """Have `function` run on the loop, if that still runs; wait for nothing."""
@@ -126,6 +119,10 @@ class LoopThread(Generic[Opened]):
             return ended
         self._end_calls("the library was closed while this was being done; it may have been done all the same")
         return ended
+
+    def exit(self) -> None:
+        """Say that the interpreter ends: only daemon threads can still be in calls, and they need no answer."""
+        self._exiting = True
 
     def failure(self) -> BaseException | None:
         """Return the error with which the loop ended, or None."""
@@ -151,6 +148,22 @@ class LoopThread(Generic[Opened]):
         await self._tasks.start(function, *arguments)
 
     # Inside
+
+    def _call(self, function: Callable[[], Awaitable[Result]]) -> Result:
+        self.check_caller()
+        call = _Call(function)
+        with self._lock:
+            self._check_open()
+            self._calls.add(call)
+            self._post(partial(self._begin, call))
+        try:
+            return call.outcome.result()
+        except BaseException:
+            if not call.outcome.done():
+                self.post(call.abandon)
+            raise
+        finally:
+            del call  # or a traceback would hold it, and it the traceback
 
     def _check_open(self) -> None:
         if self._failure is not None:

@@ -1,0 +1,58 @@
+"""The two libraries say the same: nothing that the asynchronous one can do is missing from its twin."""
+
+from __future__ import annotations
+
+import inspect
+
+import crdt_sync.library as asynchronous
+from crdt_sync import blocking
+from crdt_sync.sync.presence import Presence
+
+IN_OTHER_WORDS = {"changes": "on_change", "status_changes": "on_status"}
+"""What an event loop iterates over comes as callbacks here."""
+OF_THE_CONNECTION = {"connected", "disconnected", "farewell", "receive", "due_s", "tick"}
+"""What `Presence` has for the connection and not for applications."""
+
+
+def public(thing: type) -> dict[str, object]:
+    return {name: member for name, member in vars(thing).items() if not name.startswith("_")}
+
+
+def test_every_method_has_its_twin_of_the_same_name_and_signature() -> None:
+    twins = public(blocking.Library)
+    for name, member in public(asynchronous.Library).items():
+        if name in IN_OTHER_WORDS:
+            assert IN_OTHER_WORDS[name] in twins
+            continue
+        assert name in twins, f"add to crdt_sync/blocking/library.py: {name} = twin(asynchronous.Library.{name})"
+        twin = twins[name]
+        if isinstance(member, property):
+            assert isinstance(twin, property)
+            continue
+        assert inspect.isfunction(member)
+        assert inspect.isfunction(twin)
+        assert not inspect.iscoroutinefunction(twin)
+        assert inspect.signature(twin) == inspect.signature(member)
+        assert inspect.getdoc(twin) == inspect.getdoc(member)
+
+
+def test_what_is_new_here_is_only_what_a_program_without_a_loop_needs() -> None:
+    new = public(blocking.Library).keys() - public(asynchronous.Library).keys()
+    assert new == {*IN_OTHER_WORDS.values(), "on_presence", "close"}
+
+
+def test_presence_has_its_twin() -> None:
+    twins = public(blocking.Presence)
+    for name, member in public(Presence).items():
+        if name in OF_THE_CONNECTION or name == "listen":  # `Library.on_presence`
+            continue
+        assert name in twins, f"add {name} to crdt_sync.blocking.Presence"
+        if inspect.isfunction(member):
+            assert inspect.signature(twins[name]) == inspect.signature(member)  # type: ignore[arg-type]
+
+
+def test_open_library_takes_what_the_asynchronous_one_takes() -> None:
+    ours = dict(inspect.signature(blocking.open_library).parameters)
+    theirs = inspect.signature(asynchronous.open_library).parameters
+    assert {name: ours.pop(name) for name in theirs} == dict(theirs)
+    assert list(ours) == ["backend", "deliver"]
