@@ -3,10 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench setup system clean
+.PHONY: demo reader test lint bench setup system clean
 
 demo: setup
 	@PYTHONPATH=. $(BIN)/python docs/examples/demo.py
+
+# The desktop reader, on this device alone: docs/desktop.md says how it gets in step.
+reader: setup
+	@PYTHONPATH=. $(BIN)/python -m docs.examples.desktop_reader
 
 test: setup system lint
 	$(BIN)/pytest
@@ -26,9 +30,10 @@ lint: setup
 
 setup: $(VENV)/ready tests/interop/node_modules/ready
 
-# What the tests alone need from the system.
+# What the tests alone need from the system; the libraries are what Qt needs to start without a screen.
 system:
 	@sh tests/system_packages.sh strace tinyproxy
+	@sh tests/system_packages.sh libdbus-1.so.3 libEGL.so.1 libfontconfig.so.1 libGL.so.1 libglib-2.0.so.0 libxkbcommon.so.0
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -1,11 +1,25 @@
 #!/bin/sh
-# Finds the programs named as arguments; as root on Debian it installs those that are missing, else it says which.
+# Finds the programs and libraries named as arguments; as root on Debian it installs those that are missing, else it
+# says which.
 set -u
+PATH="$PATH:/usr/sbin:/sbin"
+is_there() {
+    case $1 in
+        *.so.*) ! command -v ldconfig >/dev/null || ldconfig -p | grep -qF "$1" ;;
+        *) command -v "$1" >/dev/null ;;
+    esac
+}
 missing=""
-for program in "$@"; do
-    command -v "$program" >/dev/null || case $program in
+for part in "$@"; do
+    is_there "$part" || case $part in
         node) missing="$missing nodejs" ;;
-        *) missing="$missing $program" ;;
+        libdbus-1.so.3) missing="$missing libdbus-1-3" ;;
+        libEGL.so.1) missing="$missing libegl1" ;;
+        libfontconfig.so.1) missing="$missing libfontconfig1" ;;
+        libGL.so.1) missing="$missing libgl1" ;;
+        libglib-2.0.so.0) missing="$missing libglib2.0-0" ;;
+        libxkbcommon.so.0) missing="$missing libxkbcommon0" ;;
+        *) missing="$missing $part" ;;
     esac
 done
 [ -n "$missing" ] || exit 0
