@@ -82,6 +82,12 @@ class Listener(Generic[Value]):
                 self._state.notify_all()
             taken()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it is ended, and no thread is in its callback any more."""
+        with self._state:
+            return self._ended and self._runner is None
+
     def end(self) -> None:
         """Begin no callback from now on."""
         with self._state:

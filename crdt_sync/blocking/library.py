@@ -8,8 +8,9 @@ from __future__ import annotations
 import atexit
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial, wraps
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,18 +20,17 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
 
 import anyio
 import httpx
-from anyio.abc import TaskStatus
 
 from crdt_sync import library as asynchronous
-from crdt_sync.blocking.delivery import Courier, Deliver, Listener
+from crdt_sync.blocking.delivery import Deliver
 from crdt_sync.blocking.loop_thread import LoopThread
+from crdt_sync.blocking.news import News, changes_of, presence_of, status_of
 from crdt_sync.document import Change
 from crdt_sync.errors import InvalidEdit, LibraryClosed, LibraryError
-from crdt_sync.feeds import PresenceFeed, Status
+from crdt_sync.feeds import Status
 from crdt_sync.storage.database import Durability
-from crdt_sync.sync.loop import Token
-from crdt_sync.sync.presence import PresenceChange, PresenceKind
-from crdt_sync.wake import waker
+from crdt_sync.sync.loop import State, Token
+from crdt_sync.sync.presence import PresenceChange
 
 __all__ = ["Backend", "Library", "Presence", "open_library"]
 
@@ -39,14 +39,9 @@ logger = logging.getLogger("crdt_sync")
 Backend: TypeAlias = Literal["asyncio", "trio"]
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
-Value = TypeVar("Value")
-
-Take: TypeAlias = Callable[[], Awaitable[Value]]
 
 END_WITHIN_S = 5.0
 """How long the disk may take to finish what was begun, beside what the relay is given."""
-CALLBACK_WITHIN_S = 5.0
-"""How long `unsubscribe` waits for a callback that another thread is in; longer, and it may wait for the caller."""
 
 
 def open_library(
@@ -109,11 +104,9 @@ class Library:
 
     def __init__(self, loop: LoopThread[asynchronous.Library], deliver: Deliver | None) -> None:
         self._loop = loop
-        self._listeners: dict[Listener[Any], None] = {}
-        self._courier = Courier(deliver) if deliver is not None else None
+        self._news = News(loop, deliver)
         self._library = loop.start()
-        if self._courier is not None:
-            self._courier.start()
+        self._news.start()
         self._told_failure = False
         self.presence = Presence(self._loop, self._library)
         atexit.register(self._close_at_exit)
@@ -153,7 +146,10 @@ class Library:
     @property
     def status(self) -> Status:
         """How the library stands now, or stood when it was closed. It waits for nothing."""
-        return self._library.status
+        status, failure = self._library.status, self._loop.failure()
+        if failure is None:
+            return status
+        return replace(status, state=State.STOPPED, last_error=f"the library has stopped: {failure}")
 
     def reconnect(self) -> None:
         """Try to connect at once and not after the back-off: the network has changed, or the machine has slept."""
@@ -167,44 +163,21 @@ class Library:
         While a call is under way, changes are kept once for each item. After `unsubscribe` or `close` has returned no
         callback runs. Raises `InvalidEdit` if the library was opened without `deliver`, and `StorageError`.
         """
-
-        @asynccontextmanager
-        async def source() -> AsyncIterator[Take[tuple[Change, ...]]]:
-            async with self._library.changes() as feed:
-                yield feed.take
-
-        return self._subscribe(source, callback)
+        return self._news.listen(changes_of(self._library), callback)
 
     def on_status(self, callback: Callable[[Status], None]) -> Callable[[], None]:
         """Have `callback` called with the status now and whenever it has changed; a slow one sees the latest.
 
         Else as `on_change`.
         """
-
-        @asynccontextmanager
-        async def source() -> AsyncIterator[Take[Status]]:
-            yield self._library.status_changes().__anext__
-
-        return self._subscribe(source, callback)
+        return self._news.listen(status_of(self._library), callback)
 
     def on_presence(self, callback: Callable[[tuple[PresenceChange, ...]], None]) -> Callable[[], None]:
         """Have `callback` called with who is here now, if anyone, and with who comes, changes and leaves.
 
         Else as `on_change`.
         """
-
-        @asynccontextmanager
-        async def source() -> AsyncIterator[Take[tuple[PresenceChange, ...]]]:
-            feed = PresenceFeed()
-            for client_id, state in self._library.presence.others().items():
-                feed.put(PresenceChange(client_id, PresenceKind.JOINED, state))
-            forget = self._library.presence.listen(feed.put)
-            try:
-                yield feed.take
-            finally:
-                forget()
-
-        return self._subscribe(source, callback)
+        return self._news.listen(presence_of(self._library), callback)
 
     # The end
 
@@ -223,14 +196,9 @@ class Library:
         within_s = self._library.close_within_s if within_s is None else max(within_s, 0)
         until_s = time.monotonic() + within_s + END_WITHIN_S
         self._loop.stop(partial(setattr, self._library, "close_within_s", within_s))
-        listeners = list(self._listeners)
-        for listener in listeners:
-            listener.end()
-        if self._courier is not None:
-            self._courier.stop()
+        self._news.end()
         closed = self._loop.join(until_s - time.monotonic())
-        for listener in listeners:
-            listener.wait(until_s)
+        self._news.wait(until_s)
         atexit.unregister(self._close_at_exit)
         if not closed:
             logger.warning("the library is still busy after %.0f s; what it has begun may end later", within_s)
@@ -246,48 +214,6 @@ class Library:
         self._loop.exit()
         with suppress(LibraryError):
             self.close()
-
-    def _subscribe(
-        self, source: Callable[[], AbstractAsyncContextManager[Take[Value]]], callback: Callable[[Value], None]
-    ) -> Callable[[], None]:
-        if self._courier is None:
-            raise InvalidEdit("say with open_library(deliver=) how callbacks reach your thread")
-        listener, scopes = Listener(callback), list[anyio.CancelScope]()
-        self._listeners[listener] = None
-
-        def unsubscribe() -> None:
-            listener.end()
-            self._listeners.pop(listener, None)
-            for scope in list(scopes):
-                self._loop.post(scope.cancel)
-            listener.wait(time.monotonic() + CALLBACK_WITHIN_S)
-
-        try:
-            self._loop.call(partial(self._loop.spawn, self._listen, source, listener, scopes))
-        except BaseException:
-            unsubscribe()
-            raise
-        return unsubscribe
-
-    async def _listen(
-        self,
-        source: Callable[[], AbstractAsyncContextManager[Take[Value]]],
-        listener: Listener[Value],
-        scopes: list[anyio.CancelScope],
-        *,
-        task_status: TaskStatus[None],
-    ) -> None:
-        """Send one value after the other; the next is taken only when the last has been."""
-        assert self._courier is not None
-        wake = waker()
-        with anyio.CancelScope() as scope:
-            scopes.append(scope)
-            async with source() as take:
-                task_status.started()
-                while True:
-                    value, taken = await take(), anyio.Event()
-                    self._courier.send(listener, value, partial(wake, taken.set))
-                    await taken.wait()
 
 
 class Presence:

@@ -35,7 +35,7 @@ class _Call(Generic[Result]):
         self.outcome: Future[Result] = Future()
         self.scope: anyio.CancelScope | None = None
         self.is_abandoned = False
-        self._settling = threading.Lock()
+        self._settling = threading.RLock()
 
     def succeed(self, result: Result) -> None:
         """Give the caller the result, unless it has its answer already."""
@@ -65,7 +65,7 @@ class LoopThread(Generic[Opened]):
         self._thread = threading.Thread(target=self._run, name="crdt-sync-loop", daemon=True)
         self._process = os.getpid()
         self._ready: Future[Opened] = Future()
-        self._lock = threading.Lock()  # guards all that follows
+        self._lock = threading.RLock()  # guards what follows; a signal handler may call while it is held
         self._mail: deque[Callable[[], object]] = deque()
         self._calls: set[_Call[Any]] = set()
         self._wake: Callable[[Callable[[], object]], None] | None = None

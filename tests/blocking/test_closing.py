@@ -188,6 +188,17 @@ def edit():
         os.write(1, f"{library.add_highlight(VERSE)}\\n".encode())
 threading.Thread(target=edit, daemon=True).start()
 """,
+    "a signal handler closes in the middle of calls": """
+import signal
+from crdt_sync.errors import LibraryClosed
+signal.signal(signal.SIGALRM, lambda *_: library.close())
+signal.setitimer(signal.ITIMER_REAL, 0.1)
+try:
+    while True:
+        library.counts()
+except LibraryClosed:
+    pass
+""",
     "a thread goes on when the main thread has ended": """
 def work():
     threading.main_thread().join()

@@ -138,6 +138,8 @@ def test_a_call_on_the_librarys_own_thread_raises_and_callers_learn_why(
     with pytest.raises(LibraryClosed, match="has stopped: this is the library's own thread") as stopped:
         until(lambda: library.synced(30))
     assert isinstance(stopped.value.__cause__, WrongThread)
+    assert library.status.state is State.STOPPED
+    assert "own thread" in str(library.status.last_error)
     with pytest.raises(LibraryClosed, match="had stopped"):
         library.close()
     assert library.close()
