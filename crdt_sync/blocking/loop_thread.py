@@ -186,7 +186,11 @@ class LoopThread(Generic[Opened]):
             self._failure, self._stopping = failure, True
         if not self._ready.done():
             self._ready.set_exception(failure or LibraryClosed("the library was closed while it opened"))
-        self._end_calls("the library was closed before this was done")
+        self._end_calls(
+            "the library was closed before this was done"
+            if failure is None
+            else f"the library has stopped: {failure}; this may have been done all the same"
+        )
 
     async def _main(self) -> None:
         self._work = anyio.Event()
@@ -218,13 +222,15 @@ class LoopThread(Generic[Opened]):
                 if not call.is_abandoned:
                     call.succeed(await call.function())
         except anyio.get_cancelled_exc_class():
-            call.fail(LibraryClosed("the library was closed before this was done"))
+            if self._stopping:  # a loop that dies tells why when it has, in `_run`
+                call.fail(LibraryClosed("the library was closed before this was done"))
             raise
         except BaseException as error:
             call.fail(error)
         finally:
-            with self._lock:
-                self._calls.discard(call)
+            if call.outcome.done() or call.is_abandoned:
+                with self._lock:
+                    self._calls.discard(call)
 
     def _end_calls(self, message: str) -> None:
         with self._lock:

@@ -133,11 +133,15 @@ def test_a_call_on_the_librarys_own_thread_raises_and_callers_learn_why(
         raise raised[0]
 
     library = blocking.open_library(tmp_path / "a", relay=relay.url, room=room, token=token, backend=backend)
-    opened.set()
-    until(lambda: len(raised) == 2)
-    with pytest.raises(LibraryClosed, match="has stopped: this is the library's own thread") as stopped:
-        until(lambda: library.synced(30))
+    with ThreadPoolExecutor(1) as threads:
+        waits = threads.submit(library.synced, 600)
+        opened.set()
+        with pytest.raises(LibraryClosed, match="has stopped: this is the library's own thread") as stopped:
+            waits.result(20)
     assert isinstance(stopped.value.__cause__, WrongThread)
+    assert len(raised) == 2
+    with pytest.raises(LibraryClosed, match="has stopped: this is the library's own thread"):
+        library.counts()
     assert library.status.state is State.STOPPED
     assert "own thread" in str(library.status.last_error)
     with pytest.raises(LibraryClosed, match="had stopped"):
