@@ -101,8 +101,9 @@ class LoopThread(Generic[Opened]):
 
     def post(self, function: Callable[[], object]) -> None:
         """Have `function` run on the loop, if that still runs; wait for nothing."""
-        with self._lock:
-            self._post(function)
+        if not self.is_foreign():
+            with self._lock:
+                self._post(function)
 
     def stop(self, last: Callable[[], object] = lambda: None) -> None:
         """Take no more calls, end those that wait, run `last` on the loop, and close the resource; wait for nothing."""

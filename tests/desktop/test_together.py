@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +13,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from crdt_sync import State
+from crdt_sync import State, blocking
 from docs.examples.desktop_reader.window import Window
 from tests.blocking.waiting import frozen
 from tests.desktop.conftest import Open, until
@@ -91,6 +94,27 @@ def test_closing_while_the_relay_hangs_is_quick_and_loses_nothing(relay: RelayPr
     again = opened("ada", relay=relay.url, room="hangs")
     assert quotes(again) == ["without form, and void"]
     until(lambda: in_step(again), "the relay's word")
+
+
+def test_the_program_itself_shows_who_reads_and_ends_with_ctrl_c(relay: RelayProcess, tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("Dear Bo,\n", "utf-8")
+    command = [sys.executable, "-m", "docs.examples.desktop_reader", "letter.txt", "--library", "ada.sqlite3"]
+    with (
+        blocking.open_library(tmp_path / "bo", relay=relay.url, room="program") as bo,
+        subprocess.Popen(
+            [*command, "--relay", relay.url, "--room", "program", "--name", "Ada"],
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as reader,
+    ):
+        until(lambda: list(bo.presence.others().values()) == [{"name": "Ada", "at": "letter"}], "Ada")
+        reader.send_signal(signal.SIGINT)
+        until(lambda: reader.poll() is not None, "the end")
+        assert reader.returncode == 0
+        assert reader.stderr is not None
+        assert "Traceback" not in reader.stderr.read()
+        until(lambda: not bo.presence.others(), "Ada's leaving")
 
 
 def test_a_refusal_for_good_is_said_in_the_status_bar(relay: RelayProcess, opened: Open) -> None:

@@ -29,6 +29,12 @@ def main() -> int:
     options = parser.parse_args()
     application = QApplication(sys.argv[:1])
     look = dress(application)
+    # Ctrl-C closes the window, once there is one. Python handles signals between two of its own steps, so it needs
+    # one now and then.
+    signal.signal(signal.SIGINT, lambda *_: QTimer.singleShot(0, application.closeAllWindows))
+    ticks = QTimer(interval=200)
+    ticks.timeout.connect(lambda: None)
+    ticks.start()
     try:
         options.library.parent.mkdir(parents=True, exist_ok=True)
         shelf = Shelf(options.library, name=options.name, relay=options.relay, room=options.room)
@@ -39,11 +45,6 @@ def main() -> int:
     if options.text is not None:
         window.open_text(options.text)
     window.show()
-    # Python handles signals between two of its own steps, so Ctrl-C needs one now and then.
-    signal.signal(signal.SIGINT, lambda *_: window.close())
-    ticks = QTimer(interval=200)
-    ticks.timeout.connect(lambda: None)
-    ticks.start()
     return application.exec()
 
 
