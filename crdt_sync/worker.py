@@ -5,11 +5,10 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from typing import TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
 import anyio
-
-from crdt_sync.wake import waker
+import anyio.lowlevel
 
 __all__ = ["Worker"]
 
@@ -33,7 +32,11 @@ class Worker:
 
         It is not cancelled half-way: a call that has been made is waited for, and its effect stands.
         """
-        done, wake = anyio.Event(), waker()
+        done = anyio.Event()
+        native: Any = anyio.lowlevel.current_token().native_token
+        wake: Callable[[Callable[[], object]], object] = getattr(native, "call_soon_threadsafe", None) or (
+            native.run_sync_soon  # trio
+        )
         result: list[Result] = []
         failure: list[BaseException] = []
 
@@ -42,7 +45,10 @@ class Worker:
                 result.append(function(*arguments))
             except BaseException as error:  # whatever it is, it belongs to the caller
                 failure.append(error)
-            wake(done.set)
+            try:
+                wake(done.set)
+            except RuntimeError:  # the loop has ended, and nobody waits any more
+                return
 
         self._jobs.put(job)
         with anyio.CancelScope(shield=True):

@@ -2,16 +2,22 @@
 
 Nothing waits for ever: each call ends with its result, with the error it raised, or with `LibraryClosed`, also when the
 loop dies. The thread is a daemon, so a program that forgets to close can end.
+
+A signal handler may run in the middle of all this, and close, so nothing here holds a lock; the loops' own ways to be
+called from another thread do. The mail is a deque, and a socket says that there is some.
 """
 
 from __future__ import annotations
 
 import os
+import queue
+import socket
 import threading
+import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -19,7 +25,6 @@ import anyio
 from anyio.abc import TaskGroup
 
 from crdt_sync.errors import LibraryClosed, WrongThread
-from crdt_sync.wake import waker
 
 __all__ = ["LoopThread"]
 
@@ -28,32 +33,33 @@ Result = TypeVar("Result")
 
 
 class _Call(Generic[Result]):
-    """One call. The loop settles `outcome`, or whoever finds that the loop cannot."""
+    """One call. Whoever gives the first answer, the loop or who finds that it cannot, has given it."""
 
     def __init__(self, function: Callable[[], Awaitable[Result]]) -> None:
         self.function = function
-        self.outcome: Future[Result] = Future()
         self.scope: anyio.CancelScope | None = None
         self.is_abandoned = False
-        self._settling = threading.RLock()
+        self.is_answered = False
+        self._answers: queue.SimpleQueue[tuple[list[Result], BaseException | None]] = queue.SimpleQueue()
 
     def succeed(self, result: Result) -> None:
-        """Give the caller the result, unless it has its answer already."""
-        with self._settling:
-            if not self.outcome.done():
-                self.outcome.set_result(result)
+        """Let the caller return this."""
+        self._answers.put(([result], None))
 
     def fail(self, error: BaseException) -> None:
-        """Have the caller raise `error`, unless it has its answer already."""
-        with self._settling:
-            if not self.outcome.done():
-                self.outcome.set_exception(error)
+        """Let the caller raise this."""
+        self._answers.put(([], error))
 
-    def abandon(self) -> None:
-        """Nobody waits any more: stop where that can be done. Call it on the loop."""
-        self.is_abandoned = True
-        if self.scope is not None:
-            self.scope.cancel()
+    def result(self) -> Result:
+        """Wait for the answer, and return or raise it."""
+        results, error = self._answers.get()
+        self.is_answered = True
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error  # or the traceback would hold itself
+        return results[0]
 
 
 class LoopThread(Generic[Opened]):
@@ -65,16 +71,18 @@ class LoopThread(Generic[Opened]):
         self._thread = threading.Thread(target=self._run, name="crdt-sync-loop", daemon=True)
         self._process = os.getpid()
         self._ready: Future[Opened] = Future()
-        self._lock = threading.RLock()  # guards what follows; a signal handler may call while it is held
         self._mail: deque[Callable[[], object]] = deque()
         self._calls: set[_Call[Any]] = set()
-        self._wake: Callable[[Callable[[], object]], None] | None = None
         self._stopping = False
+        self._ended = False
         self._exiting = False
         self._failure: BaseException | None = None
-        # The loop's own
-        self._work: anyio.Event
+        self._is_closed = False
         self._tasks: TaskGroup
+        self._ear, self._bell = socket.socketpair()
+        for end in (self._ear, self._bell):
+            end.setblocking(False)
+            weakref.finalize(self, end.close)  # not before the last thread that might ring is gone
 
     # For any thread
 
@@ -101,16 +109,17 @@ class LoopThread(Generic[Opened]):
 
     def post(self, function: Callable[[], object]) -> None:
         """Have `function` run on the loop, if that still runs; wait for nothing."""
-        if not self.is_foreign():
-            with self._lock:
-                self._post(function)
+        if self.is_foreign():
+            return
+        self._mail.append(function)
+        with suppress(OSError):  # the bell has rung often enough, or the interpreter has closed it
+            self._bell.send(b"!")
 
     def stop(self, last: Callable[[], object] = lambda: None) -> None:
         """Take no more calls, end those that wait, run `last` on the loop, and close the resource; wait for nothing."""
-        with self._lock:
-            self._post(last)
-            self._stopping = True
-            self._post(lambda: None)
+        self._mail.append(last)
+        self._stopping = True
+        self.post(lambda: None)
 
     def join(self, timeout_s: float) -> bool:
         """Wait until the resource is closed; return whether that was so in time. Then every call has ended."""
@@ -152,19 +161,17 @@ class LoopThread(Generic[Opened]):
 
     def _call(self, function: Callable[[], Awaitable[Result]]) -> Result:
         self.check_caller()
+        self._check_open()
         call = _Call(function)
-        with self._lock:
-            self._check_open()
-            self._calls.add(call)
-            self._post(partial(self._begin, call))
         try:
-            return call.outcome.result()
-        except BaseException:
-            if not call.outcome.done():
-                self.post(call.abandon)
-            raise
+            self._calls.add(call)
+            self.post(partial(self._begin, call))
+            if self._ended:  # meanwhile, and the calls were ended perhaps before this one was among them
+                self._end_calls(self._why_ended())
+            return call.result()
         finally:
-            del call  # or a traceback would hold it, and it the traceback
+            if not call.is_answered:  # interrupted
+                self.post(partial(self._abandon, call))
 
     def _check_open(self) -> None:
         if self._failure is not None:
@@ -172,50 +179,44 @@ class LoopThread(Generic[Opened]):
         if self._stopping:
             raise LibraryClosed("the library is closed; open it again")
 
-    def _post(self, function: Callable[[], object]) -> None:
-        self._mail.append(function)
-        if self._wake is not None:
-            self._wake(lambda: self._work.set())
-
     def _run(self) -> None:
         failure: BaseException | None = None
         try:
             anyio.run(self._main, backend=self._backend)
         except BaseException as error:  # it belongs to whoever calls, or opens
             failure = error
-        with self._lock:
-            self._failure, self._stopping = failure, True
+        if not self._is_closed:  # else the loop alone did not end well: at exit it cannot join its threads
+            self._failure = failure
+        self._stopping = self._ended = True
         if not self._ready.done():
             self._ready.set_exception(failure or LibraryClosed("the library was closed while it opened"))
-        self._end_calls(
-            "the library was closed before this was done"
-            if failure is None
-            else f"the library has stopped: {failure}; this may have been done all the same"
-        )
+        self._end_calls(self._why_ended())
 
     async def _main(self) -> None:
-        self._work = anyio.Event()
-        with self._lock:
-            self._wake = waker()
         async with self._resource as opened, anyio.create_task_group() as self._tasks:
             self._ready.set_result(opened)
             while not self._stopping:
-                self._work = anyio.Event()
-                if not self._take_mail():
-                    await self._work.wait()
+                await anyio.wait_readable(self._ear)
+                self._ear.recv(4096)
+                self._take_mail()
             self._take_mail()
             self._tasks.cancel_scope.cancel()
+        self._is_closed = True
 
-    def _take_mail(self) -> bool:
-        """Do what other threads have posted, in order; return whether there was anything."""
-        with self._lock:
-            mail, self._mail = self._mail, deque()
-        for function in mail:
-            function()
-        return bool(mail)
+    def _take_mail(self) -> None:
+        """Do what other threads have posted, in order."""
+        while self._mail:
+            self._mail.popleft()()
 
     def _begin(self, call: _Call[Any]) -> None:
         self._tasks.start_soon(self._answer, call)
+
+    def _abandon(self, call: _Call[Any]) -> None:
+        """Nobody waits any more: stop where that can be done."""
+        call.is_abandoned = True
+        self._calls.discard(call)
+        if call.scope is not None:
+            call.scope.cancel()
 
     async def _answer(self, call: _Call[Any]) -> None:
         try:
@@ -223,20 +224,22 @@ class LoopThread(Generic[Opened]):
                 if not call.is_abandoned:
                     call.succeed(await call.function())
         except anyio.get_cancelled_exc_class():
-            if self._stopping:  # a loop that dies tells why when it has, in `_run`
+            if self._stopping:
                 call.fail(LibraryClosed("the library was closed before this was done"))
-            raise
+                self._calls.discard(call)
+            raise  # a loop that dies tells why when it has, in `_run`
         except BaseException as error:
             call.fail(error)
-        finally:
-            if call.outcome.done() or call.is_abandoned:
-                with self._lock:
-                    self._calls.discard(call)
+        self._calls.discard(call)
+
+    def _why_ended(self) -> str:
+        if self._failure is None:
+            return "the library was closed before this was done"
+        return f"the library has stopped: {self._failure}; this may have been done all the same"
 
     def _end_calls(self, message: str) -> None:
-        with self._lock:
-            calls, self._calls = self._calls, set()
-        for call in calls:
-            error = LibraryClosed(message)
-            error.__cause__ = self._failure
-            call.fail(error)
+        while self._calls:
+            with suppress(KeyError):  # another thread ends them too
+                error = LibraryClosed(message)
+                error.__cause__ = self._failure
+                self._calls.pop().fail(error)

@@ -18,7 +18,6 @@ from crdt_sync.errors import InvalidEdit
 from crdt_sync.feeds import PresenceFeed, Status
 from crdt_sync.library import Library
 from crdt_sync.sync.presence import PresenceChange, PresenceKind
-from crdt_sync.wake import waker
 
 __all__ = ["News", "changes_of", "presence_of", "status_of"]
 
@@ -117,12 +116,11 @@ class News:
     ) -> None:
         """Send one value after the other; the next is taken only when the last has been."""
         assert self._courier is not None
-        wake = waker()
         with anyio.CancelScope() as scope:
             scopes.append(scope)
             async with source as take:
                 task_status.started()
                 while True:
                     value, taken = await take(), anyio.Event()
-                    self._courier.send(listener, value, partial(wake, taken.set))
+                    self._courier.send(listener, value, partial(self._loop.post, taken.set))
                     await taken.wait()

@@ -162,7 +162,7 @@ def test_ctrl_c_leaves_the_call_and_what_was_begun_is_written_whole(tmp_path: Pa
         def interrupt() -> None:
             def is_waiting() -> bool:
                 frame = sys._current_frames()[main]
-                while frame is not None and frame.f_code.co_name != "result":
+                while frame is not None and frame.f_code.co_qualname != "_Call.result":
                     frame = frame.f_back  # type: ignore[assignment]
                 return frame is not None
 
