@@ -146,6 +146,11 @@ class Window(QMainWindow):
         self.chapters.blockSignals(False)
         self.read_chapter()
 
+    def _come_back(self) -> None:
+        """Choosing what is chosen already leaves a text file for the chapter."""
+        if self._passage is not None and not self._passage.verses:
+            self.read_chapter()
+
     def _enable(self) -> None:
         usable = self.page.selection() is not None or self.page.mark_here() is not None
         for button in self.colors.values():
@@ -173,6 +178,8 @@ class Window(QMainWindow):
         self.chapters.addItems([str(number + 1) for number in range(books()[0].chapters)])
         self.books.currentIndexChanged.connect(self._choose_book)
         self.chapters.currentIndexChanged.connect(lambda index: self.read_chapter())
+        for chooser in (self.books, self.chapters):
+            chooser.activated.connect(self._come_back)
         self.open_button.clicked.connect(self._ask_for_text)
         for number, (color, button) in enumerate(self.colors.items(), 1):
             action = QAction(color, self)
