@@ -185,8 +185,12 @@ class LibraryDocument:
 
     # Reading
 
-    def highlight(self, item_id: str, tags: Iterable[str]) -> Highlight | None:
-        """Return a highlight, or None; `tags` are those that it may have."""
+    def tags(self, item_id: str, tags: Iterable[str]) -> tuple[str, ...]:
+        """Return which of `tags` an item has, in order; one that is not there may have some too."""
+        return tuple(sorted(tag for tag in tags if self._fields.get(schema.tag_key(item_id, tag))))
+
+    def highlight(self, item_id: str, tags: tuple[str, ...]) -> Highlight | None:
+        """Return a highlight, or None; `tags` are its `tags`."""
         made = self._highlights.get(item_id)
         if not isinstance(made, dict):
             return None
@@ -196,7 +200,7 @@ class LibraryDocument:
             anchor=Anchor.from_json(_whole(made.get("anchor") if anchor is None else anchor)),
             color=self._text(item_id, schema.COLOR),
             style=self._text(item_id, schema.STYLE),
-            tags=self._tags(item_id, tags),
+            tags=tags,
             comment=self._text(item_id, schema.COMMENT),
             created_at_ms=_milliseconds(made.get("createdAt")) or 0,
             created_by=str(made.get("createdBy", "")),
@@ -204,8 +208,8 @@ class LibraryDocument:
             deleted_at_ms=_milliseconds(self._field(item_id, schema.DELETED_AT)),
         )
 
-    def note(self, item_id: str, tags: Iterable[str]) -> Note | None:
-        """Return a note, or None; `tags` are those that it may have."""
+    def note(self, item_id: str, tags: tuple[str, ...]) -> Note | None:
+        """Return a note, or None; `tags` are its `tags`."""
         made = self._notes.get(item_id)
         if not isinstance(made, dict):
             return None
@@ -215,7 +219,7 @@ class LibraryDocument:
             highlight_id=highlight_id if isinstance(highlight_id, str) else None,
             title=self._text(item_id, schema.TITLE),
             text=body_text(self._doc, item_id) or self._text(item_id, schema.BODY),
-            tags=self._tags(item_id, tags),
+            tags=tags,
             created_at_ms=_milliseconds(made.get("createdAt")) or 0,
             created_by=str(made.get("createdBy", "")),
             updated_at_ms=_milliseconds(self._field(item_id, schema.UPDATED_AT)) or 0,
@@ -227,15 +231,17 @@ class LibraryDocument:
         return self._doc.transaction()
 
     def item_ids(self) -> Iterator[tuple[str, set[str]]]:
-        """Yield every item's id and its tags, for a rebuild of the read model."""
+        """Yield every item's id and its tags, for a rebuild of the read model; items that have nothing else too."""
         tags: dict[str, set[str]] = {}
         for key in self._fields:
             item_id, name, tag = schema.split_field_key(key)
             if name == schema.TAG:
                 tags.setdefault(item_id, set()).add(tag)
+        yield from tags.items()
         for items in (self._highlights, self._notes):
             for item_id in items:
-                yield item_id, tags.get(item_id, set())
+                if item_id not in tags:
+                    yield item_id, set()
 
     def kind(self, item_id: str) -> ItemKind | None:
         """Return what an item is, or None if it is not there (any more)."""
@@ -269,8 +275,6 @@ class LibraryDocument:
         value = self._field(item_id, name)
         return value if isinstance(value, str) else ""
 
-    def _tags(self, item_id: str, tags: Iterable[str]) -> tuple[str, ...]:
-        return tuple(sorted(tag for tag in tags if self._fields.get(schema.tag_key(item_id, tag))))
 
 
 def _milliseconds(value: Any) -> int | None:

@@ -46,16 +46,19 @@ class ReadModel:
     # Projecting
 
     def project(self, document: LibraryDocument, tags_of: Mapping[str, Iterable[str]]) -> None:
-        """Bring items, whole, to what the document says; `tags_of` each are the tags that may be new."""
+        """Bring items, whole, to what the document says; `tags_of` each are the tags that may be new.
+
+        Tags of an item that is not there are projected too: it may come, or come back, and has them then.
+        """
         for item_id, touched in tags_of.items():
             known = self._tags(item_id)
-            tags = {*touched, *known}
+            tags = document.tags(item_id, {*touched, *known})
             highlight = document.highlight(item_id, tags)
             note = None if highlight is not None else document.note(item_id, tags)
             self._put_highlight(item_id, highlight)
             self._put_note(item_id, note)
             item = highlight or note
-            self._put_tags(item_id, set(item.tags) if item is not None else set(), set(known))
+            self._put_tags(item_id, set(tags), set(known))
             self._put_searched(item_id, _searchable(item))
 
     def rebuild(self, document: LibraryDocument) -> None:

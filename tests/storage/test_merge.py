@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from crdt_sync.errors import (
 )
 from crdt_sync.storage.store import LibraryStore
 from tests.conftest import Yjs
-from tests.storage.opened import GENESIS, whole
+from tests.storage.opened import GENESIS, MINE, opened, whole
 
 edits = st.lists(
     st.tuples(
@@ -84,3 +85,22 @@ def test_yjs_reads_what_we_write_and_we_read_what_yjs_writes(yjs: Yjs, store: Li
     assert store.read.highlight("h").color == "from yjs"  # type: ignore[union-attr]
     assert store.read.note("n").text == "one\n𝔘 two\nvon Yjs 🙂"  # type: ignore[union-attr]
     store.verify()
+
+
+def test_a_tag_that_outlived_its_item_is_there_again_with_the_item(tmp_path: Path) -> None:
+    """Set here while the item was purged elsewhere: a field without its item is kept, and is not shown till then."""
+    with opened(tmp_path / "a") as a, opened(tmp_path / "b") as b:
+        a.edit(MINE)
+        b.apply_updates(whole(a), "c")
+        a.edit(Purge("mine"))
+        b.edit(EditHighlight("mine", add_tags=("x",)))
+        a.apply_updates(whole(b), "c")
+        b.apply_updates(whole(a), "c")
+        for store in (a, b):
+            assert store.read.highlights() == []
+            store.verify()
+        b.edit(MINE)
+        a.apply_updates(whole(b), "c")
+        for store in (a, b):
+            store.verify()
+            assert store.read.highlight("mine").tags == ("x",)  # type: ignore[union-attr]
