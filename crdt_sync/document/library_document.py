@@ -276,7 +276,6 @@ class LibraryDocument:
         return value if isinstance(value, str) else ""
 
 
-
 def _milliseconds(value: Any) -> int | None:
     return int(value) if isinstance(value, int | float) and abs(value) < 2**53 else None
 
