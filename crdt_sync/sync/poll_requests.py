@@ -1,0 +1,104 @@
+"""One request of a poll session, and what became of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import cast
+
+import anyio
+import httpx
+
+from crdt_sync.errors import ConnectionLost, RemoteProtocolError, Trouble
+from crdt_sync.protocol.close_codes import CloseCode
+from crdt_sync.protocol.polling import MAX_PIECE_BYTES, Answer, decode_answer
+from crdt_sync.sync.transport import trouble_of
+
+__all__ = ["PollRequests", "RequestFailed"]
+
+MAX_ANSWER_BYTES = MAX_PIECE_BYTES + 64 * 1024
+POLL_TYPE = "application/octet-stream"
+
+
+class RequestFailed(Exception):
+    """A request that may be made again."""
+
+    def __init__(self, message: str, trouble: Trouble) -> None:
+        super().__init__(message)
+        self.trouble = trouble
+
+
+class PollRequests:
+    """Makes one request at a time of whatever is asked, and says what became of it."""
+
+    def __init__(self, client: httpx.AsyncClient, url: str, token: str | None, answer_within_s: float) -> None:
+        self._client = client
+        self._url = url
+        self._headers = {"Content-Type": POLL_TYPE, "Accept-Encoding": "identity"}
+        if token is not None:
+            self._headers["Authorization"] = f"Bearer {token}"
+        self._answer_within_s = answer_within_s
+
+    async def post(self, body: bytes, wait_s: float) -> Answer:
+        """Return the relay's answer. Raises `ConnectionLost` with the relay's reason, and `RequestFailed`."""
+        within_s = self._answer_within_s
+        timeout = httpx.Timeout(within_s, read=wait_s + within_s)
+        try:
+            request = self._client.build_request(
+                "POST", self._url, content=body, headers=self._headers, timeout=timeout
+            )
+            request.stream = _Body(body)
+            response = await self._client.send(request, stream=True)
+            try:
+                content = await _content(response)
+            finally:
+                await response.aclose()
+        except (httpx.HTTPError, OSError, anyio.ClosedResourceError, anyio.EndOfStream) as error:
+            raise RequestFailed(str(error) or type(error).__name__, trouble_of(error)) from error
+        kind = response.headers.get("content-type", "").partition(";")[0].strip()
+        if response.status_code == 200 and kind == POLL_TYPE:
+            try:
+                return decode_answer(content)
+            except RemoteProtocolError as error:
+                raise RequestFailed(f"the answer to a poll is none: {error}", Trouble.INTERCEPTED) from error
+        raise _refusal(response.status_code, content)
+
+
+class _Body(httpx.AsyncByteStream):
+    """A body that is no generator: httpx leaves its own unfinished when a request is cut, and trio warns of that."""
+
+    def __init__(self, body: bytes) -> None:
+        self._left = [body]
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop()
+
+
+async def _content(response: httpx.Response) -> bytes:
+    content = bytearray()
+    async with aclosing(cast(AsyncGenerator[bytes, None], response.aiter_bytes())) as parts:
+        async for part in parts:
+            content += part
+            if len(content) > MAX_ANSWER_BYTES:
+                raise RequestFailed(f"an answer above {MAX_ANSWER_BYTES} bytes", Trouble.INTERCEPTED)
+    return bytes(content)
+
+
+def _refusal(status: int, content: bytes) -> Exception:
+    """Tell a relay's refusal, which carries a close code, from what something on the way says in its place."""
+    try:
+        told = json.loads(content)
+        code, reason = int(told["code"]), str(told["error"])
+    except (ValueError, TypeError, KeyError):
+        if status == 401:
+            return ConnectionLost("the relay asks for a token", code=CloseCode.UNAUTHENTICATED)
+        return RequestFailed(f"something answered {status} in the relay's place", Trouble.INTERCEPTED)
+    if code == CloseCode.POLICY:
+        return RequestFailed(reason, Trouble.CUT)
+    return ConnectionLost(reason, code=code)
