@@ -32,6 +32,8 @@ class Fate(Enum):
     """It is not forwarded, and its connection is cut."""
     LOSE_RESPONSE = "lose response"
     """It is forwarded; the connection is cut in place of a response."""
+    SILENCE = "silence"
+    """It is forwarded, and then its connection stays open and brings nothing."""
     CUT_RESPONSE = "cut response"
     """Half of the response comes."""
     TWICE = "twice"
@@ -166,6 +168,8 @@ class Proxy:
             self._spawn(self._forward(request, after_s=self.late_s))
         if fate is Fate.LOSE_RESPONSE:
             return False
+        if fate is Fate.SILENCE:
+            await self._stop.wait()
         await asyncio.sleep(self.round_trip_s / 2)
         writer.write(response[: len(response) // 2] if fate is Fate.CUT_RESPONSE else response)
         await writer.drain()

@@ -23,6 +23,7 @@ from random import Random
 import anyio
 
 from crdt_sync.errors import ConnectionLost, Trouble
+from crdt_sync.groups import telling_error
 from crdt_sync.protocol.close_codes import CloseCode, Retry, retry_after
 from crdt_sync.sync.transport import Connect, EndableTransport, Transport, TransportReplaced
 
@@ -148,10 +149,14 @@ class FallbackConnect:
 
     @asynccontextmanager
     async def _over_polling(self, token: str | None) -> AsyncIterator[Transport]:
-        async with self._polling(token) as transport, anyio.create_task_group() as tasks:
-            tasks.start_soon(self._probe, token, transport)
-            yield transport
-            tasks.cancel_scope.cancel()
+        async with self._polling(token) as transport:
+            try:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._probe, token, transport)
+                    yield transport
+                    tasks.cancel_scope.cancel()
+            except BaseExceptionGroup as group:  # the caller's own error
+                raise telling_error(group) from group
 
     async def _probe(self, token: str | None, transport: EndableTransport) -> None:
         self._probe_now = anyio.Event()

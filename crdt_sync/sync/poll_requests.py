@@ -17,6 +17,8 @@ from crdt_sync.sync.transport import trouble_of
 
 __all__ = ["PollRequests", "RequestFailed"]
 
+ANSWER_WITHIN_S = 10.0
+"""How long a request may take beyond the wait that it asks for."""
 MAX_ANSWER_BYTES = MAX_PIECE_BYTES + 64 * 1024
 POLL_TYPE = "application/octet-stream"
 
@@ -32,18 +34,16 @@ class RequestFailed(Exception):
 class PollRequests:
     """Makes one request at a time of whatever is asked, and says what became of it."""
 
-    def __init__(self, client: httpx.AsyncClient, url: str, token: str | None, answer_within_s: float) -> None:
+    def __init__(self, client: httpx.AsyncClient, url: str, token: str | None) -> None:
         self._client = client
         self._url = url
         self._headers = {"Content-Type": POLL_TYPE, "Accept-Encoding": "identity"}
         if token is not None:
             self._headers["Authorization"] = f"Bearer {token}"
-        self._answer_within_s = answer_within_s
 
     async def post(self, body: bytes, wait_s: float) -> Answer:
         """Return the relay's answer. Raises `ConnectionLost` with the relay's reason, and `RequestFailed`."""
-        within_s = self._answer_within_s
-        timeout = httpx.Timeout(within_s, read=wait_s + within_s)
+        timeout = httpx.Timeout(ANSWER_WITHIN_S, read=wait_s + ANSWER_WITHIN_S)
         try:
             request = self._client.build_request(
                 "POST", self._url, content=body, headers=self._headers, timeout=timeout

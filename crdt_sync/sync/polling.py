@@ -30,8 +30,6 @@ from crdt_sync.sync.transport import room_url
 
 __all__ = ["PollingConnect", "PollingTransport"]
 
-ANSWER_WITHIN_S = 10.0
-"""How long a request may take beyond the wait that it asks for."""
 MAX_WAIT_S = 25.0
 MIN_WAIT_S = 0.25
 LOST_AFTER_S = 20.0
@@ -50,24 +48,15 @@ MAX_INBOX_BYTES = 1024 * 1024
 class PollingConnect:
     """`Connect` to one room of one relay, by `POST <relay>/sync/<room>`."""
 
-    def __init__(
-        self,
-        relay: str,
-        room: str,
-        client: httpx.AsyncClient,
-        *,
-        random: Random,
-        answer_within_s: float = ANSWER_WITHIN_S,
-    ) -> None:
+    def __init__(self, relay: str, room: str, client: httpx.AsyncClient, *, random: Random) -> None:
         self._url = room_url(relay, room, under="/sync")
         self._client = client
         self._random = random
-        self._answer_within_s = answer_within_s
 
     @asynccontextmanager
     async def __call__(self, token: str | None) -> AsyncIterator[PollingTransport]:
         """Open a session with `token` in the Authorization header of each request."""
-        requests = PollRequests(self._client, self._url, token, self._answer_within_s)
+        requests = PollRequests(self._client, self._url, token)
         session_id = self._random.getrandbits(8 * SESSION_BYTES).to_bytes(SESSION_BYTES, "big")
         transport = PollingTransport(requests, session_id, self._random)
         await transport.open()

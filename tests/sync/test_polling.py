@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import cycle
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from pycrdt import Doc, Map
 
 from crdt_sync import Anchor, Library, State, Status, open_library
-from crdt_sync.sync import fallback
+from crdt_sync.sync import fallback, poll_requests, polling
 from tests.interop.node import stock_clients
 from tests.proxies import Fate, Proxy, Upgrade
 from tests.relay import RelayProcess
@@ -77,9 +78,9 @@ def on_the_relays_disk(folder: Path, room: str) -> set[str]:
 
 
 def fates(seed: int, *bad: Fate, share: float) -> Callable[[], Fate]:
-    """Each request meets one of `bad` with this probability, in an order that the seed fixes."""
-    random = Random(seed)
-    return lambda: random.choice(bad) if random.random() < share else Fate.PASS
+    """With this probability a request meets the next of `bad`; the seed fixes which."""
+    random, turns = Random(seed), cycle(bad)
+    return lambda: next(turns) if random.random() < share else Fate.PASS
 
 
 async def exchange(a: Library, b: Library, each: int) -> set[str]:
@@ -175,8 +176,10 @@ async def test_over_300_ms_and_5_percent_loss_everything_arrives_once(
 
 
 async def test_repeated_late_and_lost_polls_lose_nothing_and_apply_nothing_twice(
-    relay: RelayProcess, folder: Path, tmp_path: Path, room: str
+    relay: RelayProcess, folder: Path, tmp_path: Path, room: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(poll_requests, "ANSWER_WITHIN_S", 0.5)
+    monkeypatch.setattr(polling, "MAX_WAIT_S", 0.5)
     unruly = fates(11, *(fate for fate in Fate if fate is not Fate.PASS), share=0.4)
     with Proxy(relay.port, upgrade=Upgrade.REFUSE, fate=unruly, late_s=0.3) as network:
         async with (
@@ -222,6 +225,37 @@ async def test_kill_9_of_the_relay_while_devices_poll_loses_nothing_acknowledged
             assert await b.synced(60)
             assert await seen(a, len(made)) == await seen(b, len(made)) == made
         assert on_the_relays_disk(tmp_path / "relay", "r") == made
+
+
+async def test_a_relay_that_is_gone_is_noticed_and_one_that_comes_back_is_found(tmp_path: Path) -> None:
+    with RelayProcess(tmp_path / "relay") as relay:
+        async with open_library(tmp_path / "a", relay=relay.url, room="r", transport="polling") as a:
+            await polls(a)
+            relay.kill()
+            status = await status_where(a, lambda status: status.state is State.WAITING)
+            assert status.last_error
+            await a.add_highlight(VERSE)
+            assert a.status.pending == 1
+            relay.start()
+            a.reconnect()
+            assert await a.synced(30)
+
+
+async def test_a_network_that_swallows_every_answer_is_noticed(
+    relay: RelayProcess, tmp_path: Path, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(poll_requests, "ANSWER_WITHIN_S", 0.2)
+    monkeypatch.setattr(polling, "MAX_WAIT_S", 0.2)
+    monkeypatch.setattr(polling, "LOST_AFTER_S", 1.0)
+    with Proxy(relay.port) as network:
+        async with open_library(tmp_path / "a", relay=network.url, room=room, transport="polling") as a:
+            await polls(a)
+            network.fate = lambda: Fate.SILENCE
+            await a.add_highlight(VERSE)
+            await status_where(a, lambda status: status.state is State.WAITING)
+            assert a.status.pending == 1
+            network.fate = lambda: Fate.PASS
+            assert await a.synced(30)
 
 
 async def test_presence_comes_and_goes_over_polling(relay: RelayProcess, tmp_path: Path, room: str) -> None:
