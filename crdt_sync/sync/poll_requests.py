@@ -13,7 +13,7 @@ import httpx
 from crdt_sync.errors import ConnectionLost, RemoteProtocolError, Trouble
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.polling import MAX_PIECE_BYTES, Answer, decode_answer
-from crdt_sync.sync.transport import trouble_of
+from crdt_sync.sync.transport import trouble_of, words_of
 
 __all__ = ["PollRequests", "RequestFailed"]
 
@@ -55,7 +55,7 @@ class PollRequests:
             finally:
                 await response.aclose()
         except (httpx.HTTPError, OSError, anyio.ClosedResourceError, anyio.EndOfStream) as error:
-            raise RequestFailed(str(error) or type(error).__name__, trouble_of(error)) from error
+            raise RequestFailed(words_of(error), trouble_of(error)) from error
         kind = response.headers.get("content-type", "").partition(";")[0].strip()
         if response.status_code == 200 and kind == POLL_TYPE:
             try:
