@@ -40,6 +40,8 @@ EARLY_S = 0.1
 RETRY_DELAYS_S = (0.0, 0.25, 0.5, 1.0, 2.0)
 FAREWELL_WITHIN_S = 2.0
 MIN_MOST_BYTES = 4096
+MAX_MOST_BYTES = MAX_PIECE_BYTES // 2
+"""A proxy's bound is often 1 MiB for a whole body, so we stay well below."""
 MAX_UNSENT_BYTES = 4 * 1024 * 1024
 MAX_INBOX_BYTES = 1024 * 1024
 """While more has come and is not read, no poll asks for more."""
@@ -88,7 +90,7 @@ class PollingTransport:
         self._news = anyio.Event()  # whatever a lane or a caller may wait for
         self._ended: ConnectionLost | None = None
         self._wait_s = MAX_WAIT_S
-        self._most = MAX_PIECE_BYTES
+        self._most = MAX_MOST_BYTES
         self._failures = 0
         self._refusals = 0
         self._failing_since_s: float | None = None
@@ -199,7 +201,7 @@ class PollingTransport:
             raise
         self._failing_since_s, self._failures, self._refusals = None, 0, 0
         if max(len(piece.data), len(answer.piece.data)) == most:
-            self._most = min(most * 2, MAX_PIECE_BYTES)
+            self._most = min(most * 2, MAX_MOST_BYTES)
         self._take(answer)
         return bool(answer.piece.data)
 

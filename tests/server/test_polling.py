@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from typing import Any
 import httpx
 import pytest
 from httpx_ws import WebSocketSession, connect_ws
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pycrdt import Doc, Map
 
 from crdt_sync.protocol.messages import (
@@ -27,7 +30,7 @@ from crdt_sync.protocol.messages import (
     decode,
     encode,
 )
-from crdt_sync.protocol.polling import MAX_POLL_BYTES, SESSION_BYTES, Piece, Poll, PollKind, decode_answer
+from crdt_sync.protocol.polling import MAX_POLL_BYTES, SESSION_BYTES, Piece, Poll, PollKind, decode_answer, encode_poll
 from crdt_sync.protocol.update import EMPTY_UPDATE
 from tests.poller import MOST, NOTHING, Poller
 from tests.relay import RelayProcess
@@ -307,6 +310,46 @@ def test_sessions_are_bounded_by_address_and_the_room_they_leave_is_given_back(t
         first.say(SyncUpdate(update("fine")), Barrier(1))
         assert first.hear(Barrier) == Barrier(1)
         first.client.close()
+
+
+@given(body=st.binary(max_size=80) | st.binary(max_size=80).map(lambda rest: b"\x01\x01" + bytes(16) + rest))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_posted_gets_a_clear_answer(poller: Poller, body: bytes) -> None:
+    response = poller.post(body)
+    assert (response.status_code, response.json()["code"]) in ((400, 4400), (410, 4500), (200, None))
+
+
+def test_polls_whose_answers_nobody_reads_harm_nobody_else(relay: RelayProcess, poller: Poller, room: str) -> None:
+    enter(poller)
+    poller.say(SyncUpdate(update("large", "x" * 2_000_000)), Barrier(1))
+    while poller.stream.unacknowledged:
+        poller.poll()
+    poller.hear(Barrier)
+    before_kib = memory_kib(relay)
+    deaf = []
+    for _ in range(40):
+        with Poller(relay.url, room) as session:
+            session.open()
+            session.say(SyncStep1(b"\x00"))
+            session.poll()
+            body = encode_poll(session.next_poll(wait_s=1))
+        connection = socket.create_connection(("127.0.0.1", relay.port), timeout=10)
+        head = f"POST /sync/{room} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+        connection.sendall((head + body) * 20)
+        deaf.append(connection)
+    try:
+        poller.heard.clear()
+        poller.say(Barrier(2))
+        assert poller.hear(Barrier) == Barrier(2)
+        assert memory_kib(relay) - before_kib < 40 * 4 * 1024  # an answer and its copies on the way, for each
+    finally:
+        for connection in deaf:
+            connection.close()
+
+
+def memory_kib(relay: RelayProcess) -> int:
+    lines = Path(f"/proc/{relay.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
 
 
 def test_sigterm_answers_open_polls_with_1001_and_ends_with_0(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from tests.proxies import Fate, Proxy, Upgrade
 from tests.relay import RelayProcess
 
 pytestmark = pytest.mark.anyio
+ON_ASYNCIO_ALONE = pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)  # the slow ones, once
 VERSE = Anchor.verse("Gen.1.1", work="KJV", quote="In the beginning")
 
 
@@ -126,6 +127,7 @@ async def test_where_upgrades_hang_a_device_polls(relay: RelayProcess, tmp_path:
             assert await a.synced(20)
 
 
+@ON_ASYNCIO_ALONE
 async def test_where_websockets_are_cut_again_and_again_a_device_polls(
     relay: RelayProcess, folder: Path, tmp_path: Path, room: str
 ) -> None:
@@ -140,6 +142,7 @@ async def test_where_websockets_are_cut_again_and_again_a_device_polls(
             assert network.upgrades >= fallback.CUTS
 
 
+@ON_ASYNCIO_ALONE
 async def test_a_library_larger_than_any_connection_carries_gets_through_in_pieces(
     relay: RelayProcess, tmp_path: Path, room: str
 ) -> None:
@@ -160,6 +163,7 @@ async def test_a_library_larger_than_any_connection_carries_gets_through_in_piec
         assert len(await a.notes()) == 4
 
 
+@ON_ASYNCIO_ALONE
 async def test_over_300_ms_and_5_percent_loss_everything_arrives_once(
     relay: RelayProcess, folder: Path, tmp_path: Path, room: str
 ) -> None:
@@ -200,6 +204,7 @@ async def test_repeated_late_and_lost_polls_lose_nothing_and_apply_nothing_twice
     assert len(on_the_relays_disk(folder, room)) == len(made)
 
 
+@ON_ASYNCIO_ALONE
 async def test_kill_9_of_the_relay_while_devices_poll_loses_nothing_acknowledged(tmp_path: Path) -> None:
     with RelayProcess(tmp_path / "relay") as relay, Proxy(relay.port, upgrade=Upgrade.REFUSE) as network:
         async with (
@@ -227,6 +232,7 @@ async def test_kill_9_of_the_relay_while_devices_poll_loses_nothing_acknowledged
         assert on_the_relays_disk(tmp_path / "relay", "r") == made
 
 
+@ON_ASYNCIO_ALONE
 async def test_a_relay_that_is_gone_is_noticed_and_one_that_comes_back_is_found(tmp_path: Path) -> None:
     with RelayProcess(tmp_path / "relay") as relay:
         async with open_library(tmp_path / "a", relay=relay.url, room="r", transport="polling") as a:
@@ -241,6 +247,7 @@ async def test_a_relay_that_is_gone_is_noticed_and_one_that_comes_back_is_found(
             assert await a.synced(30)
 
 
+@ON_ASYNCIO_ALONE
 async def test_a_network_that_swallows_every_answer_is_noticed(
     relay: RelayProcess, tmp_path: Path, room: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -333,6 +340,7 @@ async def test_when_websockets_work_again_a_device_moves_over_and_loses_nothing(
             assert on_the_relays_disk(folder, room) >= made
 
 
+@ON_ASYNCIO_ALONE
 async def test_a_polling_device_tries_websockets_by_itself(
     relay: RelayProcess, tmp_path: Path, room: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
