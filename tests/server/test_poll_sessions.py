@@ -182,6 +182,25 @@ async def test_a_poll_that_is_cut_while_it_waits_loses_nothing() -> None:
         assert set(doc.get("m", type=Map).to_py() or {}) == {f"k{number}" for number in range(20)}
 
 
+async def test_a_poll_that_is_cut_while_it_brings_something_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_module, "MAX_INBOX_BYTES_PER_PEER", 500)
+    async with desk() as relay:
+        a = await relay.client()
+        relay.store.gate = anyio.Event()
+        await a.poll(SyncUpdate(update("first")))
+        await anyio.wait_all_tasks_blocked()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(a.poll, *[SyncUpdate(update(f"k{number}", "x" * 1000)) for number in range(5)], Barrier(1))
+            await anyio.wait_all_tasks_blocked()  # the room has not taken the first of them yet
+            tasks.cancel_scope.cancel()
+            relay.store.gate.set()
+        assert await a.hear(Barrier) == Barrier(1)
+        doc: Doc[Any] = Doc()
+        for stored in (await relay.store.load("room")).updates:
+            doc.apply_update(stored)
+        assert set(doc.get("m", type=Map).to_py() or {}) == {"first", *(f"k{number}" for number in range(5))}
+
+
 async def test_no_more_is_taken_from_the_outbox_than_the_window_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poll_sessions, "WINDOW_BYTES", 2000)
     async with desk() as relay:

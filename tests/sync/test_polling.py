@@ -377,6 +377,14 @@ async def test_a_403_where_there_is_no_relay_to_poll_either_stops(
             assert "403" in str(status.last_error)
 
 
+async def test_a_device_that_leaves_ends_its_session_at_once(tmp_path: Path) -> None:
+    with RelayProcess(tmp_path / "relay", "--max-poll-sessions", "1") as relay:
+        for name in ("a", "b"):
+            async with open_library(tmp_path / name, relay=relay.url, room="r", transport="polling") as library:
+                await library.add_highlight(VERSE)
+                assert await library.synced(15)  # well below the 30 s after which a session ends by itself
+
+
 async def test_leaving_waits_for_the_relays_word_over_polling(relay: RelayProcess, tmp_path: Path, room: str) -> None:
     async with open_library(tmp_path / "a", relay=relay.url, room=room, transport="polling") as a:
         assert await a.synced(10)
