@@ -1,7 +1,7 @@
 """Poll sessions: peers of a room whose frames travel in requests, kept between these and for 30 s after the last.
 
-    opening ──► open ──► ended: by the room, a goodbye, or 30 s without a poll
-                           └─ remembered for 30 s, so that an answer that was lost can be given again
+    opening ──► open ──► ended by a goodbye, or by 30 s without a poll: forgotten
+                  └────► ended by the room: remembered for 30 s, so that an answer that was lost can be given again
 
 A session takes from its outbox only when a poll is there to carry it, and only while little waits to be acknowledged:
 between polls content coalesces, as it does for a WebSocket that is slow to drain.
@@ -84,7 +84,7 @@ class PollSession(RoomPeer):
         self._requests = 0
         self._last_poll_s = now()
         self._ending: Ending | None = None
-        self._ended_s: float | None = None
+        self._forget_s: float | None = None
 
     async def open(self) -> None:
         """Bring the session into its room; if that fails, it has ended and its polls say why."""
@@ -115,6 +115,7 @@ class PollSession(RoomPeer):
             if poll.kind is PollKind.GOODBYE:
                 self._end(Ending(NORMAL_CLOSURE, "goodbye"))
                 self.stream.discard()
+                self._forget_s = self._now()  # its client knows
             elif wait_s > 0:
                 await self._wait(wait_s)
             return await self._answer(poll.most)
@@ -124,8 +125,8 @@ class PollSession(RoomPeer):
 
     def has_lapsed(self, now_s: float) -> bool:
         """End the session if it has not been polled; say whether it can be forgotten."""
-        if self._ended_s is not None:
-            return now_s - self._ended_s >= SESSION_ENDS_AFTER_S
+        if self._forget_s is not None:
+            return now_s >= self._forget_s
         if self._requests or now_s - self._last_poll_s < SESSION_ENDS_AFTER_S:
             return False
         self._end(Ending(CloseCode.TRY_AGAIN, "no poll has come for 30 s"))
@@ -155,7 +156,7 @@ class PollSession(RoomPeer):
                 "gone room=%r client=%s code=%d reason=%s", self.room_name, self.client, ending.code, ending.reason
             )
             self._ending = ending
-            self._ended_s = self._now()
+            self._forget_s = self._now() + SESSION_ENDS_AFTER_S
             self._gone()
             self._bell.set()
 

@@ -152,13 +152,23 @@ async def test_a_poll_that_waits_keeps_its_session() -> None:
 async def test_an_ended_session_is_remembered_for_30_s_however_often_it_is_polled() -> None:
     async with desk() as relay:
         a = await relay.client()
-        await a.poll(kind=PollKind.GOODBYE)
+        a.stream.send(b"\x00\x09\x00")  # no message of the protocol
         for _ in range(3):
-            relay.pass_time(9)
             answer = await a.poll()
             assert answer.ending is not None
-            assert answer.ending.code == 1000
+            assert answer.ending.code == 4400
+            relay.pass_time(9)
         relay.pass_time(3)
+        assert found(relay, 0) is None
+
+
+async def test_a_session_that_said_goodbye_is_forgotten_at_the_next_sweep() -> None:
+    async with desk() as relay:
+        a = await relay.client()
+        answer = await a.poll(kind=PollKind.GOODBYE)
+        assert answer.ending is not None
+        assert answer.ending.code == 1000
+        relay.pass_time(0)
         assert found(relay, 0) is None
 
 
