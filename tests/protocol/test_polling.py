@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from crdt_sync.errors import LocalProtocolError, RemoteProtocolError
+from crdt_sync.protocol.messages import Barrier, encode
 from crdt_sync.protocol.polling import (
     MAX_PIECE_BYTES,
     SESSION_BYTES,
@@ -215,3 +217,18 @@ def test_a_session_that_is_over_keeps_nothing() -> None:
     stream.take(Piece(0, 0, b"\x05abc"))
     stream.discard()
     assert stream.unacknowledged == stream.partial == stream.kept_frames == 0
+
+
+def test_the_examples_of_the_docs() -> None:
+    client, relay = PollStream(), PollStream()
+    head = bytes.fromhex("000102030405060708090a0b0c0d0e0f")
+    opening = Poll(PollKind.OPEN, head, 0, MAX_PIECE_BYTES, client.piece(0))
+    assert encode_poll(opening) == b"\x01\x00" + head + bytes.fromhex("00 808040 00 00")
+    client.send(encode(Barrier(7)))
+    poll = Poll(PollKind.POLL, head, 0, MAX_PIECE_BYTES, client.piece(MAX_PIECE_BYTES))
+    assert encode_poll(poll) == b"\x01\x01" + head + bytes.fromhex("00 808040 00 00 03660107")
+    assert relay.take(poll.piece) == [encode(Barrier(7))]
+    assert encode_answer(Answer(relay.piece(MAX_PIECE_BYTES))) == bytes.fromhex("01 00 04 00")
+    examples = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
+    for example in ("01 00 0001…0f 00 808040 00 00", "01 01 0001…0f 00 808040 00 00 03660107", "01 00 04 00"):
+        assert f"`{example}`" in examples
