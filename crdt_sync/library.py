@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar, get_args
 
 import anyio
 import httpx
@@ -81,8 +81,10 @@ async def open_library(
     `websocket` and `polling`.
 
     Raises `StorageError` if the file cannot be used, `BoundElsewhere` if it belongs elsewhere, and `InvalidEdit` if
-    relay and room make no sense. Errors of the network are never raised: they are in `library.status`.
+    relay, room or transport make no sense. Errors of the network are never raised: they are in `library.status`.
     """
+    if transport not in get_args(TransportChoice):
+        raise InvalidEdit(f"transport is one of {', '.join(get_args(TransportChoice))}; this is {transport!r}")
     binding = None
     if relay is not None:
         if not room:

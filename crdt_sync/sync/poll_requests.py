@@ -20,6 +20,7 @@ __all__ = ["PollRequests", "RequestFailed"]
 ANSWER_WITHIN_S = 10.0
 """How long a request may take beyond the wait that it asks for."""
 MAX_ANSWER_BYTES = MAX_PIECE_BYTES + 64 * 1024
+CLOSE_CODES = range(1000, 5000)
 POLL_TYPE = "application/octet-stream"
 
 
@@ -95,6 +96,8 @@ def _refusal(status: int, content: bytes) -> Exception:
     try:
         told = json.loads(content)
         code, reason = int(told["code"]), str(told["error"])
+        if code not in CLOSE_CODES:
+            raise ValueError(code)
     except (ValueError, TypeError, KeyError):
         if status == 401:
             return ConnectionLost("the relay asks for a token", code=CloseCode.UNAUTHENTICATED)

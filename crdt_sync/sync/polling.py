@@ -26,7 +26,7 @@ from crdt_sync.protocol.polling import (
     encode_poll,
 )
 from crdt_sync.sync.poll_requests import PollRequests, RequestFailed
-from crdt_sync.sync.transport import room_url
+from crdt_sync.sync.transport import TransportReplaced, room_url
 
 __all__ = ["PollingConnect", "PollingTransport"]
 
@@ -170,7 +170,9 @@ class PollingTransport:
                 await self._recover(failure)
 
     async def farewell(self) -> None:
-        """Say what is left to say, and goodbye."""
+        """Say what is left to say, and goodbye, unless the session is lost."""
+        if isinstance(self._ended, TransportReplaced):
+            self._ended = None  # or its presence would stand in the way of that of the next connection
         while self._ended is None:
             whole = self._stream.ends_with(self._stream.piece(self._most))
             try:

@@ -258,7 +258,9 @@ class PollSessions:
         for session_id, session in list(self._sessions.items()):
             if session.has_lapsed(now_s):
                 del self._sessions[session_id]
-                self._per_address -= Counter((session.client,))
+                self._per_address[session.client] -= 1
+                if not self._per_address[session.client]:
+                    del self._per_address[session.client]
 
     async def _sweep_now_and_then(self) -> None:
         while True:

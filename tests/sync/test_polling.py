@@ -16,6 +16,7 @@ import pytest
 from pycrdt import Doc, Map
 
 from crdt_sync import Anchor, Library, State, Status, open_library
+from crdt_sync.errors import InvalidEdit
 from crdt_sync.sync import fallback, poll_requests, polling
 from tests.interop.node import stock_clients
 from tests.proxies import Fate, Proxy, Upgrade
@@ -338,6 +339,30 @@ async def test_when_websockets_work_again_a_device_moves_over_and_loses_nothing(
             assert await seen(a, len(made)) == await seen(b, len(made)) == made
             assert await a.synced(30)
             assert on_the_relays_disk(folder, room) >= made
+
+
+async def test_presence_moves_over_with_the_device(relay: RelayProcess, tmp_path: Path, room: str) -> None:
+    with Proxy(relay.port, upgrade=Upgrade.REFUSE) as network:
+        async with (
+            open_library(tmp_path / "a", relay=network.url, room=room) as a,
+            open_library(tmp_path / "b", relay=relay.url, room=room) as b,
+        ):
+            await polls(a)
+            a.presence.set({"page": 1})
+            network.upgrade = Upgrade.PASS
+            a.reconnect()
+            await status_where(a, lambda status: status.transport == "websocket" and status.state is State.CONNECTED)
+            turned = anyio.Event()
+            b.presence.listen(lambda change: turned.set() if change.state == {"page": 2} else None)
+            a.presence.set({"page": 2})
+            with anyio.fail_after(10):  # the old session would stand in its way for 30 s
+                await turned.wait()
+
+
+async def test_a_transport_that_is_none_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InvalidEdit, match="polling"):
+        async with open_library(tmp_path / "a", relay="ws://x", room="r", transport="pigeon"):  # type: ignore[arg-type]
+            raise AssertionError("it must not open")
 
 
 @ON_ASYNCIO_ALONE
