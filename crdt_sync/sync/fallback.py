@@ -133,8 +133,8 @@ class FallbackConnect:
         except ConnectionLost as lost:
             lasted_s = None if opened_s is None else self._now() - opened_s
             self._chooser.ended(Ended(lost.code, lost.trouble, lasted_s))
-            if way is Way.WEBSOCKET and lasted_s is not None and lasted_s >= STOOD_S:
-                self._probe_after_s = PROBE_FIRST_S
+            if lasted_s is not None and lasted_s >= STOOD_S:
+                self._probe_after_s = PROBE_FIRST_S  # it may be another network by now
             raise self._final(way, lost) from lost
 
     def _final(self, way: Way, lost: ConnectionLost) -> ConnectionLost:

@@ -132,6 +132,7 @@ class Network:
         self.websocket_at_s: list[float] = []
         self.polling_at_s: list[float] = []
         self.links: list[Link] = []
+        self.line: Line | None = None
         self.connect = FallbackConnect(self.websocket, self.polling, random=Highest(), now=trio.current_time)
 
     @asynccontextmanager
@@ -146,7 +147,8 @@ class Network:
         self.polling_at_s.append(trio.current_time())
         if self.polling_fails is not None:
             raise self.polling_fails
-        yield Line("polling")
+        self.line = Line("polling")
+        yield self.line
 
 
 def play(network: Callable[[], Network], for_s: float, **at_s: tuple[float, Callable[[Network], None]]) -> Network:
@@ -187,6 +189,17 @@ def test_websockets_are_tried_again_at_growing_bounded_intervals() -> None:
 def test_reconnect_tries_a_websocket_at_once_and_then_soon() -> None:
     net = play(lambda: Network(BLOCKED), 1100, retry=(1000.0, lambda net: net.connect.retry()))
     assert [at_s for at_s in net.websocket_at_s if at_s >= 1000] == pytest.approx([1000, 1030, 1090])
+
+
+def test_after_a_lost_poll_session_a_websocket_is_tried_soon_again() -> None:
+    def lose(net: Network) -> None:
+        assert net.line is not None
+        net.line.end(ConnectionLost("asleep for an hour", trouble=Trouble.CUT))
+
+    net = play(lambda: Network(BLOCKED), 1100, lose=(1000.0, lose))
+    assert len(net.polling_at_s) == 2
+    later = [at_s - net.polling_at_s[1] for at_s in net.websocket_at_s if at_s > net.polling_at_s[1]]
+    assert later == pytest.approx([15, 45])
 
 
 def test_a_websocket_that_works_takes_over_without_a_pause_or_a_word_of_failure() -> None:
