@@ -39,7 +39,7 @@ LOST_AFTER_REFUSALS = 3
 EARLY_S = 0.1
 RETRY_DELAYS_S = (0.0, 0.25, 0.5, 1.0, 2.0)
 FAREWELL_WITHIN_S = 2.0
-MIN_MOST_BYTES = 4096
+MIN_MOST_BYTES = 16 * 1024
 MAX_MOST_BYTES = MAX_PIECE_BYTES // 2
 """A proxy's bound is often 1 MiB for a whole body, so we stay well below."""
 MAX_UNSENT_BYTES = 4 * 1024 * 1024

@@ -74,6 +74,8 @@ def trouble_of(error: Exception) -> Trouble:
 
 def words_of(error: BaseException) -> str:
     """Return what an error says. Under trio httpx leaves some messages empty; then what caused it tells more."""
+    if isinstance(error, httpx.TimeoutException):
+        return "the relay did not answer in time"
     told: BaseException | None = error
     while told is not None and not str(told):
         told = told.__cause__ or told.__context__

@@ -106,6 +106,4 @@ def _lost(error: Exception) -> ConnectionLost:
                 code=_CODES.get(status),
                 trouble=None if status == 401 else Trouble.INTERCEPTED,
             )
-        case httpx.TimeoutException():
-            return ConnectionLost("the relay did not answer in time", trouble=trouble_of(error))
     return ConnectionLost(words_of(error), trouble=trouble_of(error))
