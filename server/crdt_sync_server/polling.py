@@ -11,12 +11,12 @@ import anyio
 
 from crdt_sync.errors import RemoteProtocolError
 from crdt_sync.protocol.close_codes import CloseCode
-from crdt_sync.protocol.polling import MAX_POLL_BYTES, Answer, PollKind, decode_poll, encode_answer
+from crdt_sync.protocol.polling import MAX_POLL_BYTES, Answer, Poll, PollKind, decode_poll, encode_answer
 from crdt_sync_server.errors import Forbidden, RelayError, Unauthenticated
 from crdt_sync_server.host import Host
 from crdt_sync_server.http import Headers, respond, respond_json
 from crdt_sync_server.poll_sessions import PollSession, PollSessions, SlowDown, UnknownSession
-from crdt_sync_server.ports import Authenticator, ConnectRequest
+from crdt_sync_server.ports import Authenticator, ConnectRequest, Grant
 from crdt_sync_server.requests import connect_request
 
 __all__ = ["POLLING_PREFIX", "PollingFace"]
@@ -29,6 +29,8 @@ POLLING_PREFIX = "/sync/"
 BODY_WITHIN_S = 30.0
 MAX_BODIES = 256
 """How many bodies are read at a time: each may take a megabyte before its session is known."""
+MAX_HELD_BYTES = 256 * 1024 * 1024
+"""What the bodies of all polls that are not answered yet may take together; a poll that waits has next to none."""
 SAY_AT_ONCE = ((b"x-accel-buffering", b"no"),)
 _STATUS = {
     CloseCode.NOT_THE_PROTOCOL: 400,
@@ -67,6 +69,7 @@ class PollingFace:
         self._max_message_bytes = max_message_bytes
         self._max_wait_s = max_wait_s
         self._bodies = 0
+        self._held_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -96,7 +99,14 @@ class PollingFace:
         except RelayError as error:
             logger.info("refuse client=%s code=%d reason=%s", request.client, error.close_code, error)
             raise
-        poll = decode_poll(await self._body(receive))
+        body = await self._body(receive)
+        self._held_bytes += len(body)
+        try:
+            return await self._answer(request, grant, decode_poll(body), receive)
+        finally:
+            self._held_bytes -= len(body)
+
+    async def _answer(self, request: ConnectRequest, grant: Grant, poll: Poll, receive: Receive) -> Answer:
         wait_s = min(poll.wait_ms / 1000, self._max_wait_s)
 
         async def answer() -> Answer:
@@ -123,7 +133,7 @@ class PollingFace:
         return session
 
     async def _body(self, receive: Receive) -> bytes:
-        if self._bodies >= MAX_BODIES:
+        if self._bodies >= MAX_BODIES or self._held_bytes > MAX_HELD_BYTES:
             raise SlowDown("too many polls arrive at once; try again")
         self._bodies += 1
         try:

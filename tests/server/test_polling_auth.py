@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 
 from crdt_sync.protocol.polling import SESSION_BYTES, Piece, Poll, PollKind, decode_answer, encode_poll
+from crdt_sync_server import polling
 from crdt_sync_server.app import RelayApp
 from crdt_sync_server.errors import Forbidden, Unauthenticated
 from crdt_sync_server.host import Host
@@ -55,11 +57,19 @@ class Desk:
         self.tokens = tokens
 
     async def post(
-        self, session: bytes, token: str | None, kind: PollKind = PollKind.OPEN, *, room: str = "r", **headers: str
+        self,
+        session: bytes,
+        token: str | None,
+        kind: PollKind = PollKind.OPEN,
+        *,
+        room: str = "r",
+        wait_ms: int = 0,
+        received: int = 0,
+        **headers: str,
     ) -> httpx.Response:
         if token is not None:
             headers["authorization"] = f"Bearer {token}"
-        body = encode_poll(Poll(kind, session, 0, 1000, Piece(0, 0, b"")))
+        body = encode_poll(Poll(kind, session, wait_ms, 1000, Piece(received, 0, b"")))
         return await self.client.post(f"http://relay/sync/{room}", content=body, headers=headers)
 
 
@@ -68,9 +78,9 @@ async def desk() -> AsyncIterator[Desk]:
     tokens = Tokens()
     host = Host(MemoryStore(), now=time.monotonic)
     sessions = PollSessions(max_sessions=10, max_sessions_per_address=10, now=time.monotonic)
-    polling = PollingFace(host, tokens, sessions, max_message_bytes=100_000, max_wait_s=1)
+    face = PollingFace(host, tokens, sessions, max_message_bytes=100_000, max_wait_s=1)
     http = HttpFace(host.store, lambda: host.stopping)
-    relay = RelayApp(host, tokens, http, polling, sessions, max_message_bytes=100_000)
+    relay = RelayApp(host, tokens, http, face, sessions, max_message_bytes=100_000)
     async with host.running():
         async with httpx.AsyncClient(transport=httpx.ASGITransport(relay)) as client:
             with anyio.fail_after(20):
@@ -121,3 +131,16 @@ async def test_a_page_of_an_unwelcome_origin_reads_nothing() -> None:
         response = await relay.post(os.urandom(SESSION_BYTES), "ada", **evil)
         assert (response.status_code, response.json()["code"]) == (403, 4403)
         assert "access-control-allow-origin" not in response.headers
+
+
+async def test_what_all_open_polls_hold_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polling, "MAX_HELD_BYTES", 20)  # less than one body has
+    async with desk() as relay, anyio.create_task_group() as tasks:
+        session = os.urandom(SESSION_BYTES)
+        await relay.post(session, "ada")
+        opening = decode_answer((await relay.post(session, "ada", PollKind.POLL, wait_ms=1000)).content).piece
+        heard = len(opening.data)
+        tasks.start_soon(lambda: relay.post(session, "ada", PollKind.POLL, wait_ms=1000, received=heard))
+        await anyio.wait_all_tasks_blocked()
+        response = await relay.post(session, "ada", PollKind.POLL)
+        assert (response.status_code, response.json()["code"]) == (429, 1008)
