@@ -144,6 +144,8 @@ class Trouble(Enum):
     """No such name, no route, or nobody listens."""
     INTERCEPTED = "intercepted"
     """Something that is no relay answered in its place."""
+    NOT_OFFERED = "not offered"
+    """A server is there, and knows nothing of polling."""
     SILENT = "silent"
     """It could be reached, and then nothing came."""
     CUT = "cut"

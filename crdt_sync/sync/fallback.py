@@ -138,14 +138,16 @@ class FallbackConnect:
             raise self._final(way, lost) from lost
 
     def _final(self, way: Way, lost: ConnectionLost) -> ConnectionLost:
-        """A bare 403 may be a middlebox's word, so it is final only once polling finds no relay either."""
-        if lost.trouble is not Trouble.INTERCEPTED:
-            self._refusal = None
-            return lost
-        if way is Way.WEBSOCKET:
+        """A bare 403 may be a middlebox's word, so it is final only where a server then says that it knows no polling.
+
+        Another answer in the relay's place says nothing: a gateway gives one while its relay is away.
+        """
+        if way is Way.WEBSOCKET and lost.trouble is Trouble.INTERCEPTED:
             self._refusal = lost if lost.code is not None else None
             return ConnectionLost(str(lost), trouble=lost.trouble)
-        return self._refusal or lost
+        if lost.trouble is Trouble.NOT_OFFERED and self._refusal is not None:
+            return self._refusal
+        return lost
 
     @asynccontextmanager
     async def _over_polling(self, token: str | None) -> AsyncIterator[Transport]:

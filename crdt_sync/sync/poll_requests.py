@@ -103,7 +103,8 @@ def _refusal(status: int, content: bytes) -> Exception:
     except (ValueError, TypeError, KeyError):
         if status == 401:
             return ConnectionLost("the relay asks for a token", code=CloseCode.UNAUTHENTICATED)
-        return RequestFailed(f"something answered {status} in the relay's place", Trouble.INTERCEPTED)
+        trouble = Trouble.NOT_OFFERED if status in (404, 405) else Trouble.INTERCEPTED
+        return RequestFailed(f"something answered {status} in the relay's place", trouble)
     if code == CloseCode.POLICY:
         return RequestFailed(reason, Trouble.CUT)
     return ConnectionLost(reason, code=code)

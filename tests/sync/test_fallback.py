@@ -73,7 +73,8 @@ def test_cuts_count_only_if_they_follow_one_another(between: Ended) -> None:
 @pytest.mark.parametrize(
     ("ending", "way"),
     [
-        (Ended(None, Trouble.INTERCEPTED, None), Way.WEBSOCKET),  # no relay there, or one that does not poll
+        (Ended(None, Trouble.NOT_OFFERED, None), Way.WEBSOCKET),  # no relay there, or one that does not poll
+        (Ended(None, Trouble.INTERCEPTED, None), Way.WEBSOCKET),
         (Ended(None, Trouble.SILENT, None), Way.WEBSOCKET),
         (Ended(None, Trouble.CUT, None), Way.WEBSOCKET),
         (Ended(1013, None, None), Way.WEBSOCKET),  # it takes no more who poll
@@ -217,7 +218,7 @@ def test_a_websocket_that_works_takes_over_without_a_pause_or_a_word_of_failure(
 
 def test_a_bare_403_is_final_only_where_there_is_nothing_to_poll() -> None:
     refused = ConnectionLost("something answered 403", code=4403, trouble=Trouble.INTERCEPTED)
-    nothing = ConnectionLost("something answered 404", trouble=Trouble.INTERCEPTED)
+    nothing = ConnectionLost("something answered 404", trouble=Trouble.NOT_OFFERED)
     net = play(lambda: Network(refused, nothing), 1000)
     links = net.links
     assert (links[-1].state, links[-1].last_error) == (State.STOPPED, "something answered 403")
@@ -227,7 +228,19 @@ def test_a_bare_403_is_final_only_where_there_is_nothing_to_poll() -> None:
     assert (links[-1].state, links[-1].transport) == (State.CONNECTED, "polling")
 
 
+def test_a_gateway_whose_relay_is_away_behind_a_network_that_says_403_stops_nobody() -> None:
+    refused = ConnectionLost("something answered 403", code=4403, trouble=Trouble.INTERCEPTED)
+    away = ConnectionLost("something answered 502", trouble=Trouble.INTERCEPTED)
+
+    def come_back(net: Network) -> None:
+        net.polling_fails = None
+
+    net = play(lambda: Network(refused, away), 1000, come_back=(500.0, come_back))
+    assert State.STOPPED not in {link.state for link in net.links}
+    assert (net.links[-1].state, net.links[-1].transport) == (State.CONNECTED, "polling")
+
+
 def test_a_relay_that_does_not_poll_is_not_polled_for_ever() -> None:
-    net = play(lambda: Network(BLOCKED, ConnectionLost("404", trouble=Trouble.INTERCEPTED)), 200)
+    net = play(lambda: Network(BLOCKED, ConnectionLost("404", trouble=Trouble.NOT_OFFERED)), 200)
     assert abs(len(net.websocket_at_s) - len(net.polling_at_s)) <= 1
     assert len(net.websocket_at_s) > 5

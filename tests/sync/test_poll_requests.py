@@ -99,7 +99,6 @@ async def test_a_bare_401_asks_for_a_token(box: Box) -> None:
         (200, POLL_TYPE, bytes(2 * 1024 * 1024)),
         (302, "text/html", b""),
         (403, "text/html", b"<html>no</html>"),
-        (404, "application/json", b'{"error": "not found"}'),
         (403, "application/json", b'{"error": "no", "code": 403}'),
         (403, "application/json", b'["error", "code"]'),
         (413, "text/html", b"too large"),
@@ -112,3 +111,10 @@ async def test_what_something_on_the_way_says_is_not_the_relays_word(
     with pytest.raises(RequestFailed) as caught:
         await ask(box, status, kind, body)
     assert caught.value.trouble is Trouble.INTERCEPTED
+
+
+@pytest.mark.parametrize("status", [404, 405])
+async def test_a_server_that_knows_no_polling_is_told_apart(box: Box, status: int) -> None:
+    with pytest.raises(RequestFailed) as caught:
+        await ask(box, status, "application/json", b'{"error": "not found"}')
+    assert caught.value.trouble is Trouble.NOT_OFFERED
