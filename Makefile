@@ -22,6 +22,7 @@ bench: setup $(VENV)/bench benchmarks/peers/node_modules/ready
 	PYTHONPATH=. $(BIN)/python benchmarks/fan_out.py
 	PYTHONPATH=. $(BIN)/python benchmarks/idle.py
 	PYTHONPATH=. $(BIN)/python benchmarks/blocking_calls.py
+	PYTHONPATH=. $(BIN)/python benchmarks/polling.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -25,6 +25,8 @@ Catch `CrdtSyncError` to catch them all. Anything else that leaves this package 
 
 from __future__ import annotations
 
+from enum import Enum
+
 __all__ = [
     "BoundElsewhere",
     "ConnectionLost",
@@ -44,6 +46,7 @@ __all__ = [
     "ReadOnlyLibrary",
     "RemoteProtocolError",
     "StorageError",
+    "Trouble",
     "WrongThread",
 ]
 
@@ -134,9 +137,25 @@ class GapError(CrdtSyncError):
         self.taken = taken
 
 
-class ConnectionLost(CrdtSyncError):
-    """The connection ended. `code` is the close code, or None if there was no close."""
+class Trouble(Enum):
+    """What kept a connection from opening or standing, where the relay itself has not said why."""
 
-    def __init__(self, message: str, *, code: int | None = None) -> None:
+    UNREACHABLE = "unreachable"
+    """No such name, no route, or nobody listens."""
+    INTERCEPTED = "intercepted"
+    """Something that is no relay answered in its place."""
+    NOT_OFFERED = "not offered"
+    """A server is there, and knows nothing of polling."""
+    SILENT = "silent"
+    """It could be reached, and then nothing came."""
+    CUT = "cut"
+    """It broke off without a close."""
+
+
+class ConnectionLost(CrdtSyncError):
+    """The connection ended. `code` is the close code, or None if there was no close; `trouble` says what there was."""
+
+    def __init__(self, message: str, *, code: int | None = None, trouble: Trouble | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.trouble = trouble

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar, get_args
 
 import anyio
 import httpx
@@ -37,9 +37,12 @@ from crdt_sync.storage.binding import Binding
 from crdt_sync.storage.database import Durability
 from crdt_sync.storage.read_model import Counts, ReadModel, SearchHit
 from crdt_sync.storage.store import Applied, LibraryStore
+from crdt_sync.sync.fallback import FallbackConnect
 from crdt_sync.sync.loop import Link, State, SyncLoop, Token
+from crdt_sync.sync.polling import PollingConnect
 from crdt_sync.sync.presence import Presence
-from crdt_sync.sync.websocket import WebSocketConnect, room_url
+from crdt_sync.sync.transport import Connect, room_url
+from crdt_sync.sync.websocket import WebSocketConnect
 from crdt_sync.worker import Worker
 
 __all__ = ["Library", "open_library"]
@@ -47,6 +50,7 @@ __all__ = ["Library", "open_library"]
 logger = logging.getLogger("crdt_sync")
 
 Result = TypeVar("Result")
+TransportChoice: TypeAlias = Literal["auto", "websocket", "polling"]
 
 FOLLOW_EVERY_S = 0.2
 """How soon the edits of another process on the same file are noticed."""
@@ -63,6 +67,7 @@ async def open_library(
     author: str = "",
     durability: Durability = "full",
     close_within_s: float = 5.0,
+    transport: TransportChoice = "auto",
     client: httpx.AsyncClient | None = None,
     random: Random | None = None,
 ) -> AsyncIterator[Library]:
@@ -72,10 +77,14 @@ async def open_library(
     attempt to connect. `subject` names the account: the file belongs to relay, room and subject from its first
     completed sync on. `durability` is what an edit survives once its call has returned: `full` a power cut, `normal`
     the death of the process. Leaving the block waits up to `close_within_s` for the relay to confirm what is pending.
+    `transport` is `auto`, a WebSocket and HTTP polling where the network lets no WebSocket through, or one of
+    `websocket` and `polling`.
 
     Raises `StorageError` if the file cannot be used, `BoundElsewhere` if it belongs elsewhere, and `InvalidEdit` if
-    relay and room make no sense. Errors of the network are never raised: they are in `library.status`.
+    relay, room or transport make no sense. Errors of the network are never raised: they are in `library.status`.
     """
+    if transport not in get_args(TransportChoice):
+        raise InvalidEdit(f"transport is one of {', '.join(get_args(TransportChoice))}; this is {transport!r}")
     binding = None
     if relay is not None:
         if not room:
@@ -104,7 +113,7 @@ async def open_library(
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(library._follow)
                 if binding is not None and client is not None:
-                    tasks.start_soon(library._sync, binding, client, token)
+                    tasks.start_soon(library._sync, binding, client, token, transport)
                 try:
                     yield library
                 finally:
@@ -129,6 +138,7 @@ class Library:
         self._has_relay = has_relay
         self._replica: StoreReplica | None = None
         self._loop: SyncLoop | None = None
+        self._fallback: FallbackConnect | None = None
         self._pending = 0
         self._durable_at_ms: int | None = None
         self._feeds: list[ChangeFeed] = []
@@ -258,19 +268,26 @@ class Library:
         return False
 
     def reconnect(self) -> None:
-        """Try to connect at once and not after the back-off: the network has changed, or the machine has slept."""
+        """Try to connect at once and not after the back-off: the network has changed, or the machine has slept.
+
+        If it polls, it tries a WebSocket at once.
+        """
         if self._loop is not None:
             self._loop.wake()
+        if self._fallback is not None:
+            self._fallback.retry()
 
     # Inside
 
     async def _query(self, read: Callable[[ReadModel], Result]) -> Result:
         return await self._worker.call(self._store.query, read)
 
-    async def _sync(self, binding: Binding, client: httpx.AsyncClient, token: Token) -> None:
+    async def _sync(
+        self, binding: Binding, client: httpx.AsyncClient, token: Token, transport: TransportChoice
+    ) -> None:
         self._replica = StoreReplica(self._worker, self._store, binding, self._applied)
         self._loop = SyncLoop(
-            WebSocketConnect(binding.relay, binding.room, client),
+            self._connect(binding, client, transport),
             self._replica,
             self.presence,
             token=token,
@@ -279,6 +296,14 @@ class Library:
             report=lambda link: self._status.set(self._status_of(link)),
         )
         await self._loop.run()
+
+    def _connect(self, binding: Binding, client: httpx.AsyncClient, transport: TransportChoice) -> Connect:
+        websocket = WebSocketConnect(binding.relay, binding.room, client)
+        polling = PollingConnect(binding.relay, binding.room, client, random=self._random)
+        if transport != "auto":
+            return websocket if transport == "websocket" else polling
+        self._fallback = FallbackConnect(websocket, polling, random=self._random, now=time.monotonic)
+        return self._fallback
 
     async def _leave(self, within_s: float) -> None:
         """Let what is pending reach the relay while that may still happen, say goodbye, all within a bounded time."""

@@ -20,6 +20,7 @@ import crdt_sync.blocking
 import crdt_sync.cli.app
 import crdt_sync.document
 import crdt_sync.errors
+import crdt_sync.protocol.polling
 import crdt_sync.sync.presence
 import crdt_sync_server.channel
 import crdt_sync_server.cli
@@ -97,6 +98,7 @@ def page() -> str:
         *module("crdt_sync.document", crdt_sync.document),
         *module("crdt_sync.sync.presence", crdt_sync.sync.presence),
         *module("crdt_sync.errors", crdt_sync.errors),
+        *module("crdt_sync.protocol.polling", crdt_sync.protocol.polling),
         *module("crdt_sync_server.ports", crdt_sync_server.ports),
         *module("crdt_sync_server.channel", crdt_sync_server.channel),
         *module("crdt_sync_server.conformance", crdt_sync_server.conformance),

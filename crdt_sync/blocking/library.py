@@ -28,6 +28,7 @@ from crdt_sync.blocking.news import News, changes_of, presence_of, status_of
 from crdt_sync.document import Change
 from crdt_sync.errors import InvalidEdit, LibraryClosed, LibraryError
 from crdt_sync.feeds import Status
+from crdt_sync.library import TransportChoice
 from crdt_sync.storage.database import Durability
 from crdt_sync.sync.loop import State, Token
 from crdt_sync.sync.presence import PresenceChange
@@ -54,6 +55,7 @@ def open_library(
     author: str = "",
     durability: Durability = "full",
     close_within_s: float = 5.0,
+    transport: TransportChoice = "auto",
     client: httpx.AsyncClient | None = None,
     random: Random | None = None,
     backend: Backend = "asyncio",
@@ -78,6 +80,7 @@ def open_library(
         author=author,
         durability=durability,
         close_within_s=close_within_s,
+        transport=transport,
         client=client,
         random=random,
     )
@@ -152,7 +155,10 @@ class Library:
         return replace(status, state=State.STOPPED, last_error=f"the library has stopped: {failure}")
 
     def reconnect(self) -> None:
-        """Try to connect at once and not after the back-off: the network has changed, or the machine has slept."""
+        """Try to connect at once and not after the back-off: the network has changed, or the machine has slept.
+
+        If it polls, it tries a WebSocket at once.
+        """
         _do(self._loop, self._library.reconnect)
 
     # What happens

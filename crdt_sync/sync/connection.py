@@ -10,7 +10,7 @@ from typing import Protocol
 
 import anyio
 
-from crdt_sync.errors import ConnectionLost, GapError, RemoteProtocolError
+from crdt_sync.errors import ConnectionLost, GapError, RemoteProtocolError, Trouble
 from crdt_sync.groups import telling_error
 from crdt_sync.protocol.messages import (
     Awareness,
@@ -102,6 +102,7 @@ class Connection:
         self._sent_edits = -1
         self._peer_vector = b"\x00"
         self._heard_s = now()
+        self._has_heard = False
         self._asked = False
         self._leaving = False
 
@@ -137,7 +138,7 @@ class Connection:
     async def _read(self) -> None:
         while True:
             frame = await self._transport.receive()
-            self._heard_s, self._asked = self._now(), False
+            self._heard_s, self._has_heard, self._asked = self._now(), True, False
             self._inbox.append(frame)
             self._inbox_bytes += len(frame)
             self._work.set()
@@ -174,7 +175,8 @@ class Connection:
         self._presence.tick()
         silent_s = self._now() - self._heard_s
         if silent_s >= DEAD_AFTER_S:
-            raise ConnectionLost("the relay has been silent for 45 s")
+            trouble = None if self._has_heard else Trouble.SILENT
+            raise ConnectionLost("the relay has been silent for 45 s", trouble=trouble)
         if silent_s >= ASK_AFTER_S and not self._asked:
             self._asked = True
             await self._send(SyncStep1(await self._replica.state_vector()))

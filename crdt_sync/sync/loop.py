@@ -21,7 +21,7 @@ from crdt_sync.protocol.close_codes import Retry, retry_after
 from crdt_sync.sync.connection import Connection
 from crdt_sync.sync.presence import Presence
 from crdt_sync.sync.replica import Replica
-from crdt_sync.sync.transport import Connect
+from crdt_sync.sync.transport import Connect, TransportReplaced
 
 __all__ = ["Link", "State", "SyncLoop", "Token"]
 
@@ -107,6 +107,8 @@ class SyncLoop:
             try:
                 await self._attempt()
                 return
+            except TransportReplaced:
+                continue
             except ConnectionLost as lost:
                 error = lost
             except StorageError as trouble:  # what was received is not stored, so it was not taken: ask again later

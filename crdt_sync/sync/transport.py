@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
+from urllib.parse import quote, urlsplit, urlunsplit
 
-__all__ = ["Connect", "Transport"]
+import httpx
+
+from crdt_sync.errors import ConnectionLost, Trouble
+
+__all__ = ["Connect", "EndableTransport", "Transport", "TransportReplaced", "room_url", "trouble_of", "words_of"]
 
 
 class Transport(Protocol):
     """One open connection. Every method raises `ConnectionLost` once it has ended."""
 
     name: str
-    """What the status shows: `websocket`."""
+    """What the status shows: `websocket` or `polling`."""
 
     async def send(self, frame: bytes) -> None:
         """Send one message."""
@@ -26,3 +31,52 @@ class Connect(Protocol):
 
     def __call__(self, token: str | None) -> AbstractAsyncContextManager[Transport]:
         """Open a connection; it is closed with the block. Raises `ConnectionLost` if it cannot be opened."""
+
+
+class EndableTransport(Transport, Protocol):
+    """A transport that this side can end with a reason."""
+
+    def end(self, reason: ConnectionLost) -> None:
+        """End it: whoever sends or receives gets `reason`."""
+
+
+class TransportReplaced(ConnectionLost):
+    """A better transport is to be had: connect again at once. It is no failure, and nobody is told."""
+
+
+def room_url(relay: str, room: str, *, under: str = "") -> str:
+    """Return the URL of a room. Raises `ValueError` for a relay that is no ws, wss, http or https URL.
+
+    httpx knows proxies for http and https alone, so ws becomes http and wss https; the request stays the same. `under`
+    is a path like `/sync` that goes before the room.
+    """
+    parts = urlsplit(relay)
+    scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
+    if scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(
+            f"{relay!r} is not the URL of a relay; write it like wss://relay.example or ws://127.0.0.1:8765"
+        )
+    path = f"{parts.path.rstrip('/')}{under}/{quote(room, safe='/')}"
+    return urlunsplit((scheme, parts.netloc, path, parts.query, ""))
+
+
+def trouble_of(error: Exception) -> Trouble:
+    """Return what an error of httpx, or of what lies below it, says of the network."""
+    match error:
+        case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.PoolTimeout() | httpx.ProxyError():
+            return Trouble.UNREACHABLE
+        case httpx.UnsupportedProtocol() | httpx.InvalidURL():
+            return Trouble.UNREACHABLE
+        case httpx.TimeoutException():
+            return Trouble.SILENT
+    return Trouble.CUT
+
+
+def words_of(error: BaseException) -> str:
+    """Return what an error says. Under trio httpx leaves some messages empty; then what caused it tells more."""
+    if isinstance(error, httpx.TimeoutException):
+        return "the relay did not answer in time"
+    told: BaseException | None = error
+    while told is not None and not str(told):
+        told = told.__cause__ or told.__context__
+    return str(told) if told is not None else type(error).__name__

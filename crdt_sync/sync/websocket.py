@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import quote, urlsplit, urlunsplit
 
 import anyio
 import httpx
@@ -18,12 +17,12 @@ from httpx_ws import (
     aconnect_ws,
 )
 
-from crdt_sync.errors import ConnectionLost
+from crdt_sync.errors import ConnectionLost, Trouble
 from crdt_sync.groups import telling_error
 from crdt_sync.protocol.messages import MAX_MESSAGE_BYTES
-from crdt_sync.sync.transport import Transport
+from crdt_sync.sync.transport import Transport, room_url, trouble_of, words_of
 
-__all__ = ["WebSocketConnect", "room_url"]
+__all__ = ["WebSocketConnect"]
 
 CONNECT_WITHIN_S = 10.0
 _LOST = (
@@ -35,23 +34,8 @@ _LOST = (
     anyio.EndOfStream,
 )
 """What httpx-ws and what lies below it raise when a connection is gone."""
-_CODES = {401: 4401, 403: 4403, 404: 4404, 413: 4413}
-"""What a refusal before the upgrade means, as a close code. 404 may come from a proxy as well, so it is not final."""
-
-
-def room_url(relay: str, room: str) -> str:
-    """Return the URL of a room. Raises `ValueError` for a relay that is no ws, wss, http or https URL.
-
-    httpx knows proxies for http and https alone, so ws becomes http and wss https; the request stays the same.
-    """
-    parts = urlsplit(relay)
-    scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
-    if scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(
-            f"{relay!r} is not the URL of a relay; write it like wss://relay.example or ws://127.0.0.1:8765"
-        )
-    path = f"{parts.path.rstrip('/')}/{quote(room, safe='/')}"
-    return urlunsplit((scheme, parts.netloc, path, parts.query, ""))
+_CODES = {401: 4401, 403: 4403, 413: 4413}
+"""What a refusal before the upgrade means, as a close code, unless something on the way has said it."""
 
 
 class WebSocketConnect:
@@ -116,18 +100,10 @@ def _lost(error: Exception) -> ConnectionLost:
         case WebSocketDisconnect(code=code, reason=reason):
             return ConnectionLost(reason or f"the relay closed the connection ({code})", code=code)
         case WebSocketUpgradeError(response=response):
+            status = response.status_code
             return ConnectionLost(
-                f"the relay answered {response.status_code} instead of opening a WebSocket",
-                code=_CODES.get(response.status_code) if response.status_code != 404 else None,
+                f"something answered {status} instead of opening a WebSocket",
+                code=_CODES.get(status),
+                trouble=None if status == 401 else Trouble.INTERCEPTED,
             )
-        case httpx.TimeoutException():
-            return ConnectionLost("the relay did not answer in time")
-    return ConnectionLost(_words(error))
-
-
-def _words(error: BaseException) -> str:
-    """Under trio httpx leaves some messages empty; then what caused the error tells more."""
-    told: BaseException | None = error
-    while told is not None and not str(told):
-        told = told.__cause__ or told.__context__
-    return str(told) if told is not None else type(error).__name__
+    return ConnectionLost(words_of(error), trouble=trouble_of(error))

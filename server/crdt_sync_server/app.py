@@ -1,10 +1,10 @@
-"""The ASGI application: WebSockets go to their rooms, HTTP to the small face beside them."""
+"""The ASGI application: WebSockets and polls go to their rooms, other HTTP to the small face beside them."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any, TypeAlias
 
 import anyio
@@ -12,8 +12,10 @@ import anyio
 from crdt_sync_server.connection import Connection, close_reason
 from crdt_sync_server.errors import RelayError
 from crdt_sync_server.host import Host
-from crdt_sync_server.ports import Authenticator, ConnectRequest
-from crdt_sync_server.rooms import room_of
+from crdt_sync_server.poll_sessions import PollSessions
+from crdt_sync_server.polling import POLLING_PREFIX
+from crdt_sync_server.ports import Authenticator
+from crdt_sync_server.requests import client_of, connect_request
 
 __all__ = ["RelayApp"]
 
@@ -30,10 +32,21 @@ logger = logging.getLogger("crdt_sync_server")
 class RelayApp:
     """The relay as an ASGI 3 application with a lifespan. You must call `stop` before the server closes sockets."""
 
-    def __init__(self, host: Host, authenticator: Authenticator, http: HttpApp, *, max_message_bytes: int) -> None:
+    def __init__(
+        self,
+        host: Host,
+        authenticator: Authenticator,
+        http: HttpApp,
+        polling: HttpApp,
+        sessions: PollSessions,
+        *,
+        max_message_bytes: int,
+    ) -> None:
         self._host = host
         self._authenticator = authenticator
         self._http = http
+        self._polling = polling
+        self._sessions = sessions
         self._max_message_bytes = max_message_bytes
         self._connections = 0
         self._quiet = anyio.Event()
@@ -41,24 +54,32 @@ class RelayApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
         if scope["type"] == "websocket":
-            self._connections += 1
-            try:
+            with self._open():
                 await self._websocket(scope, receive, send)
-            finally:
-                self._connections -= 1
-                if self._host.stopping and not self._connections:
-                    self._quiet.set()
+        elif scope["type"] == "http" and scope["path"].startswith(POLLING_PREFIX):
+            with self._open():
+                await self._polling(scope, receive, send)
         elif scope["type"] == "http":
             await self._http(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
 
     async def stop(self) -> None:
-        """Commit what has arrived, close every connection with 1001 and return when they are closed."""
+        """Commit what has arrived, close every connection and poll session with 1001, and return when that is told."""
         await self._host.stop()
         if self._connections:
             with anyio.move_on_after(5):
                 await self._quiet.wait()
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        self._connections += 1
+        try:
+            yield
+        finally:
+            self._connections -= 1
+            if self._host.stopping and not self._connections:
+                self._quiet.set()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         async with AsyncExitStack() as stack:
@@ -66,6 +87,7 @@ class RelayApp:
                 event = await receive()
                 if event["type"] == "lifespan.startup":
                     await stack.enter_async_context(self._host.running())
+                    await stack.enter_async_context(self._sessions.running())
                     await send({"type": "lifespan.startup.complete"})
                 elif event["type"] == "lifespan.shutdown":
                     await self.stop()
@@ -77,12 +99,12 @@ class RelayApp:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
         try:
-            request = _request(scope)
+            request = connect_request(scope)
             grant = await self._authenticator.authenticate(request)
             room = self._host.room(request.room)
         except RelayError as error:
             # A browser cannot see the status of a refused upgrade, so the reason comes in the close.
-            logger.info("refuse client=%s code=%d reason=%s", _client(scope), error.close_code, error)
+            logger.info("refuse client=%s code=%d reason=%s", client_of(scope), error.close_code, error)
             await _accept(scope, send)
             await send({"type": "websocket.close", "code": int(error.close_code), "reason": close_reason(str(error))})
             return
@@ -100,17 +122,3 @@ async def _accept(scope: Scope, send: Send) -> None:
     offered = scope.get("subprotocols", ())
     chosen = SUBPROTOCOL if SUBPROTOCOL in offered else None
     await send({"type": "websocket.accept", "subprotocol": chosen})
-
-
-def _request(scope: Scope) -> ConnectRequest:
-    return ConnectRequest(
-        room=room_of(scope),
-        headers=tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]),
-        query=scope.get("query_string", b"").decode("latin-1"),
-        client=_client(scope),
-    )
-
-
-def _client(scope: Scope) -> str | None:
-    client = scope.get("client")
-    return client[0] if client else None

@@ -48,6 +48,13 @@ def serve_command(
         list[str] | None, typer.Option(help="A name under which this relay is reached. Repeatable.")
     ] = None,
     max_message_bytes: Annotated[int, typer.Option(help="The largest message that is taken.")] = 64 * 1024 * 1024,
+    poll_wait: Annotated[
+        float, typer.Option(help="How long a poll may wait for news, in seconds; less than what a proxy allows.")
+    ] = 25.0,
+    max_poll_sessions: Annotated[int, typer.Option(help="How many clients may poll; 0 turns polling off.")] = 4096,
+    max_poll_sessions_per_address: Annotated[
+        int, typer.Option(help="How many of them from one address. Behind a proxy all have the proxy's.")
+    ] = 256,
     durability: Annotated[
         Durability, typer.Option(help="full: a commit survives a power cut. normal: a crash of the relay.")
     ] = Durability.FULL,
@@ -63,6 +70,9 @@ def serve_command(
             allow_origins=tuple(allow_origin or ()),
             allow_hosts=tuple(allow_host or ()),
             max_message_bytes=max_message_bytes,
+            poll_wait_s=poll_wait,
+            max_poll_sessions=max_poll_sessions,
+            max_poll_sessions_per_address=max_poll_sessions_per_address,
             durability=durability,
             log_format=log_format,
         )

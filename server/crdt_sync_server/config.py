@@ -52,6 +52,9 @@ class Config:
     allow_hosts: tuple[str, ...] = ()
     max_message_bytes: int = MAX_MESSAGE_BYTES
     idle_room_s: float = 30.0
+    poll_wait_s: float = 25.0
+    max_poll_sessions: int = 4096
+    max_poll_sessions_per_address: int = 256
     durability: Durability = Durability.FULL
     log_format: LogFormat = LogFormat.CONSOLE
 
@@ -60,6 +63,10 @@ class Config:
             raise ConfigurationError(f"{self.port} is no port; --port takes 0 to 65535")
         if not 1024 <= self.max_message_bytes <= 2**31 - 1:
             raise ConfigurationError("--max-message-bytes takes 1024 to 2147483647")
+        if not 1 <= self.poll_wait_s <= 300:
+            raise ConfigurationError("--poll-wait takes 1 to 300 seconds")
+        if self.max_poll_sessions < 0 or self.max_poll_sessions_per_address < 0:
+            raise ConfigurationError("--max-poll-sessions and --max-poll-sessions-per-address take 0 or more")
         if not _is_loopback(self.host) and not self.allow_anyone:
             raise ConfigurationError(
                 f"on {self.host} everyone who reaches this machine could read and change every room, as nobody is "

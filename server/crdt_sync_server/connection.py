@@ -10,9 +10,9 @@ import anyio
 
 from crdt_sync.errors import RemoteProtocolError
 from crdt_sync.protocol.close_codes import CloseCode
-from crdt_sync.protocol.messages import decode
 from crdt_sync_server.host import HostedRoom
-from crdt_sync_server.outbox import Behind, Closing, Outbox
+from crdt_sync_server.outbox import Closing
+from crdt_sync_server.peer import RoomPeer
 
 __all__ = ["Connection", "close_reason"]
 
@@ -22,8 +22,8 @@ CLOSE_WITHIN_S = 5.0
 logger = logging.getLogger("crdt_sync_server")
 
 
-class Connection:
-    """A peer of a room. The room knows it by identity and speaks to it through its outbox."""
+class Connection(RoomPeer):
+    """A peer of a room over a WebSocket."""
 
     def __init__(
         self,
@@ -34,15 +34,11 @@ class Connection:
         max_message_bytes: int,
         now: Callable[[], float],
     ) -> None:
-        self._room = room
+        super().__init__(room, max_message_bytes=max_message_bytes, now=now)
         self._receive = receive
         self._send = send
-        self._max_message_bytes = max_message_bytes
-        self._now = now
         self._work = anyio.Event()
         self._scope = anyio.CancelScope()
-        self.outbox = Outbox(room.tail, self._wake)
-        self.last_sent_s = now()
 
     def _wake(self) -> None:
         if self.outbox.is_closing:
@@ -59,12 +55,7 @@ class Connection:
                 await self._read()
                 tasks.cancel_scope.cancel()
         finally:
-            self.outbox.discard()
-            self._room.leave(self)
-
-    def hang_up(self, code: CloseCode, reason: str) -> None:
-        """Close after what waits has been sent, within a bounded time."""
-        self.outbox.close(code, reason)
+            self._gone()
 
     async def _read(self) -> None:
         while True:
@@ -79,16 +70,14 @@ class Connection:
                     )
                 if frame is None:
                     raise RemoteProtocolError("a text message; the protocol is binary")
-                messages = decode(frame, max_bytes=self._max_message_bytes)
+                await self._hear(frame)
             except RemoteProtocolError as error:
-                self._room.leave(self)
-                self.hang_up(CloseCode(error.close_code), str(error))
+                self._refuse(error.close_code, str(error))
                 await anyio.sleep_forever()
-            await self._room.submit(self, messages, len(frame))
 
     async def _write(self) -> None:
         while True:
-            item = self.outbox.next()
+            item = await self._next()
             if item is None:
                 self._work = anyio.Event()
                 await self._work.wait()
@@ -100,8 +89,6 @@ class Connection:
                 )
                 self._scope.cancel()
                 return
-            if isinstance(item, Behind):
-                item = await self._room.catch_up(item.state_vector)
             await self._send({"type": "websocket.send", "bytes": item})
             self.last_sent_s = self._now()
 

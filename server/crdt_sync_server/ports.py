@@ -70,7 +70,11 @@ class Grant:
 
 
 class Authenticator(Protocol):
-    """Decides who comes in."""
+    """Decides who comes in: once for a WebSocket, at each request of a client that polls.
+
+    For a page that polls it is asked once more without a token, as its preflight carries none. Raise `Forbidden` then
+    only if you have something against the origin, and `Unauthenticated` if the token is all that is missing.
+    """
 
     async def authenticate(self, request: ConnectRequest) -> Grant:
         """Return the grant of this connection. Raises `Unauthenticated` or `Forbidden`, and no other exception."""

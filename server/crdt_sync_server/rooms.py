@@ -22,15 +22,15 @@ class RoomNameError(Refused):
     """The URL names no room; the message says what a name must be."""
 
 
-def room_of(scope: Mapping[str, Any]) -> str:
-    """Return the room that an ASGI scope asks for. Raises `RoomNameError`."""
+def room_of(scope: Mapping[str, Any], *, under: str = "/") -> str:
+    """Return the room that an ASGI scope asks for: the path after `under`. Raises `RoomNameError`."""
     raw: bytes | None = scope.get("raw_path")
     encoded = raw.partition(b"?")[0] if raw is not None else str(scope["path"]).encode()
     try:
         name = (unquote_to_bytes(encoded) if raw is not None else encoded).decode()
     except UnicodeDecodeError:
         raise RoomNameError("a room name is UTF-8, percent-encoded") from None
-    name = unicodedata.normalize("NFC", name.removeprefix("/"))
+    name = unicodedata.normalize("NFC", name.removeprefix(under))
     if not name:
         raise RoomNameError("the URL names no room; connect to ws://host:port/<room>")
     if len(name.encode()) > MAX_ROOM_NAME_BYTES:

@@ -12,6 +12,8 @@ from crdt_sync_server.channel import ChannelServer
 from crdt_sync_server.config import Config
 from crdt_sync_server.host import Host
 from crdt_sync_server.http import HttpFace
+from crdt_sync_server.poll_sessions import PollSessions
+from crdt_sync_server.polling import PollingFace
 from crdt_sync_server.ports import Store
 from crdt_sync_server.stores.sqlite import SqliteStore
 
@@ -28,7 +30,19 @@ def build(config: Config, store: Store, *, now: Callable[[], float] = time.monot
     host = Host(store, now=now, idle_s=config.idle_room_s)
     authenticator = OpenAuthenticator(origins=config.allow_origins, hosts=(*config.allow_hosts, config.host))
     http = HttpFace(store, lambda: host.stopping)
-    return RelayApp(host, authenticator, http, max_message_bytes=config.max_message_bytes)
+    sessions = PollSessions(
+        max_sessions=config.max_poll_sessions,
+        max_sessions_per_address=config.max_poll_sessions_per_address,
+        now=now,
+    )
+    polling = PollingFace(
+        host,
+        authenticator,
+        sessions,
+        max_message_bytes=config.max_message_bytes,
+        max_wait_s=config.poll_wait_s,
+    )
+    return RelayApp(host, authenticator, http, polling, sessions, max_message_bytes=config.max_message_bytes)
 
 
 @asynccontextmanager

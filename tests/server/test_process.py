@@ -144,6 +144,8 @@ def test_sigterm_commits_closes_with_1001_and_ends_with_0(tmp_path: Path) -> Non
     [
         (["--host", "0.0.0.0"], "--allow-anyone"),
         (["--port", "99999"], "65535"),
+        (["--poll-wait", "0"], "--poll-wait"),
+        (["--max-poll-sessions", "-1"], "--max-poll-sessions"),
         (["--data", "{file}"], ""),
         (["--port", "{taken}"], "--port"),
     ],
