@@ -16,6 +16,7 @@ from crdt_sync_server.poll_sessions import PollSessions
 from crdt_sync_server.polling import POLLING_PREFIX
 from crdt_sync_server.ports import Authenticator
 from crdt_sync_server.requests import client_of, connect_request
+from crdt_sync_server.wire import wire_of
 
 __all__ = ["RelayApp"]
 
@@ -110,7 +111,14 @@ class RelayApp:
             return
         await _accept(scope, send)
         logger.info("open room=%r client=%s subject=%s", room.name, request.client, grant.subject)
-        connection = Connection(room, receive, send, max_message_bytes=self._max_message_bytes, now=self._host.now)
+        connection = Connection(
+            room,
+            receive,
+            send,
+            max_message_bytes=self._max_message_bytes,
+            now=self._host.now,
+            wire=wire_of(scope),
+        )
         try:
             await connection.run()
         except RelayError as error:

@@ -11,8 +11,9 @@ import anyio
 from crdt_sync.errors import RemoteProtocolError
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync_server.host import HostedRoom
-from crdt_sync_server.outbox import Closing
+from crdt_sync_server.outbox import Behind, Closing
 from crdt_sync_server.peer import RoomPeer
+from crdt_sync_server.wire import Wire
 
 __all__ = ["Connection", "close_reason"]
 
@@ -33,7 +34,11 @@ class Connection(RoomPeer):
         *,
         max_message_bytes: int,
         now: Callable[[], float],
+        wire: Wire | None = None,
     ) -> None:
+        self._wire = wire
+        self._held: Behind | Closing | None = None
+        self._busy = False  # the writer has taken something and not sent it yet: nothing may overtake it
         super().__init__(room, max_message_bytes=max_message_bytes, now=now)
         self._receive = receive
         self._send = send
@@ -43,7 +48,21 @@ class Connection(RoomPeer):
     def _wake(self) -> None:
         if self.outbox.is_closing:
             self._scope.deadline = min(self._scope.deadline, anyio.current_time() + CLOSE_WITHIN_S)
-        self._work.set()
+        if self._wire is None or self._busy or not self._send_at_once(self._wire):
+            self._work.set()
+
+    def _send_at_once(self, wire: Wire) -> bool:
+        """Write what waits straight to the socket while that takes it; return False if the writer must go on."""
+        while wire.is_clear() and self._held is None:
+            item = self.outbox.next()
+            if isinstance(item, bytes):
+                wire.write(item)
+                self.last_sent_s = self._now()
+            elif item is None:
+                return True
+            else:
+                self._held = item
+        return False
 
     async def run(self) -> None:
         """Serve the connection until either side ends it. The WebSocket must be accepted already."""
@@ -77,20 +96,31 @@ class Connection(RoomPeer):
 
     async def _write(self) -> None:
         while True:
-            item = await self._next()
+            self._busy = True
+            if self._wire is not None:
+                try:
+                    await self._wire.drain()
+                except ConnectionError:
+                    return  # the reader finds the same, and ends the connection
+            item, self._held = self._held or self.outbox.next(), None
+            if isinstance(item, Behind):
+                item = await self._room.catch_up(item.state_vector)
             if item is None:
-                self._work = anyio.Event()
+                self._busy, self._work = False, anyio.Event()
                 await self._work.wait()
-                continue
-            if isinstance(item, Closing):
+            elif isinstance(item, Closing):
                 logger.info("close room=%r code=%d reason=%s", self._room.name, item.code, item.reason)
                 await self._send(
                     {"type": "websocket.close", "code": int(item.code), "reason": close_reason(item.reason)}
                 )
                 self._scope.cancel()
                 return
-            await self._send({"type": "websocket.send", "bytes": item})
-            self.last_sent_s = self._now()
+            else:
+                if self._wire is not None:
+                    self._wire.write(item)
+                else:
+                    await self._send({"type": "websocket.send", "bytes": item})
+                self.last_sent_s = self._now()
 
 
 def close_reason(text: str) -> str:

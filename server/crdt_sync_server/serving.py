@@ -12,17 +12,21 @@ from dataclasses import replace
 from typing import Any
 
 import hypercorn.asyncio
+import hypercorn.asyncio.run
 import hypercorn.protocol.h2
 import hypercorn.protocol.h11
+from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.protocol.events import Event, Request, StreamClosed
 from hypercorn.protocol.ws_stream import FrameTooLargeError, WSStream
+from hypercorn.typing import LifespanState
 from wsproto.connection import ConnectionState
 from wsproto.events import CloseConnection, Message, Ping
 
 from crdt_sync_server.app import RelayApp
 from crdt_sync_server.config import Config
 from crdt_sync_server.errors import ConfigurationError
+from crdt_sync_server.wire import WRITER
 
 __all__ = ["Address", "listen", "serve"]
 
@@ -80,17 +84,30 @@ class RelayStream(WSStream):
             self.buffer.clear()
 
 
+class RelayServer(TCPServer):
+    """hypercorn's connection, which lets the application know its writer (`wire.py`)."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.state = LifespanState({**self.state, WRITER: self.writer})
+
+
 @contextmanager
-def _relay_streams() -> Iterator[None]:
-    """hypercorn names its stream class in two modules and has no option for it."""
-    modules: tuple[Any, ...] = (hypercorn.protocol.h11, hypercorn.protocol.h2)
-    for module in modules:
-        module.WSStream = RelayStream
+def _relay_classes() -> Iterator[None]:
+    """hypercorn names these classes in its modules and has no option for them."""
+    ours: tuple[tuple[Any, str, type], ...] = (
+        (hypercorn.protocol.h11, "WSStream", RelayStream),
+        (hypercorn.protocol.h2, "WSStream", RelayStream),
+        (hypercorn.asyncio.run, "TCPServer", RelayServer),
+    )
+    theirs = [(module, name, getattr(module, name)) for module, name, _ in ours]
+    for module, name, new in ours:
+        setattr(module, name, new)
     try:
         yield
     finally:
-        for module in modules:
-            module.WSStream = WSStream
+        for module, name, old in theirs:
+            setattr(module, name, old)
 
 
 def listen(config: Config) -> socket.socket:
@@ -138,7 +155,7 @@ async def serve(
         await stop.wait()
         await app.stop()
 
-    with _relay_streams():
+    with _relay_classes():
         await hypercorn.asyncio.serve(app, settings, shutdown_trigger=until_stopped)  # type: ignore[arg-type]
 
 
