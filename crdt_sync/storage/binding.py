@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from crdt_sync.errors import BoundElsewhere
 
-__all__ = ["Binding", "bind", "bound_to", "check"]
+__all__ = ["Binding", "bind", "bound_to", "check", "unbind"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def check(connection: sqlite3.Connection, wanted: Binding) -> None:
     if bound is not None and bound != wanted:
         raise BoundElsewhere(
             f"this library belongs to {bound} and was to be synced with {wanted}; two libraries that have merged "
-            "cannot be parted. Use another file, or make a new one"
+            "cannot be parted. Use another file, or make a new one; `crdt-sync sign-out` lets this one go"
         )
 
 
@@ -47,3 +47,8 @@ def bind(connection: sqlite3.Connection, wanted: Binding) -> None:
         "UPDATE state SET relay = ?, room = ?, subject = ? WHERE relay IS NULL",
         (wanted.relay, wanted.room, wanted.subject),
     )
+
+
+def unbind(connection: sqlite3.Connection) -> None:
+    """Let the file belong to nobody. The caller holds the transaction."""
+    connection.execute("UPDATE state SET relay = NULL, room = NULL, subject = NULL")

@@ -28,12 +28,16 @@ from crdt_sync.errors import (
     LibraryError,
     RemoteProtocolError,
 )
+from crdt_sync.protocol.exchange import Export
+from crdt_sync.protocol.fitting import in_fitting_order
 from crdt_sync.protocol.split import split_update
-from crdt_sync.storage import binding
+from crdt_sync.storage import binding, check
+from crdt_sync.storage.aside import Aside
 from crdt_sync.storage.binding import Binding
-from crdt_sync.storage.database import Durability, open_database, translated
+from crdt_sync.storage.database import REPAIR, Durability, open_database, reading_back, translated
 from crdt_sync.storage.log import Log
 from crdt_sync.storage.read_model import ReadModel
+from crdt_sync.storage.state import State
 
 __all__ = ["Applied", "LibraryStore", "Outgoing"]
 
@@ -42,6 +46,8 @@ logger = logging.getLogger("crdt_sync")
 Result = TypeVar("Result")
 
 COMPACT_AFTER_UPDATES = 2_000
+COMPACT_AFTER_BYTES = 8 * 1024 * 1024
+"""A log of so many bytes that is also longer than the snapshot is compacted, however few updates it has."""
 COMPACT_CHECK_EVERY = 100
 SNAPSHOT_PART_BYTES = 1024 * 1024
 MAX_UPDATE_BYTES = 8 * 1024 * 1024
@@ -88,13 +94,15 @@ class LibraryStore:
         self._author = author
         self._now_ms = now_ms
         self._random = random or SystemRandom()
-        self._connection = open_database(path, durability)
+        self._database = open_database(path, durability)
+        self._connection = self._database.connection
         self._loaded: LibraryDocument | None = None
         self._position = 0
         self._data_version = -1
-        self._edited: dict[str, int] = {}  # items edited here → the number of the edit
         self._met: list[Change] = []  # other processes' changes that nobody has been told yet
         self._log = Log(self._connection)
+        self._state = State(self._connection)
+        self._aside = Aside(self._connection)
         self.read = ReadModel(self._connection)
 
     def close(self) -> None:
@@ -130,61 +138,100 @@ class LibraryStore:
             touched, failure = document.receive(updates)
             return touched, ()
 
-        applied = self._write(change, received_by=received_by)
+        applied = self._write(change, received_by=received_by, here=False)
         return replace(applied, failure=failure)
+
+    def apply_export(self, export: Export) -> Applied:
+        """Take what another device exported, all or nothing. It counts as an edit: no relay is known to have it.
+
+        Raises `GapError` if the export goes on from what is not here, `RemoteProtocolError` if it is malformed, and
+        `BoundElsewhere` if it comes from a library that belongs elsewhere; this one belongs there from now on.
+        """
+
+        def change(document: LibraryDocument) -> tuple[Touched, tuple[str, ...]]:
+            if export.origin is not None:
+                binding.bind(self._connection, Binding(*export.origin))
+            touched, failure = document.receive(export.updates)
+            if isinstance(failure, GapError):
+                raise GapError(
+                    "the export goes on from what this library does not have; have the other device export with "
+                    "--since and the state of this one (crdt-sync state-vector), or everything, without --since",
+                    taken=0,
+                )
+            if failure is not None:
+                raise failure
+            return touched, ()
+
+        applied = self._write(change, received_by=None, here=False)
+        waited = self.take_waiting()
+        return Applied((*applied.changes, *waited.changes), (), applied.appended or waited.appended)
+
+    def take_waiting(self) -> Applied:
+        """Take what a repair had to put aside because its predecessor was lost, if that has arrived meanwhile."""
+        if not self._aside.waits():
+            return Applied()
+
+        def change(document: LibraryDocument) -> tuple[Touched, tuple[str, ...]]:
+            updates = self._aside.waiting()
+            fitting, _ = in_fitting_order(updates, document.vector)
+            touched, failure = document.receive(fitting)
+            if failure is not None:
+                raise failure
+            self._aside.taken(fitting)
+            return touched, ()
+
+        return self._write(change, received_by=None, here=False)
 
     def load(self) -> None:
         """Load the document now, and not when it is first needed: `follow` tells what changed from then on."""
-        with translated(self._path), self._reading():
+        with self._reading():
             self._document()
 
     def follow(self) -> Applied:
         """Take what other processes have appended; cheap if that is nothing."""
         with translated(self._path):
             (version,) = self._connection.execute("PRAGMA data_version").fetchone()
-            if version != self._data_version and self._loaded is not None:
-                with self._reading():
-                    self._catch_up(self._loaded)
-                self._data_version = version
+        if version != self._data_version and self._loaded is not None:
+            with self._reading():
+                self._catch_up(self._loaded)
+            self._data_version = version
         return Applied(self._take_met())
 
     # Syncing
 
     def state_vector(self) -> bytes:
         """Return the document's encoded state vector."""
-        with translated(self._path), self._reading():
+        with self._reading():
             return self._document().state_vector()
 
     def diff(self, state_vector: bytes, max_bytes: int = MAX_UPDATE_BYTES) -> Outgoing:
         """Return what a peer at `state_vector` lacks, cut into updates of about `max_bytes`."""
-        with translated(self._path), self._reading():
+        with self._reading():
             document = self._document()
             self._catch_up(document)
-            edits_made = self._state("edits_made")
+            edits_made = self._state.number("edits_made")
             return Outgoing(tuple(split_update(document.diff(state_vector), max_bytes)), self._position, edits_made)
 
     def outgoing(self, after_seq: int, not_received_by: str) -> Outgoing | None:
         """Return the log after `after_seq` without what that connection brought; None if it was compacted away."""
-        with translated(self._path), self._reading():
+        with self._reading():
             found = self._log.outgoing(after_seq, not_received_by)
             if found is None:
                 return None
             updates, seq = found
-            return Outgoing(tuple(updates), seq, self._state("edits_made"))
+            return Outgoing(tuple(updates), seq, self._state.number("edits_made"))
 
     def acknowledge(self, edits_made: int) -> None:
         """Say that the first `edits_made` edits are durable on the relay. The count never goes down."""
         with self._writing():
-            self._connection.execute(
-                "UPDATE state SET edits_acknowledged = max(edits_acknowledged, min(?, edits_made)), durable_at_ms = ?",
-                (edits_made, self._now_ms()),
-            )
-        self._edited = {item_id: number for item_id, number in self._edited.items() if number > edits_made}
+            self._state.acknowledge(edits_made, self._now_ms())
 
     def query(self, read: Callable[[ReadModel], Result]) -> Result:
         """Return what `read` finds in the read model. It loads no document."""
-        with translated(self._path):
-            return read(self.read)
+        with reading_back(self._path):
+            found = read(self.read)
+            self._database.check()
+            return found
 
     def counters(self) -> tuple[int, int | None]:
         """Return `pending` and `durable_at_ms`."""
@@ -193,20 +240,24 @@ class LibraryStore:
     @property
     def pending(self) -> int:
         """How many edits, of all processes, are not yet known to be durable on the relay."""
-        with translated(self._path):
-            return self._state("edits_made - edits_acknowledged")
+        with reading_back(self._path):
+            return self._state.number("edits_made - edits_acknowledged")
 
     @property
     def durable_at_ms(self) -> int | None:
         """When the relay last confirmed, in milliseconds since 1970."""
-        with translated(self._path):
-            row = self._connection.execute("SELECT durable_at_ms FROM state").fetchone()
-        return None if row[0] is None else int(row[0])
+        with reading_back(self._path):
+            return self._state.durable_at_ms()
+
+    def unsaved(self) -> list[str]:
+        """Return the items with edits that are not known to be durable on the relay, the latest edit first."""
+        with reading_back(self._path):
+            return self._state.unsaved()
 
     @property
     def binding(self) -> Binding | None:
         """What the file belongs to; None until its first completed sync."""
-        with translated(self._path):
+        with reading_back(self._path):
             return binding.bound_to(self._connection)
 
     def check_binding(self, wanted: Binding) -> None:
@@ -219,7 +270,17 @@ class LibraryStore:
         with self._writing():
             binding.bind(self._connection, wanted)
 
+    def unbind(self) -> None:
+        """Let the file belong to nobody. To the next relay nothing in it is saved."""
+        with self._writing():
+            binding.unbind(self._connection)
+            self._state.nothing_is_saved()
+
     # Looking after the file
+
+    def check_writable(self) -> None:
+        """Raise `ReadOnlyFile` if the file may be read and not written."""
+        self._database.check_writable()
 
     def compact(self) -> None:
         """Put the document's own encoding in the place of the log. What was synced, and what was not, stays so."""
@@ -227,6 +288,13 @@ class LibraryStore:
             document = self._document()
             self._catch_up(document)
             self._log.compact(split_update(document.diff(b"\x00"), SNAPSHOT_PART_BYTES), self._position)
+
+    def vacuum(self) -> None:
+        """Give the disk back what the file no longer needs. Raises `LibraryBusy` if another process reads or writes."""
+        self._database.check_writable()
+        with translated(self._path):
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def rebuild_read_model(self) -> None:
         """Throw the read model away and make it again from the document."""
@@ -236,22 +304,31 @@ class LibraryStore:
             self.read.rebuild(document)
 
     def verify(self) -> None:
-        """Check the file: SQLite's own check, and that the read model is what the log says. Raises `LibraryDamaged`."""
-        with translated(self._path):
-            (answer,) = self._connection.execute("PRAGMA quick_check").fetchone()
-        if answer != "ok":
-            raise LibraryDamaged(f"{self._path}: {answer}; keep a copy before anything else")
-        with self._writing(keep=False):
-            kept = self.read.content()
-            self.read.rebuild(self._document())
-            if self.read.content() != kept:
-                raise LibraryDamaged(f"the read model of {self._path} is not what its log says; rebuild it")
+        """Check the whole file. Raises `LibraryDamaged`, whose `findings` say each thing that is wrong.
+
+        It checks what SQLite can check, that every update is there, unchanged and fits, and that the tables and the
+        full text are what the log says. Nothing is changed, and other processes may go on.
+        """
+        with self._reading():
+            found = check.file(self._connection) or check.log(self._log)
+            if not found:
+                found = check.read_model(self._log, self.read, lambda: self._random.getrandbits(53))
+        if not found and not self._database.read_only:
+            with translated(self._path):
+                found = check.full_text(self._connection)
+        if found:
+            raise LibraryDamaged(f"{self._path} is damaged: {'; '.join(found)}. {REPAIR}", findings=found)
 
     # Inside
 
     def _write(
-        self, change: Callable[[LibraryDocument], tuple[Touched, tuple[str, ...]]], received_by: str | None
+        self,
+        change: Callable[[LibraryDocument], tuple[Touched, tuple[str, ...]]],
+        received_by: str | None,
+        *,
+        here: bool = True,
     ) -> Applied:
+        """Make a change; without `received_by` it is one that the relay does not have, and counts as an edit."""
         with self._writing():
             document = self._document()
             self._catch_up(document)
@@ -260,34 +337,33 @@ class LibraryStore:
                 return Applied(self._take_met(), ids)
             position = self._log.append(touched.update, received_by)
             if received_by is None:
-                (number,) = self._connection.execute(
-                    "UPDATE state SET edits_made = edits_made + 1 RETURNING edits_made"
-                ).fetchone()
-                self._edited.update(dict.fromkeys(ids, number))
+                self._state.edited(touched.items)
             with document.reading():
                 self.read.project(document, {item_id: touch.tags for item_id, touch in touched.items.items()})
-            changes = self._changes(document, touched, here=received_by is None)
+            changes = self._changes(document, touched, here=here)
         self._position = position
-        if position % COMPACT_CHECK_EVERY == 0:
+        if position % COMPACT_CHECK_EVERY == 0 or len(touched.update) > COMPACT_AFTER_BYTES:
             self._compact_if_long()
         return Applied((*self._take_met(), *changes), ids, appended=True)
 
     def _compact_if_long(self) -> None:
         """The edit is committed already, so nothing that goes wrong here may look as if it were not."""
         try:
-            if self._log.length() > COMPACT_AFTER_UPDATES:
+            snapshot_bytes, log_bytes = self._log.sizes()
+            if self._log.length() > COMPACT_AFTER_UPDATES or log_bytes > max(snapshot_bytes, COMPACT_AFTER_BYTES):
                 self.compact()
         except CrdtSyncError as error:
             logger.warning("the log was not compacted: %s", error)
 
     @contextmanager
-    def _writing(self, *, keep: bool = True) -> Iterator[None]:
+    def _writing(self) -> Iterator[None]:
         """One write transaction. What fails in it is rolled back, and drops the document if that may have changed."""
+        self._database.check_writable()
         with translated(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
-                self._connection.execute("COMMIT" if keep else "ROLLBACK")
+                self._connection.execute("COMMIT")
             except BaseException as error:
                 if not isinstance(error, LibraryError):  # those are raised before anything changes
                     self._loaded = None
@@ -298,23 +374,27 @@ class LibraryStore:
     @contextmanager
     def _reading(self) -> Iterator[None]:
         """One read transaction: all that is read in it is of one moment."""
-        self._connection.execute("BEGIN")
-        try:
-            yield
-        except BaseException:
-            self._loaded = None
-            raise
-        finally:
-            self._connection.execute("ROLLBACK")
+        with reading_back(self._path):
+            self._connection.execute("BEGIN")
+            try:
+                yield
+                self._database.check()
+            except BaseException:
+                self._loaded = None
+                raise
+            finally:
+                self._connection.execute("ROLLBACK")
 
     def _document(self) -> LibraryDocument:
         """Return the document, loaded if need be; call it inside a transaction."""
         if self._loaded is None:
-            updates, position = self._log.after(0)
             try:
+                updates, position = self._log.after(0)
                 self._loaded = LibraryDocument(updates, lambda: self._random.getrandbits(53))
             except ValueError as error:
-                raise LibraryDamaged(f"the log of {self._path} cannot be read: {error}") from error
+                raise LibraryDamaged(f"the log of {self._path} cannot be read: {error}. {REPAIR}") from error
+            except LibraryDamaged as error:
+                raise LibraryDamaged(f"{self._path} is damaged: {error}. {REPAIR}") from error
             self._position = position
         return self._loaded
 
@@ -331,7 +411,6 @@ class LibraryStore:
         return met
 
     def _changes(self, document: LibraryDocument, touched: Touched, *, here: bool) -> list[Change]:
-        acknowledged = self._state("edits_acknowledged") if self._edited and not here else 0
         changes = []
         for item_id, touch in touched.items.items():
             item = document.kind(item_id)
@@ -339,13 +418,9 @@ class LibraryStore:
                 continue  # a field without its item is kept and not shown
             kind = _kind(touch)
             gone = kind in (ChangeKind.TRASHED, ChangeKind.PURGED)
-            unsaved = gone and not here and self._edited.get(item_id, 0) > acknowledged
+            unsaved = gone and not here and self._state.is_unsaved(item_id)
             changes.append(Change(item_id, item or ItemKind.HIGHLIGHT, kind, here, unsaved))
         return changes
-
-    def _state(self, expression: str) -> int:
-        (value,) = self._connection.execute(f"SELECT {expression} FROM state").fetchone()
-        return int(value)
 
 
 def _kind(touch: Touch) -> ChangeKind:
