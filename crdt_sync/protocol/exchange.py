@@ -1,10 +1,10 @@
 """A file of updates, for a device that is reached by a USB stick or by mail. `docs/protocol.md`, "A file of updates".
 
-    file   = "crdtsync" %d1 sha-256 body       ; the digest of body, 32 bytes
-    body   = origin since vector count *bytes  ; count updates, in an order in which each fits
-    origin = %d0 / %d1 string string subject   ; nothing, or the relay and room that the sender's library belongs to
-    subject = %d0 / %d1 string                 ; none, or the account
-    since, vector = bytes                      ; what the receiver must have, and what the sender had: state vectors
+file   = "crdtsync" %d1 sha-256 body       ; the digest of body, 32 bytes
+body   = origin since vector count *bytes  ; count updates, in an order in which each fits
+origin = %d0 / %d1 string string subject   ; nothing, or the relay and room that the sender's library belongs to
+subject = %d0 / %d1 string                 ; none, or the account
+since, vector = bytes                      ; what the receiver must have, and what the sender had: state vectors
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ __all__ = ["in_fitting_order"]
 
 
 def in_fitting_order(updates: Sequence[bytes], state_vector: Mapping[int, int]) -> tuple[list[bytes], list[bytes]]:
-    """Return those that a document at `state_vector` can take, in an order in which each fits, and those that it cannot.
+    """Return what a document at `state_vector` can take, in an order in which each fits, and what it cannot.
 
     An update that cannot be read counts among the latter. Updates that are nearly in order cost one pass.
     """

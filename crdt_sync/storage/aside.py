@@ -16,15 +16,15 @@ from zlib import crc32
 from crdt_sync.document.anchors import Anchor
 from crdt_sync.document.values import Highlight, Note
 
-__all__ = ["Aside", "Rescued"]
+__all__ = ["Aside", "Rescued", "item_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Rescued:
-    """An item as the tables of a damaged file showed it. `is_here` says whether the library has the item now."""
+    """An item as the tables of a damaged file showed it, and as the library has it `now`, if it does."""
 
     item: Highlight | Note
-    is_here: bool
+    now: Highlight | Note | None
 
 
 class Aside:
@@ -56,13 +56,10 @@ class Aside:
         rows = [(item.id, type(item).__name__, json.dumps(_value(item), ensure_ascii=False)) for item in items]
         self._connection.executemany("INSERT OR REPLACE INTO rescued VALUES (?, ?, ?)", rows)
 
-    def rescued(self) -> list[Rescued]:
+    def rescued(self) -> list[Highlight | Note]:
         """Return the items that are kept, by id."""
-        rows = self._connection.execute(
-            "SELECT kind, value, EXISTS (SELECT 1 FROM highlights WHERE id = item_id UNION SELECT 1 FROM notes"
-            " WHERE id = item_id) FROM rescued ORDER BY item_id"
-        )
-        return [Rescued(_item(kind, json.loads(value)), bool(is_here)) for kind, value, is_here in rows]
+        rows = self._connection.execute("SELECT kind, value FROM rescued ORDER BY item_id")
+        return [item_of(kind, value) for kind, value in rows]
 
     def done(self, item_ids: Iterable[str]) -> None:
         """Forget rescued items."""
@@ -73,8 +70,10 @@ def _value(item: Highlight | Note) -> dict[str, Any]:
     return {**asdict(item), **({"anchor": item.anchor.to_json()} if isinstance(item, Highlight) else {})}
 
 
-def _item(kind: str, value: dict[str, Any]) -> Highlight | Note:
-    value["tags"] = tuple(value["tags"])
+def item_of(kind: str, value: str) -> Highlight | Note:
+    """Read a rescued item. Raises `ValueError` or `TypeError` if it is none."""
+    fields = json.loads(value)
+    fields["tags"] = tuple(fields["tags"])
     if kind == "Highlight":
-        return Highlight(**{**value, "anchor": Anchor.from_json(value["anchor"])})
-    return Note(**value)
+        return Highlight(**{**fields, "anchor": Anchor.from_json(fields["anchor"])})
+    return Note(**fields)

@@ -1,4 +1,4 @@
-"""What can be wrong with a library's file, each in words; an empty list is a sound file. The caller holds the transaction."""
+"""What is wrong with a library's file, in words; an empty list is a sound file. The caller holds the transaction."""
 
 from __future__ import annotations
 

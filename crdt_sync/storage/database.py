@@ -145,6 +145,8 @@ def translated(path: Path) -> Iterator[None]:
         raise
     except (sqlite3.Error, OSError) as error:
         raise _translate(error, path) from error
+    except UnicodeDecodeError as error:  # what SQLite says of a damaged schema may itself be damaged
+        raise LibraryDamaged(f"{path} is damaged. {REPAIR}") from error
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The append-only log of updates, and the snapshot that stands for its beginning. The caller holds the transaction.
 
-SQLite keeps no checksum of what it stores: a flipped bit in an update would be read as another word. So each row has the
-CRC-32 of its bytes, and what does not match is never applied.
+SQLite keeps no checksum of what it stores: a flipped bit in an update would be read as another word. So each row has
+the CRC-32 of its bytes, and what does not match is never applied.
 """
 
 from __future__ import annotations
@@ -100,7 +100,9 @@ class Log:
         return found
 
     def _snapshot(self) -> list[bytes]:
-        rows = self._connection.execute("SELECT part, parts, through, data, crc FROM snapshots ORDER BY part").fetchall()
+        rows = self._connection.execute(
+            "SELECT part, parts, through, data, crc FROM snapshots ORDER BY part"
+        ).fetchall()
         if [part for part, *_ in rows] != list(range(rows[0][1])) or len({row[1:3] for row in rows}) != 1:
             raise LibraryDamaged("a part of the snapshot is missing")
         return _checked([(data, crc) for *_, data, crc in rows], "a part of the snapshot")

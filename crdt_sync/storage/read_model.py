@@ -145,6 +145,10 @@ class ReadModel:
         """Return a note, in the trash or not, or None."""
         return next(self._read_notes("WHERE id = ?", [item_id]), None)
 
+    def item(self, item_id: str) -> Highlight | Note | None:
+        """Return a highlight or note, in the trash or not, or None."""
+        return self.highlight(item_id) or self.note(item_id)
+
     def highlights(
         self,
         *,

@@ -35,11 +35,15 @@ class State:
         )
         self._connection.execute("DELETE FROM unsaved WHERE number <= (SELECT edits_acknowledged FROM state)")
 
-    def nothing_is_saved(self) -> None:
-        """Forget what a relay has confirmed: of this library it may have nothing, and that is the truth to start from."""
+    def nothing_is_saved(self, at_least: int = 0) -> None:
+        """Forget what a relay has confirmed: of this library it may have nothing, and that is the truth to start from.
+
+        All that is there counts as `at_least` so many edits, and as one if nothing was ever counted.
+        """
         self._connection.execute(
-            "UPDATE state SET edits_made = max(edits_made, EXISTS (SELECT 1 FROM updates UNION SELECT 1 FROM snapshots)),"
-            " edits_acknowledged = 0, durable_at_ms = NULL"
+            "UPDATE state SET edits_acknowledged = 0, durable_at_ms = NULL, edits_made = max("
+            "edits_made, ?, EXISTS (SELECT 1 FROM highlights UNION SELECT 1 FROM notes))",
+            (at_least,),
         )
         self._connection.execute(
             "INSERT OR REPLACE INTO unsaved SELECT id, (SELECT edits_made FROM state)"

@@ -18,9 +18,10 @@ from pathlib import Path
 from random import Random, SystemRandom
 from typing import TypeVar
 
-from crdt_sync.document.edits import Edit
+from crdt_sync.document.edits import Adopt, Edit
 from crdt_sync.document.events import Change, ChangeKind, ItemKind
 from crdt_sync.document.library_document import LibraryDocument, Touch, Touched
+from crdt_sync.document.values import Highlight, Note
 from crdt_sync.errors import (
     CrdtSyncError,
     GapError,
@@ -32,7 +33,7 @@ from crdt_sync.protocol.exchange import Export
 from crdt_sync.protocol.fitting import in_fitting_order
 from crdt_sync.protocol.split import split_update
 from crdt_sync.storage import binding, check
-from crdt_sync.storage.aside import Aside
+from crdt_sync.storage.aside import Aside, Rescued
 from crdt_sync.storage.binding import Binding
 from crdt_sync.storage.database import REPAIR, Durability, open_database, reading_back, translated
 from crdt_sync.storage.log import Log
@@ -116,15 +117,7 @@ class LibraryStore:
     def edit(self, *edits: Edit) -> Applied:
         """Make the edits, all or none, and return once they are durable."""
 
-        def change(document: LibraryDocument) -> tuple[Touched, tuple[str, ...]]:
-            return document.edit(
-                edits,
-                now_ms=self._now_ms(),
-                author=self._author,
-                new_id=lambda: f"{self._random.getrandbits(128):032x}",
-            )
-
-        return self._write(change, received_by=None)
+        return self._write(lambda document: self._edit(document, edits), received_by=None)
 
     def apply_updates(self, updates: Sequence[bytes], received_by: str) -> Applied:
         """Take updates that a connection received, durably; `received_by` is the connection's random name.
@@ -181,6 +174,33 @@ class LibraryStore:
             return touched, ()
 
         return self._write(change, received_by=None, here=False)
+
+    def rescued(self) -> list[Rescued]:
+        """Return the items that a repair found in the tables alone, or there otherwise than they are here now."""
+        with reading_back(self._path):
+            items = self._aside.rescued()
+            return [Rescued(item, now) for item in items if (now := self.read.item(item.id)) != item]
+
+    def take_rescued(self) -> Applied:
+        """Write into the library, as new edits, the rescued items that it does not have."""
+        missing = [rescued.item for rescued in self.rescued() if rescued.now is None]
+
+        def change(document: LibraryDocument) -> tuple[Touched, tuple[str, ...]]:
+            self._aside.done(item.id for item in missing)
+            return self._edit(document, [Adopt(item) for item in missing])
+
+        return self._write(change, received_by=None)
+
+    def keep_aside(
+        self, wanted: Binding | None, edits_made: int, waiting: Sequence[bytes], rescued: Sequence[Highlight | Note]
+    ) -> None:
+        """Finish a repair: what the old file belonged to, and what has no place. No relay is known to have it."""
+        with self._writing():
+            if wanted is not None:
+                binding.bind(self._connection, wanted)
+            self._aside.wait(waiting)
+            self._aside.rescue(rescued)
+            self._state.nothing_is_saved(at_least=edits_made)
 
     def load(self) -> None:
         """Load the document now, and not when it is first needed: `follow` tells what changed from then on."""
@@ -320,6 +340,14 @@ class LibraryStore:
             raise LibraryDamaged(f"{self._path} is damaged: {'; '.join(found)}. {REPAIR}", findings=found)
 
     # Inside
+
+    def _edit(self, document: LibraryDocument, edits: Sequence[Edit]) -> tuple[Touched, tuple[str, ...]]:
+        return document.edit(
+            edits,
+            now_ms=self._now_ms(),
+            author=self._author,
+            new_id=lambda: f"{self._random.getrandbits(128):032x}",
+        )
 
     def _write(
         self,
