@@ -196,8 +196,8 @@ def _highlight(row: Sequence[Value]) -> Highlight:
     item_id, _, _, color, style, comment, anchor, made, by, changed, deleted = row
     where = Anchor.from_json(json.loads(_text(anchor)))
     return Highlight(
-        _text(item_id), where, _text(color), _text(style), (), _text(comment), _number(made), _text(by), _number(changed),
-        None if deleted is None else _number(deleted),
+        _text(item_id), where, _text(color), _text(style), (), _text(comment), _number(made), _text(by),
+        _number(changed), None if deleted is None else _number(deleted),
     )  # fmt: skip
 
 

@@ -35,7 +35,7 @@ from crdt_sync.protocol.split import split_update
 from crdt_sync.storage import binding, check
 from crdt_sync.storage.aside import Aside, Rescued
 from crdt_sync.storage.binding import Binding
-from crdt_sync.storage.database import REPAIR, Durability, open_database, reading_back, translated
+from crdt_sync.storage.database import REPAIR, Durability, open_database, reading_back, translated, wal_of
 from crdt_sync.storage.log import Log
 from crdt_sync.storage.read_model import ReadModel
 from crdt_sync.storage.state import State
@@ -308,6 +308,11 @@ class LibraryStore:
             document = self._document()
             self._catch_up(document)
             self._log.compact(split_update(document.diff(b"\x00"), SNAPSHOT_PART_BYTES), self._position)
+
+    def size_bytes(self) -> int:
+        """Return how many bytes the file and its write-ahead log have."""
+        with translated(self._path):
+            return sum(each.stat().st_size for each in (self._path, wal_of(self._path)) if each.exists())
 
     def vacuum(self) -> None:
         """Give the disk back what the file no longer needs. Raises `LibraryBusy` if another process reads or writes."""
