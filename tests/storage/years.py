@@ -1,7 +1,7 @@
 """Years of a library's life in minutes: sessions with a client id each, as a person would use them.
 
-A session knows what stands in its season and not what came before, which is all that its edits touch; so its updates are
-those that a device with the whole library would have made, without loading the whole library ten thousand times.
+A session knows what stands in its season and not what came before, which is all that its edits touch; so its updates
+are those that a device with the whole library would have made, without loading the whole library ten thousand times.
 """
 
 from __future__ import annotations
