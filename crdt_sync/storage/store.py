@@ -32,6 +32,7 @@ from crdt_sync.errors import (
 from crdt_sync.protocol.exchange import Export
 from crdt_sync.protocol.fitting import in_fitting_order
 from crdt_sync.protocol.split import split_update
+from crdt_sync.protocol.update import decode_state_vector
 from crdt_sync.storage import binding, check
 from crdt_sync.storage.aside import Aside, Rescued
 from crdt_sync.storage.binding import Binding
@@ -144,8 +145,12 @@ class LibraryStore:
         def change(document: LibraryDocument) -> tuple[Touched, tuple[str, ...]]:
             if export.origin is not None:
                 binding.bind(self._connection, Binding(*export.origin))
-            touched, failure = document.receive(export.updates)
-            if isinstance(failure, GapError):
+            since = decode_state_vector(export.since)
+            touched, failure = Touched(), None
+            lacks = any(clock > document.vector.get(client, 0) for client, clock in since.items())
+            if not lacks:
+                touched, failure = document.receive(export.updates)
+            if lacks or isinstance(failure, GapError):
                 raise GapError(
                     "the export goes on from what this library does not have; have the other device export with "
                     "--since and the state of this one (crdt-sync state-vector), or everything, without --since",
@@ -422,6 +427,8 @@ class LibraryStore:
         """Return the document, loaded if need be; call it inside a transaction."""
         if self._loaded is None:
             try:
+                if holes := self._log.holes():  # or what follows a hole would be applied without what it needs
+                    raise LibraryDamaged("; ".join(holes))
                 updates, position = self._log.after(0)
                 self._loaded = LibraryDocument(updates, lambda: self._random.getrandbits(53))
             except ValueError as error:
