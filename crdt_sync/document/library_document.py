@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from pycrdt import Doc, Map, MapEvent, TransactionEvent, XmlEvent, XmlFragment
+from pycrdt import Doc, Map, MapEvent, Subscription, TransactionEvent, XmlEvent, XmlFragment
 
 from crdt_sync.document import schema
 from crdt_sync.document.anchors import Anchor
@@ -71,7 +71,7 @@ class LibraryDocument:
         self._fields = self._doc.get(schema.FIELDS, type=Map)
         self._touched = Touched()
         self._bodies: dict[str, XmlFragment] = {}
-        self._subscriptions: list[object] = [
+        self._subscriptions: list[Subscription] = [
             self._doc.observe(self._on_transaction),
             self._highlights.observe(self._on_items),
             self._notes.observe(self._on_items),
@@ -79,6 +79,13 @@ class LibraryDocument:
         ]
         for note_id in self._notes:
             self._watch(note_id)
+
+    def close(self) -> None:
+        """Let go of the document. Without this its observers and it hold one another for ever, out of Python's sight."""
+        for subscription in self._subscriptions:
+            subscription.drop()
+        self._subscriptions.clear()
+        self._bodies.clear()
 
     # Observers copy and never raise; the work is done after the transaction.
 

@@ -46,11 +46,13 @@ def read_model(log: Log, read: ReadModel, random_id: Callable[[], int]) -> list[
     from crdt_sync.storage.migrations import migrate
 
     updates, _ = log.after(0)
-    document = LibraryDocument([], random_id)
-    _, failure = document.receive(updates)
-    if failure is not None:
-        return [f"the log does not fit together: {failure}"]
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as memory:
+    with (
+        closing(LibraryDocument([], random_id)) as document,
+        closing(sqlite3.connect(":memory:", isolation_level=None)) as memory,
+    ):
+        _, failure = document.receive(updates)
+        if failure is not None:
+            return [f"the log does not fit together: {failure}"]
         migrate(sqlite_utils.Database(memory))
         wanted = ReadModel(memory)
         memory.execute("BEGIN")

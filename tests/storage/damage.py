@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from crdt_sync.document import AddHighlight, AddNote, AppendToNote, EditHighlight, Trash
-from crdt_sync.storage import store as store_module
+from crdt_sync.storage import transactions
 from crdt_sync.storage.binding import Binding
 from tests.storage.opened import GENESIS, opened
 
@@ -42,7 +42,7 @@ def specimen(folder: Path, *, open_: bool) -> Specimen:
     path = folder / f"specimen-{open_}"
     text = Random(9)
     with pytest.MonkeyPatch.context() as patch, opened(path, random=Random(7), now_ms=lambda: 7, author="Ada") as store:
-        patch.setattr(store_module, "SNAPSHOT_PART_BYTES", 2500)
+        patch.setattr(transactions, "SNAPSHOT_PART_BYTES", 2500)
         store.bind(BINDING)
         for number in range(9):
             store.edit(AddHighlight(GENESIS, id=f"early{number}", comment=words(text, number * 25), tags=("t",)))

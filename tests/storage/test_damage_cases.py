@@ -15,8 +15,7 @@ import pytest
 from crdt_sync.document import AddHighlight, AddNote, AppendToNote, EditHighlight, Purge, Trash
 from crdt_sync.errors import LibraryBusy, LibraryDamaged, LibraryTooNew, NotALibrary, StorageError
 from crdt_sync.protocol.exchange import Export
-from crdt_sync.storage import database
-from crdt_sync.storage import store as store_module
+from crdt_sync.storage import database, transactions
 from crdt_sync.storage.binding import Binding
 from crdt_sync.storage.salvage import repair
 from crdt_sync.storage.store import LibraryStore
@@ -84,7 +83,7 @@ def test_a_lost_or_wrong_table_is_found_and_a_repair_makes_it_anew(path: Path, s
 def test_what_is_missing_from_the_log_or_changed_in_it_is_found(
     path: Path, monkeypatch: pytest.MonkeyPatch, statement: str, finding: str
 ) -> None:
-    monkeypatch.setattr(store_module, "SNAPSHOT_PART_BYTES", 500)
+    monkeypatch.setattr(transactions, "SNAPSHOT_PART_BYTES", 500)
     filled(path)
     with opened(path) as store:
         store.compact()
@@ -94,6 +93,10 @@ def test_what_is_missing_from_the_log_or_changed_in_it_is_found(
         store.verify()
     meddled(path, statement)
     assert finding in findings(path)
+    with opened(path) as store:
+        for use in (store.load, lambda: store.edit(EditHighlight("h2", color="blue")), store.compact):
+            with pytest.raises(LibraryDamaged, match="crdt-sync repair"):
+                use()
 
 
 def test_a_flipped_bit_in_a_word_is_never_shown_as_another_word(path: Path) -> None:

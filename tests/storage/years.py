@@ -30,6 +30,7 @@ def years(random: Random, *, sessions: int, edits_each: int, sessions_a_season: 
                 document.edit([edit], now_ms=session * 10**6 + n, author="Ada", new_id=lambda: "never")
             yield document.diff(before)
             season = [document.diff(b"\x00")]
+            document.close()
 
 
 def _edit(random: Random, name: str, items: list[str], notes: list[str]) -> Edit:
