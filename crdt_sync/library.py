@@ -109,7 +109,7 @@ async def open_library(
             store.check_writable()
             if client is None:
                 client = await stack.enter_async_context(httpx.AsyncClient(timeout=10))
-        library = Library(worker, store, random, has_relay=binding is not None, close_within_s=close_within_s)
+        library = Library(worker, store, random, binding=binding, close_within_s=close_within_s)
         await library._refresh()
         try:
             async with anyio.create_task_group() as tasks:
@@ -133,14 +133,14 @@ class Library(Upkeep):
     """
 
     def __init__(
-        self, worker: Worker, store: LibraryStore, random: Random, *, has_relay: bool, close_within_s: float
+        self, worker: Worker, store: LibraryStore, random: Random, *, binding: Binding | None, close_within_s: float
     ) -> None:
         self.close_within_s = close_within_s
         """How long leaving the block may wait for the relay, in seconds."""
         self._worker = worker
         self._store = store
         self._random = random
-        self._has_relay = has_relay
+        self._binding = binding
         self._replica: StoreReplica | None = None
         self._loop: SyncLoop | None = None
         self._fallback: FallbackConnect | None = None
@@ -344,7 +344,7 @@ class Library(Upkeep):
     def _link(self) -> Link:
         if self._loop is not None:
             return self._loop.link
-        return Link(State.CONNECTING if self._has_relay else State.OFFLINE)
+        return Link(State.CONNECTING if self._binding is not None else State.OFFLINE)
 
     def _status_of(self, link: Link) -> Status:
         return Status(

@@ -51,7 +51,8 @@ class Upkeep:
     _worker: Worker
     _store: LibraryStore
     _applied: Callable[[Applied], Awaitable[None]]
-    _has_relay: bool
+    _binding: Binding | None
+    """What the library is being synced with."""
 
     async def verify(self) -> None:
         """Check the whole file. Raises `LibraryDamaged`, whose `findings` say each thing that is wrong."""
@@ -82,7 +83,7 @@ class Upkeep:
 
         Whatever it is bound to next gets all of it, and that cannot be undone. Raises `LibraryError` while it syncs.
         """
-        if self._has_relay:
+        if self._binding is not None:
             raise LibraryError("the library is being synced; open it without a relay to sign out")
         await self._worker.call(self._store.unbind)
         await self._applied(Applied())
@@ -125,7 +126,7 @@ class Upkeep:
         now on where the sender's does. Raises `UnreadableExport`, `GapError` if it goes on from what is not here,
         `BoundElsewhere` if the sender's library belongs elsewhere, `RemoteProtocolError` if an update is malformed.
         """
-        applied = await self._worker.call(lambda: self._store.apply_export(decode_export(data)))
+        applied = await self._worker.call(lambda: self._store.apply_export(decode_export(data), self._binding))
         await self._applied(applied)
         return applied.appended
 

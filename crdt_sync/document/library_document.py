@@ -81,7 +81,7 @@ class LibraryDocument:
             self._watch(note_id)
 
     def close(self) -> None:
-        """Let go of the document. Without this its observers and it hold one another for ever, out of Python's sight."""
+        """Let go of the document; without this its observers and it hold one another for ever, unseen by Python."""
         for subscription in self._subscriptions:
             subscription.drop()
         self._subscriptions.clear()

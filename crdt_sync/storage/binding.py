@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from crdt_sync.errors import BoundElsewhere
 
-__all__ = ["Binding", "bind", "bound_to", "check", "unbind"]
+__all__ = ["Binding", "bind", "bound_to", "check", "elsewhere", "unbind"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,19 @@ def bound_to(connection: sqlite3.Connection) -> Binding | None:
     return None if relay is None else Binding(relay, room, subject)
 
 
+def elsewhere(bound: Binding, wanted: Binding) -> BoundElsewhere:
+    """Return the error of a library that belongs to `bound` and was to meet `wanted`."""
+    return BoundElsewhere(
+        f"this library belongs to {bound} and was to be synced with {wanted}; two libraries that have merged "
+        "cannot be parted. Use another file, or make a new one; `crdt-sync sign-out` lets this one go"
+    )
+
+
 def check(connection: sqlite3.Connection, wanted: Binding) -> None:
     """Raise `BoundElsewhere` if the file belongs to something else."""
     bound = bound_to(connection)
     if bound is not None and bound != wanted:
-        raise BoundElsewhere(
-            f"this library belongs to {bound} and was to be synced with {wanted}; two libraries that have merged "
-            "cannot be parted. Use another file, or make a new one; `crdt-sync sign-out` lets this one go"
-        )
+        raise elsewhere(bound, wanted)
 
 
 def bind(connection: sqlite3.Connection, wanted: Binding) -> None:

@@ -23,7 +23,7 @@ def file(connection: sqlite3.Connection) -> list[str]:
         rows = connection.execute("PRAGMA integrity_check(20)").fetchall()
     except sqlite3.DatabaseError as error:
         return [str(error)]
-    return [line for (row,) in rows for line in str(row).splitlines() if line != "ok"]
+    return [line for (row,) in rows for line in str(row).splitlines() if line != "ok" and not line.startswith("***")]
 
 
 def log(log: Log) -> list[str]:

@@ -163,8 +163,9 @@ def reading_back(path: Path) -> Iterator[None]:
 
 def _translate(error: sqlite3.Error | OSError, path: Path) -> StorageError:
     code = getattr(error, "sqlite_errorcode", None)
-    if code is None and "decode to UTF-8" in str(error):
-        code = sqlite3.SQLITE_CORRUPT
+    said = str(error)
+    if code == sqlite3.SQLITE_IOERR_SHORT_READ or "decode to UTF-8" in said or "no such table" in said:
+        code = sqlite3.SQLITE_CORRUPT  # the file is cut off, a text is none, or a table of ours is gone
     match code & 0xFF if code is not None else None:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return LibraryBusy(f"{path} is held by another process; try again, or close the other program")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -24,6 +25,8 @@ from crdt_sync.storage.transactions import Applied, Transactions
 __all__ = ["Applied", "LibraryStore", "Outgoing"]
 
 Result = TypeVar("Result")
+
+logger = logging.getLogger("crdt_sync")
 
 MAX_UPDATE_BYTES = 8 * 1024 * 1024
 
@@ -65,8 +68,10 @@ class LibraryStore(Transactions):
         applied = self._write(change, received_by=received_by, here=False)
         return replace(applied, failure=failure)
 
-    def apply_export(self, export: Export) -> Applied:
+    def apply_export(self, export: Export, wanted: Binding | None = None) -> Applied:
         """Take what another device exported, all or nothing. It counts as an edit: no relay is known to have it.
+
+        `wanted` is what this library is being synced with, though it may not be bound to it yet.
 
         Raises `GapError` if the export goes on from what is not here, `RemoteProtocolError` if it is malformed, and
         `BoundElsewhere` if it comes from a library that belongs elsewhere; this one belongs there from now on.
@@ -74,7 +79,10 @@ class LibraryStore(Transactions):
 
         def change(document: LibraryDocument) -> tuple[Touched, tuple[str, ...]]:
             if export.origin is not None:
-                binding.bind(self._connection, Binding(*export.origin))
+                origin = Binding(*export.origin)
+                if wanted is not None and wanted != origin:
+                    raise binding.elsewhere(wanted, origin)
+                binding.bind(self._connection, origin)
             since = decode_state_vector(export.since)
             touched, failure = Touched(), None
             lacks = any(clock > document.vector.get(client, 0) for client, clock in since.items())
@@ -108,7 +116,11 @@ class LibraryStore(Transactions):
             self._aside.taken(fitting)
             return touched, ()
 
-        return self._write(change, received_by=None, here=False)
+        try:
+            return self._write(change, received_by=None, here=False)
+        except RemoteProtocolError as error:  # whole by its checksum, and yet nothing to take: it waits on
+            logger.warning("what a repair put aside cannot be taken: %s", error)
+            return Applied()
 
     def rescued(self) -> list[Rescued]:
         """Return the items that a repair found in the tables alone, or there otherwise than they are here now."""

@@ -110,6 +110,9 @@ async def test_a_stick_does_not_merge_two_accounts(relay: RelayProcess, tmp_path
         with pytest.raises(BoundElsewhere, match="ada"):
             await bob.apply_updates(export)
         assert await ids(bob) == set()
+    async with open_library(tmp_path / "early", relay="ws://127.0.0.1:1", room="bob") as early:
+        with pytest.raises(BoundElsewhere):  # it is not bound yet, and on its way to another room
+            await early.apply_updates(export)
     async with open_library(tmp_path / "new") as new:
         await new.apply_updates(export)
         assert str((await new.devices()).binding).endswith("as ada")
