@@ -151,7 +151,8 @@ class Transactions:
                 self._drop()
                 raise
             finally:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
 
     def _drop(self) -> None:
         """Forget the document; the file says what it is."""

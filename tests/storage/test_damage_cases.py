@@ -9,13 +9,16 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pycrdt import Doc, Map
+from sqlite_utils import Database
 
 from crdt_sync.document import AddHighlight, AddNote, AppendToNote, EditHighlight, Purge, Trash
-from crdt_sync.errors import LibraryBusy, LibraryDamaged, LibraryTooNew, NotALibrary, StorageError
+from crdt_sync.errors import LibraryBusy, LibraryDamaged, LibraryTooNew, NotALibrary, ReadOnlyFile, StorageError
 from crdt_sync.protocol.exchange import Export
-from crdt_sync.storage import database, transactions
+from crdt_sync.storage import database, migrations, transactions
 from crdt_sync.storage.binding import Binding
 from crdt_sync.storage.salvage import repair
 from crdt_sync.storage.store import LibraryStore
@@ -96,6 +99,63 @@ def test_what_is_missing_from_the_log_or_changed_in_it_is_found(
         for use in (store.load, lambda: store.edit(EditHighlight("h2", color="blue")), store.compact):
             with pytest.raises(LibraryDamaged, match="crdt-sync repair"):
                 use()
+
+
+def test_a_torn_page_is_found_or_of_no_matter_and_takes_no_item_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "library"
+    filled(path)
+    old = path.read_bytes()
+    with opened(path) as store:
+        for number in range(10):
+            store.edit(
+                EditHighlight(f"h{number}", comment=f"another comment {number}"), AppendToNote(f"n{number}", "more")
+            )
+        content = store.read.content()
+    new = path.read_bytes()
+    pages = [start for start in range(0, len(old), 4096) if old[start : start + 4096] != new[start : start + 4096]]
+    assert len(pages) > 3
+    found = 0
+    for page in pages:
+        torn = bytearray(new)
+        torn[page + 2048 : page + 4096] = old[page + 2048 : page + 4096]
+        path.write_bytes(torn)
+        try:
+            with opened(path) as store:
+                store.verify()
+                assert store.read.content() == content  # the halves were alike, or what differed is no longer used
+        except LibraryDamaged:
+            found += 1
+            into = tmp_path / f"repaired{page}"
+            repair(path, into)
+            with opened(into) as store:
+                kept = {row[0] for table in store.read.content()[:2] for row in table}
+                kept |= {each.item.id for each in store.rescued()}
+                assert kept == {f"{kind}{number}" for kind in "hn" for number in range(10)}
+    assert found
+
+
+def test_a_file_of_the_first_version_is_taken_over(path: Path) -> None:
+    doc: Doc[Any] = Doc()
+    doc.get("highlights", type=Map)["old"] = {"anchor": GENESIS.to_json(), "createdAt": 1, "createdBy": "Ada"}
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        migrations._migrations.apply(Database(connection), stop_before="m002_checks_and_what_waits")
+        connection.execute("INSERT INTO updates (data) VALUES (?)", (doc.get_update(),))
+        connection.execute("INSERT INTO snapshots VALUES (0, 0, x'0000')")
+        connection.execute(f"PRAGMA application_id = {database.APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 1")
+    before = path.read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.access", lambda *_: False)  # root may write everything
+        with pytest.raises(ReadOnlyFile, match="older version"):
+            LibraryStore(path)
+    assert path.read_bytes() == before
+    with opened(path) as store:
+        store.rebuild_read_model()
+        assert store.read.highlight("old") is not None
+        store.edit(EditHighlight("old", color="red"))
+        store.compact()
+        store.verify()
+    assert repair(path, path.with_name("new")).highlights == 1
 
 
 def test_a_flipped_bit_in_a_word_is_never_shown_as_another_word(path: Path) -> None:
