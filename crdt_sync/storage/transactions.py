@@ -30,6 +30,8 @@ __all__ = ["Applied", "Transactions"]
 logger = logging.getLogger("crdt_sync")
 
 COMPACT_AFTER_UPDATES = 2_000
+"""So many are put together, once they have a quarter of the snapshot's bytes: what that costs goes with its size."""
+MOST_UPDATES = 20_000
 COMPACT_AFTER_BYTES = 8 * 1024 * 1024
 """A log of so many bytes that is also longer than the snapshot is compacted, however few updates it has."""
 COMPACT_CHECK_EVERY = 100
@@ -117,8 +119,10 @@ class Transactions:
     def _compact_if_long(self) -> None:
         """The edit is committed already, so nothing that goes wrong here may look as if it were not."""
         try:
+            updates = self._log.length()
             snapshot_bytes, log_bytes = self._log.sizes()
-            if self._log.length() > COMPACT_AFTER_UPDATES or log_bytes > max(snapshot_bytes, COMPACT_AFTER_BYTES):
+            worth_it = updates > COMPACT_AFTER_UPDATES and log_bytes > snapshot_bytes // 4
+            if worth_it or updates > MOST_UPDATES or log_bytes > max(snapshot_bytes, COMPACT_AFTER_BYTES):
                 self.compact()
         except CrdtSyncError as error:
             logger.warning("the log was not compacted: %s", error)

@@ -119,6 +119,24 @@ def test_compacting_gives_the_disk_back_even_while_another_has_the_file_open(pat
         store.verify()
 
 
+def test_a_large_library_is_not_put_together_for_a_few_edits_and_its_log_stays_bounded(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transactions, "COMPACT_CHECK_EVERY", 10)
+    monkeypatch.setattr(transactions, "COMPACT_AFTER_UPDATES", 20)
+    monkeypatch.setattr(transactions, "MOST_UPDATES", 100)
+    with opened(path) as store:
+        store.edit(*(AddHighlight(GENESIS, id=f"h{n}", comment="x" * 500) for n in range(400)))
+        store.compact()
+        lengths = []
+        for number in range(110):
+            store.edit(EditHighlight("h1", color=f"color {number}"))
+            lengths.append(store._log.length())
+        assert max(lengths) > 90
+        assert lengths[-1] < 20
+        store.verify()
+
+
 def test_a_log_of_few_and_large_updates_is_compacted_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transactions, "COMPACT_AFTER_BYTES", 20_000)
     with opened(path) as store:

@@ -30,7 +30,7 @@ def test_ten_thousand_edits_in_three_hundred_sessions(
                 store.compact()
                 store.vacuum()
                 sizes.append(store.size_bytes())
-        assert max(log_lengths) <= 60  # the log is bounded, however long the years
+        assert max(log_lengths) <= 100  # the log is bounded, however long the years
         first, second, third = sizes
         assert abs((third - second) - (second - first)) < 0.3 * (second - first)  # each hundred sessions cost alike
         assert third < 300 * SESSIONS * EDITS_EACH  # bytes for each edit ever made
