@@ -200,7 +200,9 @@ async def _warn(opened: Library, unsaved: list[str]) -> None:
 
 
 def _report(done: files.Repaired, into: Path) -> list[str]:
-    lines = [f"Found: {finding}" for finding in done.findings] or ["Nothing was wrong with the file."]
+    lines = [f"Found: {finding}" for finding in done.findings] or [
+        "SQLite and the checksums find nothing wrong with the file."
+    ]
     lines.append(f"{into} has {done.highlights} highlights and {done.notes} notes, from {done.updates} updates.")
     if done.waiting:
         lines.append(

@@ -64,7 +64,6 @@ def find(path: Path, scratch: Path, *, any_version: bool = False) -> Found:
     _copy(path, copy)
     pages = Pages.of(copy)
     updates = _updates(pages)
-    findings: tuple[str, ...] = ()
     try:
         database = open_database(copy, "normal")
     except LibraryTooNew:
@@ -74,12 +73,13 @@ def find(path: Path, scratch: Path, *, any_version: bool = False) -> Found:
     except CrdtSyncError as error:
         return _without_sqlite(pages, updates, (f"SQLite cannot open it: {type(error).__name__}",))
     with closing(database.connection) as connection:
-        findings = tuple(_tried(lambda: check.file(connection) or check.log(Log(connection)), ["it cannot be checked"]))
+        lost = _tried(lambda: check.file(connection) or check.log(Log(connection)), ["it cannot be checked"])
+        wrong = [] if lost else _tried(lambda: _wrong_tables(connection), ["the tables for queries cannot be read"])
         by_sqlite: list[bytes] = _tried(lambda: _rows(connection), [])
         known = set(updates)
         updates += [update for update in by_sqlite if update not in known]
         state = _tried(lambda: _state(connection), None) or _carved_state(pages)
-        items = _tried(lambda: _items(connection), None)
+        items = _tried(lambda: _items(connection), None) if lost else []  # a whole log has the word
         rescued = _tried(lambda: Aside(connection).rescued(), None)
     return Found(
         updates=tuple(updates),
@@ -87,7 +87,7 @@ def find(path: Path, scratch: Path, *, any_version: bool = False) -> Found:
         rescued=tuple(_carved_rescued(pages) if rescued is None else rescued),
         binding=state[0],
         edits_made=state[1],
-        findings=findings,
+        findings=(*lost, *wrong),
     )
 
 
@@ -145,6 +145,11 @@ def _state(connection: sqlite3.Connection) -> tuple[Binding | None, int]:
     return bound_to(connection), int(edits_made)
 
 
+def _wrong_tables(connection: sqlite3.Connection) -> list[str]:
+    found = check.read_model(Log(connection), ReadModel(connection), lambda: 0)
+    return found or check.full_text(connection)
+
+
 def _items(connection: sqlite3.Connection) -> list[Highlight | Note]:
     read = ReadModel(connection)
     items: list[Highlight | Note] = []
@@ -186,10 +191,14 @@ def _carved_items(pages: Pages) -> list[Highlight | Note]:
 
 def _carved_rescued(pages: Pages) -> list[Highlight | Note]:
     items = []
-    for kind, value in ((row[1], row[2]) for row in _readings(pages.records(RESCUED))):
+    for _, kind, value in _readings(pages.records(RESCUED)):
         if kind in (b"Highlight", b"Note"):
-            items.append(_tried(partial(lambda kind, value: item_of(_text(kind), _text(value)), kind, value), None))
+            items.append(_tried(partial(_rescued_in, kind, value), None))
     return [item for item in items if item is not None]
+
+
+def _rescued_in(kind: Value, value: Value) -> Highlight | Note:
+    return item_of(_text(kind), _text(value))
 
 
 def _highlight(row: Sequence[Value]) -> Highlight:

@@ -70,7 +70,7 @@ def _fill(store: LibraryStore, found: Found) -> Repaired:
     if failure is not None:
         raise failure
     store.compact()
-    rescued = [item for item in found.items if found.findings and store.read.item(item.id) != item]
+    rescued = [item for item in found.items if store.read.item(item.id) != item]
     rescued += [item for item in found.rescued if store.read.item(item.id) != item]
     store.keep_aside(found.binding, found.edits_made, waiting, rescued)
     store.verify()

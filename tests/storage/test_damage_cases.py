@@ -64,7 +64,8 @@ def test_a_lost_or_wrong_table_is_found_and_a_repair_makes_it_anew(path: Path, s
     meddled(path, statement)
     assert finding in findings(path) or statement.startswith("DROP")
     into = path.with_name("new")
-    assert repair(path, into).updates == 20
+    done = repair(path, into)
+    assert (done.updates, done.rescued, len(done.findings)) == (20, 0, 1)
     with opened(into) as store:
         assert store.read.content() == content
         store.verify()
