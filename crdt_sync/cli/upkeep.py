@@ -12,7 +12,7 @@ import typer
 
 from crdt_sync import Highlight, Library, Note
 from crdt_sync import upkeep as files
-from crdt_sync.cli.output import as_json, console, highlight_value, note_value
+from crdt_sync.cli.output import as_json, console, counted, highlight_value, note_value
 from crdt_sync.cli.running import DEFAULT, Json, LibraryPath, run, with_library
 from crdt_sync.cli.settings import Settings
 from crdt_sync.errors import LibraryDamaged
@@ -105,7 +105,7 @@ def rescued(
             )
             return
         if take:
-            console.print(f"{len(taken)} items were written into the library.")
+            console.print(f"Written into the library: {counted(len(taken), 'item')}.")
         for each in kept:
             state = "missing " if each.now is None else "differs "
             console.print(state + _line(each.item), soft_wrap=True, markup=False)
@@ -124,9 +124,10 @@ def devices(library: LibraryPath = DEFAULT, json: Json = False) -> None:
             return
         for author in found.authors:
             last = datetime.fromtimestamp(author.last_made_at_ms / 1000)
-            name, made = author.name or "(no name)", f"{author.highlights} highlights, {author.notes} notes"
+            name = author.name or "(no name)"
+            made = f"{counted(author.highlights, 'highlight')}, {counted(author.notes, 'note')}"
             console.print(f"{name}: {made}, the last made {last:%Y-%m-%d %H:%M}", markup=False)
-        console.print(f"Edited in {found.sessions} sessions, on all devices together.")
+        console.print(f"Edited in {counted(found.sessions, 'session')}, on all devices together.")
         console.print(f"This file belongs to {found.binding or 'no relay yet'}.", soft_wrap=True, markup=False)
 
     with_library(library, call)
@@ -191,7 +192,7 @@ async def _warn(opened: Library, unsaved: list[str]) -> None:
     if not opened.status.pending:
         typer.echo("Everything in it was confirmed by its relay.", err=True)
         return
-    typer.echo(f"{opened.status.pending} edits were never confirmed by a relay. They are in:", err=True)
+    typer.echo(f"Never confirmed by a relay: {counted(opened.status.pending, 'edit')}, in:", err=True)
     for item_id in unsaved[:NAMED_ITEMS]:
         item = await opened.highlight(item_id) or await opened.note(item_id)
         typer.echo(f"  {_line(item) if item else item_id + '  (purged)'}", err=True)
@@ -203,14 +204,17 @@ def _report(done: files.Repaired, into: Path) -> list[str]:
     lines = [f"Found: {finding}" for finding in done.findings] or [
         "SQLite and the checksums find nothing wrong with the file."
     ]
-    lines.append(f"{into} has {done.highlights} highlights and {done.notes} notes, from {done.updates} updates.")
+    lines.append(
+        f"{into} has {counted(done.highlights, 'highlight')} and {counted(done.notes, 'note')}, "
+        f"from {counted(done.updates, 'update')}."
+    )
     if done.waiting:
         lines.append(
-            f"{done.waiting} updates wait for what was lost; they come in by themselves once a sync brings it."
+            f"{counted(done.waiting, 'update')} put aside for what was lost; a sync that brings it takes them in."
         )
     if done.rescued:
         lines.append(
-            f"{done.rescued} items stood in the old tables alone, or otherwise. Sync first; then: crdt-sync rescued"
+            f"{counted(done.rescued, 'item')} in the old tables alone, or otherwise. Sync, then: crdt-sync rescued"
         )
     if done.pending:
         lines.append("All of it counts as unsynced until a relay confirms it.")

@@ -62,8 +62,8 @@ def test_a_sound_library_and_a_damaged_one(device: Device, tmp_path: Path) -> No
     assert "crdt-sync repair" in device("highlight", "add", "Gen.1.3", status=1)  # no edit goes on top of a hole
     report = device("repair", str(device.path), "--into", str(new.path))
     assert "Found: the updates 1 to 2 are missing" in report
-    assert "1 updates wait" in report
-    assert "3 items stood in the old tables" in report
+    assert "1 update put aside" in report
+    assert "3 items in the old tables" in report
     assert device.path.read_bytes() == damaged
     assert "there already" in device("repair", str(device.path), "--into", str(new.path), status=1)
     assert f"missing {first}  Gen.1.1  In the beginning" in new("rescued")
@@ -119,7 +119,7 @@ def test_who_wrote_and_signing_out(device: Device, tmp_path: Path) -> None:
 def test_a_wipe_names_what_is_unsynced_and_asks(device: Device) -> None:
     (item,) = edited(device.path, verse("Gen.1.1", "In the beginning"))
     error = device("sign-out", "--wipe", status=1)
-    assert "1 edits were never confirmed" in error
+    assert "Never confirmed by a relay: 1 edit" in error
     assert f"{item}  Gen.1.1  In the beginning" in error
     assert "--yes" in error
     assert device.path.exists()
