@@ -10,12 +10,14 @@
     │   ├── ReadOnlyLibrary        a newer version wrote this library, and this one must not
     │   ├── BoundElsewhere         the file belongs to another relay, room or account
     │   ├── LibraryClosed          a blocking call on a library that is closed, or was closed meanwhile
-    │   └── WrongThread            a blocking call on the library's own thread
+    │   ├── WrongThread            a blocking call on the library's own thread
+    │   └── UnreadableExport       a file of updates that is none, or is not whole
     ├── StorageError
     │   ├── LibraryBusy            another process held the file too long
     │   ├── DiskFull               there is no room; nothing was changed
     │   ├── LibraryTooNew          a newer version made the file
     │   ├── NotALibrary            the file is something else
+    │   ├── ReadOnlyFile           the file may be read and not written
     │   └── LibraryDamaged         the file cannot be read as it should be
     ├── GapError                   an update needs one that is not here; nothing of it was taken
     └── ConnectionLost             the connection to the relay ended; carries the close code, if there was one
@@ -25,6 +27,7 @@ Catch `CrdtSyncError` to catch them all. Anything else that leaves this package 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 
 __all__ = [
@@ -43,10 +46,12 @@ __all__ = [
     "NotALibrary",
     "NotFound",
     "ProtocolError",
+    "ReadOnlyFile",
     "ReadOnlyLibrary",
     "RemoteProtocolError",
     "StorageError",
     "Trouble",
+    "UnreadableExport",
     "WrongThread",
 ]
 
@@ -105,6 +110,10 @@ class WrongThread(LibraryError):
     """A blocking call was made on the library's own thread, where it would wait for itself for ever."""
 
 
+class UnreadableExport(LibraryError):
+    """A file of updates that is none, is not whole, or is newer than this version. Nothing of it was taken."""
+
+
 class StorageError(CrdtSyncError):
     """The library's file could not be read or written. What was asked is not done, and nothing else has changed."""
 
@@ -125,8 +134,19 @@ class NotALibrary(StorageError):
     """The file is something else; it was left as it is."""
 
 
+class ReadOnlyFile(StorageError):
+    """The file may be read and not written. Queries work; edits and syncing do not."""
+
+
 class LibraryDamaged(StorageError):
-    """The file cannot be read as it should be; it was left as it is."""
+    """The file cannot be read as it should be; it was left as it is. `findings` say each thing that is wrong.
+
+    `crdt-sync repair` makes a new file of all that can still be read.
+    """
+
+    def __init__(self, message: str, *, findings: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.findings = tuple(findings) or (message,)
 
 
 class GapError(CrdtSyncError):

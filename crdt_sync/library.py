@@ -43,6 +43,7 @@ from crdt_sync.sync.polling import PollingConnect
 from crdt_sync.sync.presence import Presence
 from crdt_sync.sync.transport import Connect, room_url
 from crdt_sync.sync.websocket import WebSocketConnect
+from crdt_sync.upkeep import Upkeep
 from crdt_sync.worker import Worker
 
 __all__ = ["Library", "open_library"]
@@ -75,10 +76,10 @@ async def open_library(
 
     Without a relay it works offline. `token` is a token or a callable, async or not, that is asked for one at each
     attempt to connect. `subject` names the account: the file belongs to relay, room and subject from its first
-    completed sync on. `durability` is what an edit survives once its call has returned: `full` a power cut, `normal`
-    the death of the process. Leaving the block waits up to `close_within_s` for the relay to confirm what is pending.
-    `transport` is `auto`, a WebSocket and HTTP polling where the network lets no WebSocket through, or one of
-    `websocket` and `polling`.
+    completed sync on. A file that may not be written is opened for queries alone, without a relay. `durability` is what
+    an edit survives once its call has returned: `full` a power cut, `normal` the death of the process. Leaving the
+    block waits up to `close_within_s` for the relay to confirm what is pending. `transport` is `auto`, a WebSocket and
+    HTTP polling where the network lets no WebSocket through, or one of `websocket` and `polling`.
 
     Raises `StorageError` if the file cannot be used, `BoundElsewhere` if it belongs elsewhere, and `InvalidEdit` if
     relay, room or transport make no sense. Errors of the network are never raised: they are in `library.status`.
@@ -105,9 +106,10 @@ async def open_library(
         stack.push_async_callback(worker.call, store.close)
         if binding is not None:
             await worker.call(store.check_binding, binding)
+            store.check_writable()
             if client is None:
                 client = await stack.enter_async_context(httpx.AsyncClient(timeout=10))
-        library = Library(worker, store, random, has_relay=binding is not None, close_within_s=close_within_s)
+        library = Library(worker, store, random, binding=binding, close_within_s=close_within_s)
         await library._refresh()
         try:
             async with anyio.create_task_group() as tasks:
@@ -124,18 +126,21 @@ async def open_library(
             raise telling_error(group) from group.__cause__
 
 
-class Library:
-    """An open library. Get one from `open_library`; use it from that event loop."""
+class Library(Upkeep):
+    """An open library. Get one from `open_library`; use it from that event loop.
+
+    What `Upkeep` has for its file's long life, from `verify` to `export_updates`, is a part of it.
+    """
 
     def __init__(
-        self, worker: Worker, store: LibraryStore, random: Random, *, has_relay: bool, close_within_s: float
+        self, worker: Worker, store: LibraryStore, random: Random, *, binding: Binding | None, close_within_s: float
     ) -> None:
         self.close_within_s = close_within_s
         """How long leaving the block may wait for the relay, in seconds."""
         self._worker = worker
         self._store = store
         self._random = random
-        self._has_relay = has_relay
+        self._binding = binding
         self._replica: StoreReplica | None = None
         self._loop: SyncLoop | None = None
         self._fallback: FallbackConnect | None = None
@@ -226,10 +231,6 @@ class Library:
     async def counts(self) -> Counts:
         """Return how many items there are."""
         return await self._query(lambda read: read.counts())
-
-    async def verify(self) -> None:
-        """Check the file. Raises `LibraryDamaged`."""
-        await self._worker.call(self._store.verify)
 
     # What happens
 
@@ -343,7 +344,7 @@ class Library:
     def _link(self) -> Link:
         if self._loop is not None:
             return self._loop.link
-        return Link(State.CONNECTING if self._has_relay else State.OFFLINE)
+        return Link(State.CONNECTING if self._binding is not None else State.OFFLINE)
 
     def _status_of(self, link: Link) -> Status:
         return Status(

@@ -62,5 +62,8 @@ class StoreReplica:
         await self._applied(Applied())
 
     async def synced(self) -> None:
-        """Bind the file: a sync with this relay and room was completed."""
+        """Bind the file: a sync with this relay and room was completed. It may have brought what a repair waits for."""
         await self._worker.call(self._store.bind, self._binding)
+        applied = await self._worker.call(self._store.take_waiting)
+        if applied.appended:
+            await self._applied(applied)

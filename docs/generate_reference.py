@@ -22,6 +22,7 @@ import crdt_sync.document
 import crdt_sync.errors
 import crdt_sync.protocol.polling
 import crdt_sync.sync.presence
+import crdt_sync.upkeep
 import crdt_sync_server.channel
 import crdt_sync_server.cli
 import crdt_sync_server.conformance
@@ -96,6 +97,7 @@ def page() -> str:
         *module("crdt_sync", crdt_sync),
         *module("crdt_sync.blocking", crdt_sync.blocking),
         *module("crdt_sync.document", crdt_sync.document),
+        *module("crdt_sync.upkeep", crdt_sync.upkeep),
         *module("crdt_sync.sync.presence", crdt_sync.sync.presence),
         *module("crdt_sync.errors", crdt_sync.errors),
         *module("crdt_sync.protocol.polling", crdt_sync.protocol.polling),

@@ -144,6 +144,15 @@ class Library:
     ids_starting_with = twin(asynchronous.Library.ids_starting_with)
     counts = twin(asynchronous.Library.counts)
     verify = twin(asynchronous.Library.verify)
+    compact = twin(asynchronous.Library.compact)
+    devices = twin(asynchronous.Library.devices)
+    unsaved = twin(asynchronous.Library.unsaved)
+    sign_out = twin(asynchronous.Library.sign_out)
+    rescued = twin(asynchronous.Library.rescued)
+    take_rescued = twin(asynchronous.Library.take_rescued)
+    state_vector = twin(asynchronous.Library.state_vector)
+    export_updates = twin(asynchronous.Library.export_updates)
+    apply_updates = twin(asynchronous.Library.apply_updates)
     synced = twin(asynchronous.Library.synced)
 
     @property

@@ -36,24 +36,32 @@ async def full_id(opened: Library, start: str) -> str:
     return found[0]
 
 
-def with_library(library: Path, work: Callable[[Library], Awaitable[None]], *, online: bool = False) -> None:
-    """Open the library, connected if `online`, and do `work` with it."""
+def with_library(
+    library: Path,
+    work: Callable[[Library], Awaitable[None]],
+    *,
+    online: bool = False,
+    caught: type[CrdtSyncError] | tuple[()] = (),
+) -> None:
+    """Open the library, connected if `online`, and do `work` with it; errors that are `caught` are raised."""
 
     async def opened() -> None:
         async with _open(library, online=online) as library_:
             await work(library_)
 
-    run(opened)
+    run(opened, caught=caught)
 
 
-def run(work: Callable[[], Awaitable[None]]) -> None:
-    """Run `work`; an error becomes one line on standard error and exit status 1."""
+def run(work: Callable[[], Awaitable[None]], *, caught: type[CrdtSyncError] | tuple[()] = ()) -> None:
+    """Run `work`; an error becomes one line on standard error and exit status 1; `caught` ones are raised."""
 
     async def call() -> None:
         await work()
 
     try:
         anyio.run(call)
+    except caught:
+        raise
     except (CrdtSyncError, OSError) as error:
         _fail(str(error))
     except KeyboardInterrupt:

@@ -4,6 +4,7 @@ from crdt_sync.document.anchors import Anchor, Position, Quote
 from crdt_sync.document.edits import (
     AddHighlight,
     AddNote,
+    Adopt,
     AppendToNote,
     Edit,
     EditHighlight,
@@ -18,6 +19,7 @@ from crdt_sync.document.values import Highlight, Note
 __all__ = [
     "AddHighlight",
     "AddNote",
+    "Adopt",
     "Anchor",
     "AppendToNote",
     "Change",

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from crdt_sync.document.anchors import Anchor
+from crdt_sync.document.values import Highlight, Note
 
 __all__ = [
     "AddHighlight",
     "AddNote",
+    "Adopt",
     "AppendToNote",
     "Edit",
     "EditHighlight",
@@ -94,4 +96,19 @@ class Purge:
     id: str
 
 
-Edit: TypeAlias = AddHighlight | EditHighlight | AddNote | EditNote | AppendToNote | Trash | Restore | Purge
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Write an item, with the id and times that it has, which stood outside the document. One that is there stays.
+
+    A note's text becomes a plain field and not its body: should the body come back from elsewhere, nothing is doubled.
+    """
+
+    item: Highlight | Note
+
+    @property
+    def id(self) -> str:
+        """The item's id."""
+        return self.item.id
+
+
+Edit: TypeAlias = AddHighlight | EditHighlight | AddNote | EditNote | AppendToNote | Trash | Restore | Purge | Adopt

@@ -13,6 +13,7 @@ from crdt_sync.document import schema
 from crdt_sync.document.edits import (
     AddHighlight,
     AddNote,
+    Adopt,
     AppendToNote,
     Edit,
     EditHighlight,
@@ -21,6 +22,7 @@ from crdt_sync.document.edits import (
     Restore,
     Trash,
 )
+from crdt_sync.document.values import Highlight, Note
 from crdt_sync.errors import InvalidEdit, NotFound
 
 __all__ = ["Writer", "body_text"]
@@ -49,6 +51,9 @@ class Writer:
                 item_id = edit.id if edit.id is not None else new_id()
                 _check_id(item_id)
                 made[item_id] = isinstance(edit, AddHighlight)
+            elif isinstance(edit, Adopt):
+                item_id = edit.id
+                _check_id(item_id)
             else:
                 item_id = edit.id
                 self._check_known(edit, made)
@@ -79,6 +84,9 @@ class Writer:
                     self._set(schema.field_key(item_id, schema.DELETED_AT), self._now_ms)
             case Restore():
                 self._drop(schema.field_key(item_id, schema.DELETED_AT))
+            case Adopt(item=item):
+                if item_id not in self._highlights and item_id not in self._notes:
+                    self._adopt(item)
             case Purge():
                 self._purge(item_id)
         if self.wrote and not isinstance(edit, Purge):
@@ -108,6 +116,23 @@ class Writer:
             self._append(item_id, edit.text)
         self._set_text(item_id, schema.TITLE, edit.title)
         self._set_tags(item_id, edit.tags, ())
+
+    def _adopt(self, item: Highlight | Note) -> None:
+        made: dict[str, Any] = {"createdAt": item.created_at_ms, "createdBy": item.created_by}
+        if isinstance(item, Highlight):
+            self._highlights[item.id] = {"anchor": item.anchor.to_json(), **made}
+            texts = {schema.COLOR: item.color, schema.STYLE: item.style, schema.COMMENT: item.comment}
+        else:
+            if item.highlight_id is not None:
+                made["highlight"] = item.highlight_id
+            self._notes[item.id] = made
+            texts = {schema.TITLE: item.title, schema.BODY: item.text}
+        self.wrote = True
+        for name, text in texts.items():
+            self._set_text(item.id, name, text)
+        self._set_tags(item.id, item.tags, ())
+        if item.deleted_at_ms is not None:
+            self._set(schema.field_key(item.id, schema.DELETED_AT), item.deleted_at_ms)
 
     def _append(self, item_id: str, text: str) -> None:
         if not text:

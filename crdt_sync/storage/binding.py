@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from crdt_sync.errors import BoundElsewhere
 
-__all__ = ["Binding", "bind", "bound_to", "check"]
+__all__ = ["Binding", "bind", "bound_to", "check", "elsewhere", "unbind"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,19 @@ def bound_to(connection: sqlite3.Connection) -> Binding | None:
     return None if relay is None else Binding(relay, room, subject)
 
 
+def elsewhere(bound: Binding, wanted: Binding) -> BoundElsewhere:
+    """Return the error of a library that belongs to `bound` and was to meet `wanted`."""
+    return BoundElsewhere(
+        f"this library belongs to {bound} and was to be synced with {wanted}; two libraries that have merged "
+        "cannot be parted. Use another file, or make a new one; `crdt-sync sign-out` lets this one go"
+    )
+
+
 def check(connection: sqlite3.Connection, wanted: Binding) -> None:
     """Raise `BoundElsewhere` if the file belongs to something else."""
     bound = bound_to(connection)
     if bound is not None and bound != wanted:
-        raise BoundElsewhere(
-            f"this library belongs to {bound} and was to be synced with {wanted}; two libraries that have merged "
-            "cannot be parted. Use another file, or make a new one"
-        )
+        raise elsewhere(bound, wanted)
 
 
 def bind(connection: sqlite3.Connection, wanted: Binding) -> None:
@@ -47,3 +52,8 @@ def bind(connection: sqlite3.Connection, wanted: Binding) -> None:
         "UPDATE state SET relay = ?, room = ?, subject = ? WHERE relay IS NULL",
         (wanted.relay, wanted.room, wanted.subject),
     )
+
+
+def unbind(connection: sqlite3.Connection) -> None:
+    """Let the file belong to nobody. The caller holds the transaction."""
+    connection.execute("UPDATE state SET relay = NULL, room = NULL, subject = NULL")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
@@ -44,6 +46,24 @@ def m001_log_and_read_model(db: Database) -> None:
         """CREATE VIRTUAL TABLE search USING fts5 (
             text, content='searched', content_rowid='rowid', tokenize='unicode61 remove_diacritics 2'
         )""",
+    ):
+        db.execute(statement)
+
+
+@_migrations()
+def m002_checks_and_what_waits(db: Database) -> None:
+    """A CRC-32 beside every update, whole snapshots, what no relay has yet, and what a repair could not place."""
+    db.conn.create_function("crc32", 1, crc32, deterministic=True)
+    for statement in (
+        "ALTER TABLE updates ADD COLUMN crc INTEGER NOT NULL DEFAULT 0",
+        "UPDATE updates SET crc = crc32(data)",
+        "ALTER TABLE snapshots ADD COLUMN parts INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE snapshots ADD COLUMN crc INTEGER NOT NULL DEFAULT 0",
+        "UPDATE snapshots SET crc = crc32(data), parts = (SELECT count(*) FROM snapshots)",
+        # an item that was edited here, and the number of its last edit: it leaves when that edit is acknowledged
+        "CREATE TABLE unsaved (item_id TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE waiting (id INTEGER PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL)",
+        "CREATE TABLE rescued (item_id TEXT PRIMARY KEY, kind TEXT NOT NULL, value TEXT NOT NULL)",
     ):
         db.execute(statement)
 

@@ -12,7 +12,7 @@ from crdt_sync.document.anchors import Anchor
 from crdt_sync.document.library_document import LibraryDocument
 from crdt_sync.document.values import Highlight, Note
 
-__all__ = ["Counts", "ReadModel", "SearchHit"]
+__all__ = ["Author", "Counts", "ReadModel", "SearchHit"]
 
 _HIGHLIGHT = (
     "SELECT id, anchor, color, style, comment, created_at_ms, created_by, updated_at_ms, deleted_at_ms FROM highlights"
@@ -35,6 +35,19 @@ class SearchHit:
 
     item_id: str
     snippet: str
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """A name, the items that bear it as their maker's, those in the trash included, and when the last was made.
+
+    The time is milliseconds since 1970, by the clock of the device that made it.
+    """
+
+    name: str
+    highlights: int
+    notes: int
+    last_made_at_ms: int
 
 
 class ReadModel:
@@ -145,6 +158,10 @@ class ReadModel:
         """Return a note, in the trash or not, or None."""
         return next(self._read_notes("WHERE id = ?", [item_id]), None)
 
+    def item(self, item_id: str) -> Highlight | Note | None:
+        """Return a highlight or note, in the trash or not, or None."""
+        return self.highlight(item_id) or self.note(item_id)
+
     def highlights(
         self,
         *,
@@ -215,6 +232,15 @@ class ReadModel:
             "(SELECT count(*) FROM notes WHERE deleted_at_ms IS NOT NULL)"
         ).fetchone()
         return Counts(*row)
+
+    def authors(self) -> list[Author]:
+        """Return who made the items, the one who made something last first."""
+        rows = self._connection.execute(
+            "SELECT created_by, sum(highlight), sum(1 - highlight), max(created_at_ms) AS last FROM ("
+            "SELECT created_by, 1 AS highlight, created_at_ms FROM highlights UNION ALL "
+            "SELECT created_by, 0, created_at_ms FROM notes) GROUP BY created_by ORDER BY last DESC, created_by"
+        )
+        return [Author(*row) for row in rows]
 
     def _read_highlights(self, clause: str, values: list[Any]) -> Iterator[Highlight]:
         for item_id, anchor, color, style, comment, *times in self._connection.execute(

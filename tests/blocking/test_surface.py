@@ -15,7 +15,8 @@ OF_THE_CONNECTION = {"connected", "disconnected", "farewell", "receive", "due_s"
 
 
 def public(thing: type) -> dict[str, object]:
-    return {name: member for name, member in vars(thing).items() if not name.startswith("_")}
+    members = {name: member for each in reversed(thing.__mro__[:-1]) for name, member in vars(each).items()}
+    return {name: member for name, member in members.items() if not name.startswith("_")}
 
 
 def test_every_method_has_its_twin_of_the_same_name_and_signature() -> None:

@@ -1,0 +1,72 @@
+"""What is wrong with a library's file, in words; an empty list is a sound file. The caller holds the transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+
+from crdt_sync.document.library_document import LibraryDocument
+from crdt_sync.errors import LibraryDamaged
+from crdt_sync.storage.log import Log
+from crdt_sync.storage.read_model import ReadModel
+
+__all__ = ["file", "full_text", "log", "read_model"]
+
+TABLES = ("highlights", "notes", "tags", "full text")
+"""What `ReadModel.content` returns, in its order."""
+
+
+def file(connection: sqlite3.Connection) -> list[str]:
+    """Return what SQLite itself finds: the structure of the file, its indexes, what a column may hold."""
+    try:
+        rows = connection.execute("PRAGMA integrity_check(20)").fetchall()
+    except sqlite3.DatabaseError as error:
+        return [str(error)]
+    return [line for (row,) in rows for line in str(row).splitlines() if line != "ok" and not line.startswith("***")]
+
+
+def log(log: Log) -> list[str]:
+    """Return what is missing from the log, or was changed in it."""
+    found = log.holes()
+    try:
+        log.after(0)
+    except LibraryDamaged as error:
+        found.append(str(error))
+    return found
+
+
+def read_model(log: Log, read: ReadModel, random_id: Callable[[], int]) -> list[str]:
+    """Return where the log does not fit together, or the tables are not what it says.
+
+    The document is read from the file and projected in memory, so that no other process is held up.
+    """
+    import sqlite_utils
+
+    from crdt_sync.storage.migrations import migrate
+
+    updates, _ = log.after(0)
+    with (
+        closing(LibraryDocument([], random_id)) as document,
+        closing(sqlite3.connect(":memory:", isolation_level=None)) as memory,
+    ):
+        _, failure = document.receive(updates)
+        if failure is not None:
+            return [f"the log does not fit together: {failure}"]
+        migrate(sqlite_utils.Database(memory))
+        wanted = ReadModel(memory)
+        memory.execute("BEGIN")
+        wanted.rebuild(document)
+        pairs = zip(TABLES, wanted.content(), read.content(), strict=True)
+        return [f"the table of {name} is not what the log says" for name, is_, there in pairs if is_ != there]
+
+
+def full_text(connection: sqlite3.Connection) -> list[str]:
+    """Return whether the full-text index is what its table says. SQLite counts this check as a write."""
+    try:
+        connection.execute("INSERT INTO search (search, rank) VALUES ('integrity-check', 1)")
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        return ["the full-text index is not what its table says"]
+    return []
