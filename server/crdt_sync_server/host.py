@@ -171,6 +171,7 @@ class HostedRoom:
         finally:
             self._host.forget(self)
             self._loaded.set()
+            self._room.close()
 
     # Inside
 

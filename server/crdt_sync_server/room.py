@@ -159,6 +159,10 @@ class Room(Generic[Peer]):
     def _on_transaction(self, event: TransactionEvent) -> None:
         self._produced.append(event.update)
 
+    def close(self) -> None:
+        """Let go of the document; without this it and its observer hold one another for ever, unseen by Python."""
+        self._doc.unobserve(self._subscription)
+
     # Loading
 
     def restore(self, update: bytes) -> None:

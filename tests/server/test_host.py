@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -365,3 +367,18 @@ async def test_a_bug_in_one_room_takes_down_no_other(monkeypatch: pytest.MonkeyP
         await other.say(SyncUpdate(update("fine")), Barrier(1))
         assert await other.hear(Barrier)
         assert await desk.enter("a")  # loaded again
+
+
+async def test_a_room_that_has_left_gives_its_memory_back() -> None:
+    """An observer and its document hold one another where Python's collector does not look."""
+    async with rig() as desk:
+        a = await desk.enter()
+        await a.say(SyncUpdate(update("k")), Barrier(1))
+        await a.hear(Barrier)
+        gone = weakref.ref(desk.host._rooms["room"]._room)
+        a.room.leave(a)
+        del a
+        await desk.pass_time(31)
+        assert not desk.host._rooms
+        gc.collect()
+        assert gone() is None
