@@ -10,6 +10,7 @@ import pytest
 
 from crdt_sync.document import AddHighlight, Anchor
 from crdt_sync.library import Library
+from crdt_sync.storage.binding import Binding
 from crdt_sync.storage.store import Applied, LibraryStore
 from crdt_sync.worker import Worker
 
@@ -35,7 +36,7 @@ async def test_what_was_read_first_and_is_told_last_does_not_stay_in_the_status(
     worker.start()
     try:
         store = await worker.call(lambda: LibraryStore(tmp_path / "a", durability="normal"))
-        library = Library(worker, store, Random(1), has_relay=True)
+        library = Library(worker, store, Random(1), binding=Binding("ws://relay", "room", None))
         async with anyio.create_task_group() as tasks:
             gate = worker.gate = anyio.Event()
             tasks.start_soon(library.edit, AddHighlight(Anchor.verse("Gen.1.1", work="KJV")))

@@ -149,7 +149,7 @@ class Device:
                 store = self.store = WatchedStore(self, self._random)
                 self._check_kept(store)
                 loop = asyncio.get_running_loop()
-                library = Library(self.worker, store, self._random, has_relay=True, now=loop.time)  # type: ignore[arg-type]
+                library = Library(self.worker, store, self._random, binding=BINDING, now=loop.time)  # type: ignore[arg-type]
                 await library._refresh()
                 self.library = library
                 library.presence.set(self.presence)
