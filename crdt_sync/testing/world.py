@@ -128,17 +128,18 @@ class World:
 
     def back_up(self, at: int) -> None:
         """Copy a log."""
-        self._backups[at] = (self.peers[at].log.copy(), len(self._edits))
+        self._backups[at] = (self.peers[at].log.copy(), sum(by == at for by, _ in self._edits))
 
     def restore(self, at: int) -> None:
         """Put the copy in the log's place and start from it. What no other replica had is lost with it, rightly."""
         if at in self._backups:
-            log, edits = self._backups[at]
+            log, kept = self._backups[at]
             self._drop(at)
             self.peers[at].log = log.copy()
             self.peers[at].open(self.client_id(at))
-            later = [(by, edit) for by, edit in self._edits[edits:] if by != at]
-            self._edits = self._edits[:edits] + later
+            own = [number for number, (by, _) in enumerate(self._edits) if by == at]
+            lost = set(own[kept:])
+            self._edits = [each for number, each in enumerate(self._edits) if number not in lost]
             self._check_shown(at)
 
     def settle(self) -> None:

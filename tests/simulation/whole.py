@@ -10,28 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
-from unittest.mock import patch
 
 import anyio
 
-from crdt_sync.storage import store as store_module
-from crdt_sync.storage.store import LibraryStore
 from crdt_sync.sync.loop import State as LinkState
 from crdt_sync.testing.state import state_of
 from crdt_sync_server import host as host_module
 from crdt_sync_server import outbox as outbox_module
+from tests.simulation.conditions import empty_library, listening, small_bounds
 from tests.simulation.device import Device
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.network import KEEP_ALIVE_WITHIN_S, Network
@@ -81,7 +75,7 @@ class World:
         self._folder = folder
 
     def _device(self, name: str, folder: Path) -> Device:
-        shutil.copyfile(_empty_library(), folder / f"{name}-0.sqlite3")
+        (folder / f"{name}-0.sqlite3").write_bytes(empty_library())
         random = Random(self.random.random())
         return Device(name, folder, random, self.network, self.disk.durable, self.note, self.fail)
 
@@ -254,7 +248,7 @@ def simulate(seed: int, *, verbose: bool = False) -> Outcome:
     loop = SimulatedLoop()
     folder = Path(tempfile.mkdtemp(prefix="crdt-sync-simulation-"))
     try:
-        with _small_bounds(), _listening() as logged:
+        with small_bounds(), listening() as logged:
             world = loop.run_until_complete(_live(seed, folder, loop, verbose))
         assert not logged, f"logged as a bug: {logged[0]}"
         assert not loop.broken, loop.broken[0]
@@ -280,60 +274,6 @@ def _cause(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = next((each for each in error.exceptions if isinstance(each, AssertionError)), error.exceptions[0])
     return error
-
-
-@cache
-def _empty_library() -> Path:
-    """Return a library's file as it is when it is new: making one takes longer than copying it."""
-    folder = Path(tempfile.mkdtemp(prefix="crdt-sync-empty-"))
-    LibraryStore(folder / "empty", durability="normal").close()
-    return folder / "empty"
-
-
-@contextmanager
-def _small_bounds() -> Iterator[None]:
-    """Make bounds so small that a short run meets them."""
-    with ExitStack() as stack:
-        for module, name, value in (
-            (host_module, "COMPACT_AFTER_UPDATES", 12),
-            (host_module, "COMPACT_IDLE_AFTER_UPDATES", 3),
-            (host_module, "SEGMENT_BYTES", 300),
-            (host_module, "THREAD_ABOVE_BYTES", 2048),
-            (host_module, "MAX_INBOX_BYTES_PER_PEER", 1024),
-            (outbox_module, "MAX_TAIL_BATCHES", 4),
-            (outbox_module, "MAX_TAIL_BYTES", 4096),
-            (store_module, "COMPACT_AFTER_UPDATES", 15),
-            (store_module, "COMPACT_CHECK_EVERY", 5),
-            (store_module, "SNAPSHOT_PART_BYTES", 400),
-        ):
-            stack.enter_context(patch.object(module, name, value))
-        yield
-
-
-@contextmanager
-def _listening() -> Iterator[list[str]]:
-    """Collect what the code logs with a traceback: an exception that it took for a bug of its own."""
-    logged: list[str] = []
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.exc_info and record.exc_info[1] is not None:
-                logged.append(logging.Formatter().format(record))
-
-    handler = Handler()
-    loggers = [logging.getLogger(name) for name in ("crdt_sync", "crdt_sync_server")]
-    before = [(each.level, each.propagate) for each in loggers]
-    for each in loggers:
-        each.addHandler(handler)
-        each.setLevel(logging.WARNING)
-        each.propagate = False
-    try:
-        yield logged
-    finally:
-        for each, (level, propagate) in zip(loggers, before, strict=True):
-            each.removeHandler(handler)
-            each.setLevel(level)
-            each.propagate = propagate
 
 
 if __name__ == "__main__":

@@ -126,3 +126,18 @@ def test_what_is_said_of_presence_passes_the_wire_and_leaves_every_table_alike(
     assert sorted(client.entries(), key=lambda entry: entry.client_id) == sorted(
         relay.entries(), key=lambda entry: entry.client_id
     )
+
+
+def test_backups_of_two_replicas_are_counted_apart() -> None:
+    world = World(MAP, 2, seed=1)
+    world.edit(1, ["set", "a", 1])
+    world.back_up(1)
+    world.edit(1, ["set", "b", 1])
+    world.back_up(0)
+    world.restore(1)
+    world.edit(0, ["set", "ü/1", 1])
+    world.restore(0)
+    assert [edit for _, edit in world._edits] == [["set", "a", 1]]
+    world.settle()
+    assert world.peers[0].replica.read() == {"a": 1}
+    world.close()
