@@ -155,7 +155,7 @@ class Device:
                 library.presence.set(self.presence)
                 async with (
                     anyio.create_task_group() as self._tasks,
-                    library._running(BINDING, self._network.connector(self.name), None, 5.0),
+                    library._running(BINDING, self._network.connector(self.name), None),
                 ):
                     await self._closing.wait()
         except BaseException as error:
