@@ -13,13 +13,12 @@ from pycrdt import Doc
 
 from crdt_sync.errors import ConnectionLost
 from crdt_sync.testing.state import state_of
-from crdt_sync_server.app import RelayApp
-from crdt_sync_server.auth.open import OpenAuthenticator
+from crdt_sync_server.config import Config
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.host import Host
-from crdt_sync_server.http import HttpFace
 from crdt_sync_server.ports import Stored
 from crdt_sync_server.stores.memory import MemoryStore
+from crdt_sync_server.wiring import build
 from tests.simulation.network import Close, Wire
 from tests.simulation.truth import Durable
 
@@ -118,9 +117,9 @@ class RelayProcess:
         self._started = asyncio.Event()
         self._ended = asyncio.Event()
         loop = asyncio.get_running_loop()
-        self.host = Host(self._store, now=loop.time, idle_s=IDLE_S, run_sync=_at_once)
-        http = HttpFace(self._store, lambda: self.host.stopping)
-        self.app = RelayApp(self.host, OpenAuthenticator(), http, max_message_bytes=1024 * 1024)
+        config = Config(idle_room_s=IDLE_S, max_message_bytes=1024 * 1024)
+        self.app = build(config, self._store, now=loop.time, run_sync=_at_once)
+        self.host: Host = self.app._host
 
     async def run(self) -> None:
         """Live until `stop` or `kill`."""
