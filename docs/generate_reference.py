@@ -22,9 +22,9 @@ import crdt_sync.document
 import crdt_sync.errors
 import crdt_sync.protocol.polling
 import crdt_sync.sync.presence
-import crdt_sync.upkeep
 import crdt_sync.testing
 import crdt_sync.testing.contracts
+import crdt_sync.upkeep
 import crdt_sync_server.channel
 import crdt_sync_server.cli
 import crdt_sync_server.conformance

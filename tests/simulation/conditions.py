@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
-from crdt_sync.storage import store as store_module
+from crdt_sync.storage import transactions as transactions_module
 from crdt_sync.storage.store import LibraryStore
 from crdt_sync_server import host as host_module
 from crdt_sync_server import outbox as outbox_module
@@ -39,9 +39,9 @@ def small_bounds() -> Iterator[None]:
             (host_module, "MAX_INBOX_BYTES_PER_PEER", 1024),
             (outbox_module, "MAX_TAIL_BATCHES", 4),
             (outbox_module, "MAX_TAIL_BYTES", 4096),
-            (store_module, "COMPACT_AFTER_UPDATES", 15),
-            (store_module, "COMPACT_CHECK_EVERY", 5),
-            (store_module, "SNAPSHOT_PART_BYTES", 400),
+            (transactions_module, "COMPACT_AFTER_UPDATES", 15),
+            (transactions_module, "COMPACT_CHECK_EVERY", 5),
+            (transactions_module, "SNAPSHOT_PART_BYTES", 400),
         ):
             stack.enter_context(patch.object(module, name, value))
         yield

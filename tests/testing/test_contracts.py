@@ -46,7 +46,7 @@ class TestTheLibraryLog(UpdateLogContract):
 
     @contextmanager
     def opened(self, folder: Path) -> Iterator[UpdateLog]:
-        connection: sqlite3.Connection = open_database(folder / "library", "normal")
+        connection: sqlite3.Connection = open_database(folder / "library", "normal").connection
         with closing(connection):
             connection.execute("BEGIN IMMEDIATE")
             yield Log(connection)
