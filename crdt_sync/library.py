@@ -104,24 +104,19 @@ async def open_library(
             partial(LibraryStore, Path(path), durability=durability, author=author, random=random)
         )
         stack.push_async_callback(worker.call, store.close)
+        connect: Connect | None = None
         if binding is not None:
             await worker.call(store.check_binding, binding)
             store.check_writable()
             if client is None:
                 client = await stack.enter_async_context(httpx.AsyncClient(timeout=10))
         library = Library(worker, store, random, binding=binding, close_within_s=close_within_s)
+        if binding is not None and client is not None:
+            connect = library._connect(binding, client, transport)
         await library._refresh()
         try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(library._follow)
-                if binding is not None and client is not None:
-                    tasks.start_soon(library._sync, binding, client, token, transport)
-                try:
-                    yield library
-                finally:
-                    with anyio.CancelScope(shield=True):
-                        await library._leave(library.close_within_s)
-                    tasks.cancel_scope.cancel()
+            async with library._running(binding, connect, token):
+                yield library
         except BaseExceptionGroup as group:  # an error of the caller's block comes out as it was raised
             raise telling_error(group) from group.__cause__
 
@@ -133,7 +128,14 @@ class Library(Upkeep):
     """
 
     def __init__(
-        self, worker: Worker, store: LibraryStore, random: Random, *, binding: Binding | None, close_within_s: float
+        self,
+        worker: Worker,
+        store: LibraryStore,
+        random: Random,
+        *,
+        binding: Binding | None,
+        close_within_s: float = 5.0,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.close_within_s = close_within_s
         """How long leaving the block may wait for the relay, in seconds."""
@@ -141,14 +143,16 @@ class Library(Upkeep):
         self._store = store
         self._random = random
         self._binding = binding
+        self._now = now
         self._replica: StoreReplica | None = None
         self._loop: SyncLoop | None = None
         self._fallback: FallbackConnect | None = None
+        self._readings = self._told = 0
         self._pending = 0
         self._durable_at_ms: int | None = None
         self._feeds: list[ChangeFeed] = []
         self._status = Latest(self._status_of(self._link()))
-        self.presence = Presence(random.getrandbits(32), time.monotonic)
+        self.presence = Presence(random.getrandbits(32), now)
 
     # Edits
 
@@ -158,8 +162,8 @@ class Library(Upkeep):
         Raises `NotFound`, `InvalidEdit`, `ReadOnlyLibrary` or `StorageError`; then nothing has changed.
         """
 
-        def edit() -> tuple[Applied, tuple[int, int | None]]:
-            return self._store.edit(*edits), self._store.counters()
+        def edit() -> tuple[Applied, tuple[int, int, int | None]]:
+            return self._store.edit(*edits), self._read_counters()
 
         applied, counters = await self._worker.call(edit)
         self._tell(applied, counters)
@@ -283,17 +287,29 @@ class Library(Upkeep):
     async def _query(self, read: Callable[[ReadModel], Result]) -> Result:
         return await self._worker.call(self._store.query, read)
 
-    async def _sync(
-        self, binding: Binding, client: httpx.AsyncClient, token: Token, transport: TransportChoice
-    ) -> None:
+    @asynccontextmanager
+    async def _running(self, binding: Binding | None, connect: Connect | None, token: Token) -> AsyncIterator[None]:
+        """Follow the file and keep in step with the relay while the block lasts."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._follow)
+            if binding is not None and connect is not None:
+                tasks.start_soon(self._sync, binding, connect, token)
+            try:
+                yield
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._leave(self.close_within_s)
+                tasks.cancel_scope.cancel()
+
+    async def _sync(self, binding: Binding, connect: Connect, token: Token) -> None:
         self._replica = StoreReplica(self._worker, self._store, binding, self._applied)
         self._loop = SyncLoop(
-            self._connect(binding, client, transport),
+            connect,
             self._replica,
             self.presence,
             token=token,
             random=self._random,
-            now=time.monotonic,
+            now=self._now,
             report=lambda link: self._status.set(self._status_of(link)),
         )
         await self._loop.run()
@@ -303,7 +319,7 @@ class Library(Upkeep):
         polling = PollingConnect(binding.relay, binding.room, client, random=self._random)
         if transport != "auto":
             return websocket if transport == "websocket" else polling
-        self._fallback = FallbackConnect(websocket, polling, random=self._random, now=time.monotonic)
+        self._fallback = FallbackConnect(websocket, polling, random=self._random, now=self._now)
         return self._fallback
 
     async def _leave(self, within_s: float) -> None:
@@ -327,18 +343,24 @@ class Library(Upkeep):
                 logger.warning("the file could not be followed: %s", error)
 
     async def _applied(self, applied: Applied) -> None:
-        self._tell(applied, await self._worker.call(self._store.counters))
+        self._tell(applied, await self._worker.call(self._read_counters))
 
     async def _refresh(self) -> None:
         await self._applied(Applied())
 
-    def _tell(self, applied: Applied, counters: tuple[int, int | None]) -> None:
+    def _read_counters(self) -> tuple[int, int, int | None]:
+        """Return the number of this reading, `pending` and `durable_at_ms`. It runs on the worker's thread."""
+        self._readings += 1
+        return self._readings, *self._store.counters()
+
+    def _tell(self, applied: Applied, counters: tuple[int, int, int | None]) -> None:
         if applied.changes:
             for feed in self._feeds:
                 feed.put(applied.changes)
         if self._replica is not None and (applied.appended or applied.changes):
             self._replica.rows()
-        self._pending, self._durable_at_ms = counters
+        if counters[0] > self._told:  # a loop may wake in any order those whose calls are done
+            self._told, self._pending, self._durable_at_ms = counters
         self._status.set(self._status_of(self._link()))
 
     def _link(self) -> Link:

@@ -22,6 +22,8 @@ import crdt_sync.document
 import crdt_sync.errors
 import crdt_sync.protocol.polling
 import crdt_sync.sync.presence
+import crdt_sync.testing
+import crdt_sync.testing.contracts
 import crdt_sync.upkeep
 import crdt_sync_server.channel
 import crdt_sync_server.cli
@@ -101,6 +103,8 @@ def page() -> str:
         *module("crdt_sync.sync.presence", crdt_sync.sync.presence),
         *module("crdt_sync.errors", crdt_sync.errors),
         *module("crdt_sync.protocol.polling", crdt_sync.protocol.polling),
+        *module("crdt_sync.testing", crdt_sync.testing),
+        *module("crdt_sync.testing.contracts", crdt_sync.testing.contracts),
         *module("crdt_sync_server.ports", crdt_sync_server.ports),
         *module("crdt_sync_server.channel", crdt_sync_server.channel),
         *module("crdt_sync_server.conformance", crdt_sync_server.conformance),

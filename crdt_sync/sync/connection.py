@@ -173,11 +173,11 @@ class Connection:
 
     async def _look_alive(self) -> None:
         self._presence.tick()
-        silent_s = self._now() - self._heard_s
-        if silent_s >= DEAD_AFTER_S:
+        now_s = self._now()  # compared with the very sums that `_rest` waits for: a difference may round the other way
+        if now_s >= self._heard_s + DEAD_AFTER_S:
             trouble = None if self._has_heard else Trouble.SILENT
             raise ConnectionLost("the relay has been silent for 45 s", trouble=trouble)
-        if silent_s >= ASK_AFTER_S and not self._asked:
+        if now_s >= self._heard_s + ASK_AFTER_S and not self._asked:
             self._asked = True
             await self._send(SyncStep1(await self._replica.state_vector()))
 

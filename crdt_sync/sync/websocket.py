@@ -71,6 +71,7 @@ class _WebSocket:
 
     def __init__(self, session: AsyncWebSocketSession) -> None:
         self._session = session
+        self._ended: ConnectionLost | None = None
 
     async def send(self, frame: bytes) -> None:
         try:
@@ -80,12 +81,15 @@ class _WebSocket:
 
     async def receive(self) -> bytes:
         """Assemble one message; the bound is ours, as the library's own has let larger ones through."""
+        if self._ended is not None:  # httpx-ws tells it once, and then waits for ever
+            raise self._ended
         parts = bytearray()
         while True:
             try:
                 event = await self._session.receive()
             except _LOST as error:
-                raise _lost(error) from error
+                self._ended = _lost(error)
+                raise self._ended from error
             if not isinstance(event, wsproto.events.BytesMessage):
                 raise ConnectionLost("the relay sent text; is this a sync relay?", code=4400)
             parts += event.data

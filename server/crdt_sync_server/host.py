@@ -9,9 +9,9 @@ A room leaves the host in the same step in which it finds its inbox empty, so no
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import anyio
 import anyio.lowlevel
@@ -88,7 +88,7 @@ class HostedRoom:
         self._released = anyio.Event()
         self._settled = True
         self._failure: RelayError | None = None
-        self._peers: set[Peer] = set()
+        self._peers: dict[Peer, None] = {}  # in the order in which they came
         self._expected = 0  # who has asked for the room and is not in yet
         self._idle_since_s = host.now()
         self._due = False
@@ -108,13 +108,13 @@ class HostedRoom:
             self._expected -= 1
         if self._failure is not None:
             raise self._failure
-        self._peers.add(peer)
+        self._peers[peer] = None
         self._put(Joined(peer))
 
     def leave(self, peer: Peer) -> None:
         """Take `peer` out; nothing more is sent to it but its close."""
         if peer in self._peers:
-            self._peers.discard(peer)
+            del self._peers[peer]
             self._inbox_bytes.pop(peer, None)
             self._put(Left(peer))
 
@@ -220,7 +220,7 @@ class HostedRoom:
         taken.set()
         self._settled = False
         if size_bytes > THREAD_ABOVE_BYTES:  # reading the headers of 15 MB takes seconds: let the other rooms go on
-            turn = await anyio.to_thread.run_sync(self._room.take, arrivals, self._host.now())
+            turn = await self._host.run_sync(self._room.take, arrivals, self._host.now())
         else:
             turn = self._room.take(arrivals, self._host.now())
         await self._finish(turn)
@@ -246,7 +246,7 @@ class HostedRoom:
     async def _compact(self) -> None:
         """Put the document's own encoding in the place of the log. The document holds nothing that is not stored."""
         whole = self._room.whole()
-        segments = await anyio.to_thread.run_sync(split_update, whole, SEGMENT_BYTES)
+        segments = await self._host.run_sync(split_update, whole, SEGMENT_BYTES)
         try:
             await self._host.store.compact(self.name, segments, self._position)
         except StoreError as error:  # the log is still whole; a later turn tries again
@@ -270,7 +270,7 @@ class HostedRoom:
                     for peer in peers:
                         peer.outbox.presence(entries, frame)
                 case HangUp(peer=peer, code=code, reason=reason):
-                    self._peers.discard(peer)
+                    self._peers.pop(peer, None)
                     peer.hang_up(code, reason)
 
     def _is_idle(self) -> bool:
@@ -283,12 +283,23 @@ class HostedRoom:
 
 
 class Host:
-    """All rooms of one relay process."""
+    """All rooms of one relay process.
 
-    def __init__(self, store: Store, *, now: Callable[[], float], idle_s: float = 30.0) -> None:
+    `run_sync` runs long work beside the loop; a simulation, which has no threads, hands in its own.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        now: Callable[[], float],
+        idle_s: float = 30.0,
+        run_sync: Callable[..., Awaitable[Any]] = anyio.to_thread.run_sync,
+    ) -> None:
         self.store = store
         self.now = now
         self.idle_s = idle_s
+        self.run_sync = run_sync
         self.stopping = False
         self._rooms: dict[str, HostedRoom] = {}
         self._empty = anyio.Event()

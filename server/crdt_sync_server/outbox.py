@@ -120,10 +120,11 @@ class Outbox:
         self._presence: dict[int, AwarenessEntry] = {}
         self._shared_presence: bytes | None = None  # the frame, while it still says all that waits
         self._closing: Closing | None = None
+        self._gone = False
 
     def frame(self, frame: bytes) -> None:
         """Queue a frame that must go out as it is."""
-        if self._closing is not None:
+        if self._closing is not None or self._gone:
             return
         self._frame_bytes += len(frame)
         too_many = len(self._frames) >= 4 and self._frame_bytes > MAX_CONTROL_BYTES
@@ -140,14 +141,14 @@ class Outbox:
 
     def content(self) -> None:
         """Say that the tail has a new batch."""
-        if self._since is None and self._closing is None:
+        if self._since is None and self._closing is None and not self._gone:
             self._since = self._tail.head - 1
             self._tail.mark(self._since)
             self._wake()
 
     def presence(self, entries: Iterable[AwarenessEntry], frame: bytes) -> None:
         """Queue presence; only the latest of each client is kept. `frame` carries exactly `entries`."""
-        if self._closing is not None:
+        if self._closing is not None or self._gone:
             return
         self._shared_presence = None if self._presence else frame
         self._presence.update((entry.client_id, entry) for entry in entries)
@@ -156,7 +157,7 @@ class Outbox:
     def close(self, code: CloseCode, reason: str, *, at_once: bool = False) -> None:
         """End with this close, after what waits, or instead of it."""
         if at_once:
-            self.discard()
+            self._drop()
         if self._closing is None:
             self._closing = Closing(code, reason)
         self._wake()
@@ -167,7 +168,11 @@ class Outbox:
         return self._closing is not None
 
     def discard(self) -> None:
-        """Drop what waits; the connection is gone."""
+        """Drop what waits and take no more: the connection is gone, and its room may not have heard of it yet."""
+        self._gone = True
+        self._drop()
+
+    def _drop(self) -> None:
         self._frames.clear()
         self._frame_bytes = 0
         self._presence.clear()

@@ -1,6 +1,7 @@
 """What the relay needs from outside, as small protocols. An adapter of each lies in `stores/` and `auth/`.
 
-The kits in `crdt_sync_server.conformance` test an adapter; no driver's own exception may cross a port.
+Contracts test an adapter: a store's is in `crdt_sync.testing.contracts`, an authenticator's in `conformance`. No
+driver's own exception may cross a port.
 """
 
 from __future__ import annotations

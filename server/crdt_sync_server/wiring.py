@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio.to_thread
 
 from crdt_sync_server.app import RelayApp
 from crdt_sync_server.auth.open import OpenAuthenticator
@@ -25,9 +28,15 @@ async def open_store(config: Config) -> Store:
     return await SqliteStore.open(config.database, durability=config.durability.value)
 
 
-def build(config: Config, store: Store, *, now: Callable[[], float] = time.monotonic) -> RelayApp:
-    """Put a relay together."""
-    host = Host(store, now=now, idle_s=config.idle_room_s)
+def build(
+    config: Config,
+    store: Store,
+    *,
+    now: Callable[[], float] = time.monotonic,
+    run_sync: Callable[..., Awaitable[Any]] = anyio.to_thread.run_sync,
+) -> RelayApp:
+    """Put a relay together; a simulation hands in its own time and what stands for threads."""
+    host = Host(store, now=now, idle_s=config.idle_room_s, run_sync=run_sync)
     authenticator = OpenAuthenticator(origins=config.allow_origins, hosts=(*config.allow_hosts, config.host))
     http = HttpFace(store, lambda: host.stopping)
     sessions = PollSessions(

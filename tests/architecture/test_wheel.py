@@ -15,5 +15,8 @@ def test_the_wheel_has_two_top_level_names(tmp_path: Path) -> None:
     built = subprocess.run(command, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr + built.stdout
     (wheel,) = tmp_path.glob("*.whl")
-    names = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    files = set(zipfile.ZipFile(wheel).namelist())
+    names = {name.split("/")[0] for name in files}
     assert {name for name in names if not name.endswith(".dist-info")} == {"crdt_sync", "crdt_sync_server"}
+    twins = {f"crdt_sync/testing/twins/{name}.mjs" for name in ("driver", "map", "text", "xml")}
+    assert twins <= files  # what the testing kit runs in node

@@ -172,3 +172,19 @@ def test_a_tail_that_nobody_needs_holds_one_batch() -> None:
         author.values[f"k{n}"] = n
         author.drain(0)
     assert len(author.tail._batches) == 1
+
+
+def test_a_connection_that_is_gone_leaves_no_mark_though_its_room_does_not_know_yet() -> None:
+    """It goes while the room commits; the batch then goes to it too. The simulation found the mark that stayed."""
+    author = Author(1)
+    (gone,) = author.outboxes
+    gone.discard()
+    gone.content()
+    gone.frame(EMPTY_AWARENESS)
+    gone.presence([AwarenessEntry(1, 1, "{}")], encode(Awareness((AwarenessEntry(1, 1, "{}"),))))
+    assert gone.next() is None
+    for number in range(MAX_TAIL_BATCHES + 2):
+        author.values["k"] = number
+    assert len(author.tail._batches) == 1
+    assert not author.tail._lost
+    assert author.woken == 0

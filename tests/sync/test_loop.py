@@ -15,8 +15,9 @@ import trio.lowlevel
 import trio.testing
 
 from crdt_sync.errors import BoundElsewhere, ConnectionLost, DiskFull
-from crdt_sync.protocol.messages import SyncStep2, encode
+from crdt_sync.protocol.messages import SyncStep1, SyncStep2, decode, encode
 from crdt_sync.protocol.update import EMPTY_UPDATE
+from crdt_sync.sync.connection import Connection
 from crdt_sync.sync.loop import Link, State, SyncLoop, Token
 from crdt_sync.sync.presence import Presence
 from crdt_sync.sync.transport import Transport
@@ -217,3 +218,45 @@ def test_an_error_of_our_own_is_never_swallowed() -> None:
     with pytest.raises(BaseExceptionGroup) as caught:  # the group is this test's own
         run(Relay(("synced", ConnectionLost("x"))), replica=Empty(ZeroDivisionError()))
     assert caught.group_contains(ZeroDivisionError)
+
+
+def test_a_deadline_that_has_come_is_acted_on_and_not_waited_for_again() -> None:
+    """Seconds are binary fractions: 25 s after 0.7 s is a moment at which only 24.999… s have passed since 0.7 s."""
+    heard_s = next(at for at in (number / 1000 for number in range(1, 100_000)) if (at + 25.0) - at < 25.0)
+    frames: list[bytes] = []
+
+    class Silent:
+        name = "silent"
+
+        async def send(self, frame: bytes) -> None:
+            frames.append(frame)
+
+        async def receive(self) -> bytes:
+            await trio.sleep_forever()
+            raise AssertionError
+
+    async def main() -> None:
+        looks = 0
+
+        def now() -> float:
+            nonlocal looks
+            looks += 1
+            assert looks < 100, "it goes round in circles"
+            return heard_s if looks < 5 else heard_s + 25.0  # a clock that stands still, at the moment that was due
+
+        connection = Connection(Silent(), Empty(), Presence(1, now), _Deaf(), name="c", now=now)
+        with trio.move_on_after(1):
+            await connection.run()
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert [decode(frame)[0] for frame in frames].count(SyncStep1(b"\x00")) == 2  # the second asks for a sign of life
+
+
+class _Deaf:
+    def synced(self) -> None: ...
+
+    def acknowledged(self) -> None: ...
+
+    def confirms(self, storage: bool) -> None: ...
+
+    def denied(self, reason: str) -> None: ...

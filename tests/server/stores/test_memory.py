@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crdt_sync_server.conformance import StoreContract
+from crdt_sync.testing.contracts import StoreContract
 from crdt_sync_server.ports import Store
 from crdt_sync_server.stores.memory import MemoryStore
 

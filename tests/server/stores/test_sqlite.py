@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from crdt_sync_server.conformance import StoreContract
+from crdt_sync.testing.contracts import StoreContract
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.ports import Store
 from crdt_sync_server.stores import sqlite as sqlite_module

@@ -1,0 +1,73 @@
+"""What a run finds: small bounds, a library's file that is new, and ears for what is logged as a bug."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from pathlib import Path
+from unittest.mock import patch
+
+from crdt_sync.storage import transactions as transactions_module
+from crdt_sync.storage.store import LibraryStore
+from crdt_sync_server import host as host_module
+from crdt_sync_server import outbox as outbox_module
+
+__all__ = ["empty_library", "listening", "small_bounds"]
+
+
+@cache
+def empty_library() -> bytes:
+    """Return a library's file as it is when it is new: making one takes longer than writing it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "empty"
+        LibraryStore(path, durability="normal").close()
+        return path.read_bytes()
+
+
+@contextmanager
+def small_bounds() -> Iterator[None]:
+    """Make bounds so small that a short run meets them."""
+    with ExitStack() as stack:
+        for module, name, value in (
+            (host_module, "COMPACT_AFTER_UPDATES", 12),
+            (host_module, "COMPACT_IDLE_AFTER_UPDATES", 3),
+            (host_module, "SEGMENT_BYTES", 300),
+            (host_module, "THREAD_ABOVE_BYTES", 2048),
+            (host_module, "MAX_INBOX_BYTES_PER_PEER", 1024),
+            (outbox_module, "MAX_TAIL_BATCHES", 4),
+            (outbox_module, "MAX_TAIL_BYTES", 4096),
+            (transactions_module, "COMPACT_AFTER_UPDATES", 15),
+            (transactions_module, "COMPACT_CHECK_EVERY", 5),
+            (transactions_module, "SNAPSHOT_PART_BYTES", 400),
+        ):
+            stack.enter_context(patch.object(module, name, value))
+        yield
+
+
+@contextmanager
+def listening() -> Iterator[list[str]]:
+    """Collect what the code logs with a traceback: an exception that it took for a bug of its own."""
+    logged: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.exc_info and record.exc_info[1] is not None:
+                logged.append(logging.Formatter().format(record))
+
+    handler = Handler()
+    loggers = [logging.getLogger(name) for name in ("crdt_sync", "crdt_sync_server")]
+    before = [(each.level, each.propagate) for each in loggers]
+    for each in loggers:
+        each.addHandler(handler)
+        each.setLevel(logging.WARNING)
+        each.propagate = False
+    try:
+        yield logged
+    finally:
+        for each, (level, propagate) in zip(loggers, before, strict=True):
+            each.removeHandler(handler)
+            each.setLevel(level)
+            each.propagate = propagate
