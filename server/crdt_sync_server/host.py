@@ -9,7 +9,7 @@ A room leaves the host in the same step in which it finds its inbox empty, so no
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -20,7 +20,7 @@ from anyio.abc import TaskGroup
 
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.messages import Awareness, Message, encode
-from crdt_sync.protocol.split import split_update
+from crdt_sync_server.compaction import SEGMENT_BYTES, Compaction
 from crdt_sync_server.errors import RelayError, StoreError
 from crdt_sync_server.outbox import Outbox, Tail
 from crdt_sync_server.ports import Store
@@ -48,10 +48,6 @@ STOP_WITHIN_S = 10.0
 MAX_INBOX_BYTES_PER_PEER = 1024 * 1024
 """A peer is not read from while more than this waits for its room's next turn."""
 THREAD_ABOVE_BYTES = 64 * 1024
-SEGMENT_BYTES = 1024 * 1024
-"""A cold room is loaded with a yield after so many bytes, so that it does not stop the others."""
-COMPACT_AFTER_UPDATES = 500
-COMPACT_IDLE_AFTER_UPDATES = 20
 
 logger = logging.getLogger("crdt_sync_server")
 
@@ -93,9 +89,7 @@ class HostedRoom:
         self._idle_since_s = host.now()
         self._due = False
         self._position = 0
-        self._log_length = 0
-        self._log_bytes = 0
-        self._stored_bytes = 0
+        self._compaction = Compaction(name, host.store, host.run_sync)
 
     # For connections
 
@@ -169,8 +163,10 @@ class HostedRoom:
             self._failure = StoreError("the room failed")
             self._end(CloseCode.INTERNAL_ERROR, "the room failed and will be loaded again")
         finally:
-            self._host.forget(self)
             self._loaded.set()
+            with anyio.CancelScope(shield=True):
+                await self._compaction.finished()  # or the next room of this name could be put together before this one
+            self._host.forget(self)
             self._room.close()
 
     # Inside
@@ -185,13 +181,13 @@ class HostedRoom:
         for update in stored.updates:
             self._room.restore(update)
             loaded_bytes += len(update)
-            if loaded_bytes >= SEGMENT_BYTES:
+            if loaded_bytes >= SEGMENT_BYTES:  # a cold room must not stop the others
                 loaded_bytes = 0
                 await anyio.lowlevel.checkpoint()
         self._room.restored()
         self.tail.start(self._room.vector())
-        self._position, self._log_length = stored.position, stored.log_length
-        self._stored_bytes = self._room.size_bytes
+        self._position = stored.position
+        self._compaction.loaded(stored)
 
     async def _serve(self) -> None:
         while True:
@@ -201,10 +197,10 @@ class HostedRoom:
                 self._failure = Stopping("the relay is going away")
                 self._end(CloseCode.GOING_AWAY, "the relay is going away")
                 return
-            elif self._is_idle():
-                if self._log_length >= COMPACT_IDLE_AFTER_UPDATES:
-                    await self._compact()
-                    continue  # somebody may have come in the meantime
+            elif self._is_idle() and not self._compaction.is_under_way:
+                if self._compaction.is_due(idle=True):
+                    self._compact()
+                    continue
                 self._failure = Stopping("the room has closed")
                 self._host.forget(self)
                 return
@@ -227,34 +223,29 @@ class HostedRoom:
         if self._due:
             self._due = False
             await self._finish(self._room.expire(self._host.now()))
-        if self._log_length >= COMPACT_AFTER_UPDATES and self._log_bytes * 2 >= self._stored_bytes:
-            await self._compact()
+        if self._compaction.is_due(idle=False):
+            self._compact()
 
     async def _finish(self, turn: Turn[Peer]) -> None:
         self._perform(turn.at_once)
         if turn.update is not None:
             self._settled = False
             self._position = await self._host.store.append(self.name, turn.update)
-            self._log_length += 1
-            self._log_bytes += len(turn.update)
+            self._compaction.appended(len(turn.update))
         if not self._settled:
             self._settled = True
             released, self._released = self._released, anyio.Event()
             released.set()
         self._perform(self._room.release(turn))
 
-    async def _compact(self) -> None:
-        """Put the document's own encoding in the place of the log. The document holds nothing that is not stored."""
-        whole = self._room.whole()
-        segments = await self._host.run_sync(split_update, whole, SEGMENT_BYTES)
-        try:
-            await self._host.store.compact(self.name, segments, self._position)
-        except StoreError as error:  # the log is still whole; a later turn tries again
-            logger.warning("room=%r was not compacted: %s", self.name, error)
-        else:
-            logger.info("compact room=%r updates=%d bytes=%d", self.name, self._log_length, len(whole))
-            self._room.size_bytes = self._stored_bytes = len(whole)
-        self._log_length = self._log_bytes = 0
+    def _compact(self) -> None:
+        """Begin to put the log together. The document holds nothing that is not stored: call it between turns."""
+        self._host.beside(self._put_together, self._compaction.begin(self._room.whole(), self._position))
+
+    async def _put_together(self, put_together: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        await put_together()
+        self._room.size_bytes = self._compaction.stored_bytes
+        self._work.set()
 
     def _perform(self, outputs: Sequence[Output[Peer]]) -> None:
         for output in outputs:
@@ -326,6 +317,11 @@ class Host:
             hosted = self._rooms[name] = HostedRoom(name, self)
             self._tasks.start_soon(hosted.run)
         return hosted
+
+    def beside(self, function: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
+        """Run `function` beside the rooms."""
+        assert self._tasks is not None, "rooms run within `running`"
+        self._tasks.start_soon(function, *arguments)
 
     def forget(self, room: HostedRoom) -> None:
         """Take out a room that ends; the next who asks for its name gets a new one."""

@@ -16,6 +16,7 @@ from pycrdt import Doc, Map
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.messages import Barrier, Message, SyncStep1, SyncStep2, SyncUpdate, decode
 from crdt_sync.protocol.update import EMPTY_UPDATE
+from crdt_sync_server import compaction as compaction_module
 from crdt_sync_server import host as host_module
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.host import Host, HostedRoom, Stopping
@@ -42,6 +43,8 @@ class SlowStore(MemoryStore):
         self.loads = 0
         self.appends = 0
         self.compactions = 0
+        self.compaction_gate = anyio.Event()
+        self.compaction_gate.set()
 
     async def _pass(self) -> None:
         await self.gate.wait()
@@ -60,6 +63,7 @@ class SlowStore(MemoryStore):
 
     async def compact(self, room: str, segments: Sequence[bytes], through: int) -> None:
         self.compactions += 1
+        await self.compaction_gate.wait()
         await self._pass()
         await super().compact(room, segments, through)
 
@@ -263,7 +267,8 @@ async def test_who_comes_while_a_room_is_closing_keeps_it_open() -> None:
 
 
 async def test_a_failed_compaction_loses_nothing_and_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_module, "COMPACT_AFTER_UPDATES", 5)
+    monkeypatch.setattr(compaction_module, "AFTER_UPDATES", 5)
+    monkeypatch.setattr(compaction_module, "AFTER_BYTES", 0)
     async with rig() as desk:
         a = await desk.enter()
 
@@ -279,9 +284,52 @@ async def test_a_failed_compaction_loses_nothing_and_is_tried_again(monkeypatch:
         for n in range(6, 12):
             await a.say(SyncUpdate(update(f"k{n}")), Barrier(n))
             await a.hear(Barrier)
+        await a.room._compaction.finished()
         stored = await desk.store.load("room")
         assert stored.log_length < 6
         assert {key for data in stored.updates for key in keys(data)} == {f"k{n}" for n in range(12)}
+
+
+async def test_turns_go_on_while_the_log_is_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compaction_module, "AFTER_UPDATES", 5)
+    monkeypatch.setattr(compaction_module, "AFTER_BYTES", 0)
+    async with rig() as desk:
+        a = await desk.enter()
+        desk.store.compaction_gate = anyio.Event()
+        for n in range(12):
+            await a.say(SyncUpdate(update(f"k{n}")), Barrier(n))
+            assert await a.hear(Barrier) == Barrier(n)
+        desk.store.compaction_gate.set()
+        await a.room._compaction.finished()
+        assert desk.store.compactions == 1
+        stored = await desk.store.load("room")
+        assert stored.log_length == 7  # what was committed meanwhile follows the snapshot
+        assert {key for data in stored.updates for key in keys(data)} == {f"k{n}" for n in range(12)}
+
+
+async def test_a_room_that_failed_is_not_followed_by_another_while_its_log_is_put_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Or the older snapshot could take the place of a newer one, and of what that one stands for."""
+    monkeypatch.setattr(compaction_module, "AFTER_UPDATES", 5)
+    monkeypatch.setattr(compaction_module, "AFTER_BYTES", 0)
+    async with rig() as desk:
+        a = await desk.enter()
+        desk.store.compaction_gate = anyio.Event()
+        for n in range(5):
+            await a.say(SyncUpdate(update(f"k{n}")), Barrier(n))
+            await a.hear(Barrier)
+        desk.store.failure = StoreError("no space left")
+        await a.say(SyncUpdate(update("lost")))
+        await a.closed()
+        with pytest.raises(StoreError):
+            await desk.enter()
+        desk.store.failure = None
+        desk.store.compaction_gate.set()
+        await a.room._compaction.finished()
+        await anyio.wait_all_tasks_blocked()
+        again = await desk.enter()
+        assert keys(again.heard[-1].update) == {f"k{n}" for n in range(5)}  # type: ignore[union-attr]
 
 
 async def test_a_silent_room_is_spoken_to_every_20_s() -> None:

@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 from crdt_sync.storage import transactions as transactions_module
 from crdt_sync.storage.store import LibraryStore
+from crdt_sync_server import compaction as compaction_module
 from crdt_sync_server import host as host_module
 from crdt_sync_server import outbox as outbox_module
 
@@ -32,8 +33,11 @@ def small_bounds() -> Iterator[None]:
     """Make bounds so small that a short run meets them."""
     with ExitStack() as stack:
         for module, name, value in (
-            (host_module, "COMPACT_AFTER_UPDATES", 12),
-            (host_module, "COMPACT_IDLE_AFTER_UPDATES", 3),
+            (compaction_module, "AFTER_UPDATES", 12),
+            (compaction_module, "AFTER_BYTES", 0),
+            (compaction_module, "MOST_UPDATES", 40),
+            (compaction_module, "IDLE_AFTER_UPDATES", 3),
+            (compaction_module, "SEGMENT_BYTES", 300),
             (host_module, "SEGMENT_BYTES", 300),
             (host_module, "THREAD_ABOVE_BYTES", 2048),
             (host_module, "MAX_INBOX_BYTES_PER_PEER", 1024),
