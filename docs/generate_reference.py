@@ -27,8 +27,12 @@ import crdt_sync.testing.contracts
 import crdt_sync.upkeep
 import crdt_sync_server.channel
 import crdt_sync_server.cli
+import crdt_sync_server.cli.app
 import crdt_sync_server.conformance
+import crdt_sync_server.errors
 import crdt_sync_server.ports
+import crdt_sync_server.quotas
+import crdt_sync_server.settings
 
 PAGE = Path(__file__).with_name("reference.md")
 
@@ -106,6 +110,9 @@ def page() -> str:
         *module("crdt_sync.testing", crdt_sync.testing),
         *module("crdt_sync.testing.contracts", crdt_sync.testing.contracts),
         *module("crdt_sync_server.ports", crdt_sync_server.ports),
+        *module("crdt_sync_server.quotas", crdt_sync_server.quotas),
+        *module("crdt_sync_server.settings", crdt_sync_server.settings),
+        *module("crdt_sync_server.errors", crdt_sync_server.errors),
         *module("crdt_sync_server.channel", crdt_sync_server.channel),
         *module("crdt_sync_server.conformance", crdt_sync_server.conformance),
         "## The command `crdt-sync`\n",
@@ -113,7 +120,7 @@ def page() -> str:
         *commands("crdt-sync", typer.main.get_command(crdt_sync.cli.app.app)),
         "## The command `crdt-sync-server`\n",
         text_of(crdt_sync_server.cli) + "\n",
-        *commands("crdt-sync-server", typer.main.get_command(crdt_sync_server.cli.app)),
+        *commands("crdt-sync-server", typer.main.get_command(crdt_sync_server.cli.app.app)),
     ]
     return "\n".join(line.rstrip() for line in "\n".join(parts).splitlines()).rstrip() + "\n"
 

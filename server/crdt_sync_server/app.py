@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from typing import Any, TypeAlias
 
 import anyio
 
+from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync_server.connection import Connection, close_reason
 from crdt_sync_server.errors import RelayError
 from crdt_sync_server.host import Host
+from crdt_sync_server.logs import tell
+from crdt_sync_server.outbox import Closing
 from crdt_sync_server.poll_sessions import PollSessions
 from crdt_sync_server.polling import POLLING_PREFIX
 from crdt_sync_server.ports import Authenticator
@@ -26,8 +28,6 @@ Send: TypeAlias = Callable[[Any], Awaitable[None]]
 HttpApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SUBPROTOCOL = "crdt-sync"
-
-logger = logging.getLogger("crdt_sync_server")
 
 
 class RelayApp:
@@ -51,6 +51,11 @@ class RelayApp:
         self._max_message_bytes = max_message_bytes
         self._connections = 0
         self._quiet = anyio.Event()
+
+    @property
+    def host(self) -> Host:
+        """The rooms."""
+        return self._host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
@@ -105,12 +110,19 @@ class RelayApp:
             room = self._host.room(request.room)
         except RelayError as error:
             # A browser cannot see the status of a refused upgrade, so the reason comes in the close.
-            logger.info("refuse client=%s code=%d reason=%s", client_of(scope), error.close_code, error)
+            tell("refuse", client=client_of(scope), code=error.close_code, reason=str(error))
+            self._host.metrics.refused(error.close_code)
             await _accept(scope, send)
             await send({"type": "websocket.close", "code": int(error.close_code), "reason": close_reason(str(error))})
             return
         await _accept(scope, send)
-        logger.info("open room=%r client=%s subject=%s", room.name, request.client, grant.subject)
+        who: dict[str, object] = {
+            "room": room.name,
+            "client": request.client,
+            "subject": grant.subject,
+            "transport": "websocket",
+        }
+        tell("open", **who)
         connection = Connection(
             room,
             receive,
@@ -118,12 +130,18 @@ class RelayApp:
             max_message_bytes=self._max_message_bytes,
             now=self._host.now,
             wire=wire_of(scope),
+            subject=grant.subject,
         )
+        self._host.metrics.opened("websocket")
         try:
             await connection.run()
         except RelayError as error:
+            connection.ending = Closing(CloseCode(error.close_code), str(error))
+            self._host.metrics.refused(error.close_code)
             await send({"type": "websocket.close", "code": int(error.close_code), "reason": close_reason(str(error))})
-        logger.info("gone room=%r client=%s", room.name, request.client)
+        finally:
+            self._host.metrics.closed("websocket")
+            tell("close", **who, **connection.ended)
 
 
 async def _accept(scope: Scope, send: Send) -> None:

@@ -6,17 +6,15 @@ knows no close codes: a connection that the relay ends is just over, with the re
 
 from __future__ import annotations
 
-import logging
 from typing import Any, Protocol
 
 from crdt_sync_server.connection import Connection
 from crdt_sync_server.errors import RelayError
 from crdt_sync_server.host import Host
+from crdt_sync_server.logs import tell
 from crdt_sync_server.rooms import room_of
 
 __all__ = ["Channel", "ChannelServer"]
-
-logger = logging.getLogger("crdt_sync_server")
 
 
 class Channel(Protocol):
@@ -45,15 +43,16 @@ class ChannelServer:
         events = _Events(channel)
         try:
             room = self._host.room(room_of({"path": channel.path}))
-            logger.info("open room=%r client=channel", room.name)
+            tell("open", room=room.name, transport="channel")
             connection = Connection(
                 room, events.receive, events.send, max_message_bytes=self._max_message_bytes, now=self._host.now
             )
             await connection.run()
+            tell("close", room=room.name, transport="channel", **connection.ended)
         except RelayError as error:
-            logger.info("refuse path=%r code=%d reason=%s", channel.path, error.close_code, error)
+            tell("refuse", path=channel.path, transport="channel", code=error.close_code, reason=str(error))
         except ExceptionGroup as group:  # the channel's own errors: its connection has ended, and that is all
-            logger.info("gone path=%r: %r", channel.path, group.exceptions[0])
+            tell("close", path=channel.path, transport="channel", reason=repr(group.exceptions[0]))
 
 
 class _Events:

@@ -13,7 +13,8 @@ from typing import Any
 import anyio
 
 from crdt_sync.protocol.split import split_update
-from crdt_sync_server.errors import StoreError
+from crdt_sync_server.errors import RoomDeleted, StoreError
+from crdt_sync_server.logs import tell
 from crdt_sync_server.ports import Store, Stored
 
 __all__ = ["Compaction"]
@@ -25,8 +26,6 @@ AFTER_BYTES = 1024 * 1024
 MOST_UPDATES = 20_000
 """A log of so many updates is put together however small it is: each costs time when the room is loaded."""
 IDLE_AFTER_UPDATES = 20
-
-logger = logging.getLogger("crdt_sync_server")
 
 
 class Compaction:
@@ -40,11 +39,18 @@ class Compaction:
         self._log_bytes = 0
         self._snapshot_bytes = 0
         self._ended: anyio.Event | None = None  # set while one is under way
+        self.failure: StoreError | None = None
+        """Why the last one was not stored, if it was not."""
 
     @property
     def is_under_way(self) -> bool:
         """True while a snapshot is made or stored."""
         return self._ended is not None
+
+    @property
+    def has_log(self) -> bool:
+        """True if there is something to put together."""
+        return self._log_length > 0
 
     @property
     def stored_bytes(self) -> int:
@@ -75,6 +81,7 @@ class Compaction:
     def begin(self, whole: bytes, position: int) -> Callable[[], Coroutine[Any, Any, None]]:
         """Begin to put `whole`, the document as of `position`, in the log's place up to there; run what it returns."""
         self._ended = anyio.Event()
+        self.failure = None
         length, before_bytes = self._log_length, self.stored_bytes
         self._log_length = self._log_bytes = 0  # what is stored from now on follows the snapshot
         self._snapshot_bytes = len(whole)
@@ -85,10 +92,13 @@ class Compaction:
                 segments = await self._run_sync(split_update, whole, SEGMENT_BYTES)
                 await self._store.compact(self._room, segments, position)
             except StoreError as error:  # the log is still whole; it is tried again once it has grown as much again
-                logger.warning("room=%r was not compacted: %s", self._room, error)
+                tell("not compacted", logging.WARNING, room=self._room, reason=str(error))
                 self._snapshot_bytes = before_bytes
+                self.failure = error
+            except RoomDeleted:  # the room finds the same, and ends
+                self._snapshot_bytes = self._log_bytes = 0
             else:
-                logger.info("compact room=%r updates=%d bytes=%d", self._room, length, len(whole))
+                tell("compact", room=self._room, updates=length, bytes=len(whole))
             finally:
                 self._ended.set()
                 self._ended = None

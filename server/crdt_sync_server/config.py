@@ -1,11 +1,11 @@
-"""What an operator may set."""
+"""What an operator may set: one table, from which flags, environment, file and docs follow (`settings.py`)."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -40,29 +40,89 @@ def default_data_folder() -> Path:
     return base / "crdt-sync-server"
 
 
+def _named(flag: str, words: str) -> dict[str, str]:
+    """Say of a field of `Config` that its flag is `--flag`, and what it is for."""
+    return {"flag": flag, "help": words}
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """The settings of one relay. Making it raises `ConfigurationError` where they contradict each other."""
 
-    host: str = "127.0.0.1"
-    port: int = 8765
-    data: Path | None = None
-    allow_anyone: bool = False
-    allow_origins: tuple[str, ...] = ()
-    allow_hosts: tuple[str, ...] = ()
-    max_message_bytes: int = MAX_MESSAGE_BYTES
-    idle_room_s: float = 30.0
-    poll_wait_s: float = 25.0
-    max_poll_sessions: int = 4096
-    max_poll_sessions_per_address: int = 256
-    durability: Durability = Durability.FULL
-    log_format: LogFormat = LogFormat.CONSOLE
+    host: str = field(default="127.0.0.1", metadata=_named("host", "Address to listen on."))
+    port: int = field(default=8765, metadata=_named("port", "Port to listen on; 0 takes a free one."))
+    data: Path | None = field(default=None, metadata=_named("data", "Folder for the database."))
+    allow_anyone: bool = field(
+        default=False,
+        metadata=_named("allow-anyone", "Listen beyond this machine though nobody is asked who they are."),
+    )
+    allow_origins: tuple[str, ...] = field(
+        default=(),
+        metadata=_named("allow-origin", "A site whose pages may connect, like https://reader.example. Repeatable."),
+    )
+    allow_hosts: tuple[str, ...] = field(
+        default=(), metadata=_named("allow-host", "A name under which this relay is reached. Repeatable.")
+    )
+    max_message_bytes: int = field(
+        default=MAX_MESSAGE_BYTES, metadata=_named("max-message-bytes", "The largest message that is taken.")
+    )
+    room_quota_bytes: int = field(
+        default=512 * 1024 * 1024,
+        metadata=_named("room-quota-bytes", "How much is stored of one room before its edits are refused."),
+    )
+    subject_quota_bytes: int = field(
+        default=0,
+        metadata=_named(
+            "subject-quota-bytes",
+            "How much is stored in the rooms of one subject before edits are refused; 0: no bound.",
+        ),
+    )
+    idle_room_s: float = field(
+        default=30.0, metadata=_named("idle-room", "Seconds until a room that nobody is in leaves the memory.")
+    )
+    poll_wait_s: float = field(
+        default=25.0,
+        metadata=_named("poll-wait", "How long a poll may wait for news, in seconds; less than what a proxy allows."),
+    )
+    max_poll_sessions: int = field(
+        default=4096, metadata=_named("max-poll-sessions", "How many clients may poll; 0 turns polling off.")
+    )
+    max_poll_sessions_per_address: int = field(
+        default=256,
+        metadata=_named(
+            "max-poll-sessions-per-address", "How many of them from one address. Behind a proxy all have the proxy's."
+        ),
+    )
+    metrics_port: int | None = field(
+        default=None,
+        metadata=_named(
+            "metrics-port", "Port of /metrics, for Prometheus; 0 takes a free one. Without it there are none."
+        ),
+    )
+    metrics_host: str = field(
+        default="127.0.0.1", metadata=_named("metrics-host", "Address of /metrics. Whoever reaches it reads it.")
+    )
+    durability: Durability = field(
+        default=Durability.FULL,
+        metadata=_named("durability", "full: a commit survives a power cut. normal: a crash of the relay."),
+    )
+    log_format: LogFormat = field(
+        default=LogFormat.CONSOLE, metadata=_named("log-format", "Lines for people (console) or for programs (json).")
+    )
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise ConfigurationError(f"{self.port} is no port; --port takes 0 to 65535")
         if not 1024 <= self.max_message_bytes <= 2**31 - 1:
             raise ConfigurationError("--max-message-bytes takes 1024 to 2147483647")
+        if self.room_quota_bytes < 1024:
+            raise ConfigurationError("--room-quota-bytes takes 1024 or more")
+        if self.subject_quota_bytes < 0:
+            raise ConfigurationError("--subject-quota-bytes takes 0 (no bound) or more")
+        if not 0 <= self.idle_room_s <= 86400:
+            raise ConfigurationError("--idle-room takes 0 to 86400 seconds")
+        if self.metrics_port is not None and not 0 <= self.metrics_port <= 65535:
+            raise ConfigurationError(f"{self.metrics_port} is no port; --metrics-port takes 0 to 65535")
         if not 1 <= self.poll_wait_s <= 300:
             raise ConfigurationError("--poll-wait takes 1 to 300 seconds")
         if self.max_poll_sessions < 0 or self.max_poll_sessions_per_address < 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -20,8 +19,6 @@ __all__ = ["Connection", "close_reason"]
 CLOSE_WITHIN_S = 5.0
 """How long a peer that is told to go may take to read what waits for it."""
 
-logger = logging.getLogger("crdt_sync_server")
-
 
 class Connection(RoomPeer):
     """A peer of a room over a WebSocket."""
@@ -35,11 +32,15 @@ class Connection(RoomPeer):
         max_message_bytes: int,
         now: Callable[[], float],
         wire: Wire | None = None,
+        subject: str | None = None,
     ) -> None:
         self._wire = wire
         self._held: Behind | Closing | None = None
         self._busy = False  # the writer has taken something and not sent it yet: nothing may overtake it
         super().__init__(room, max_message_bytes=max_message_bytes, now=now)
+        self._subject = subject
+        self.ending: Closing | None = None
+        """How the relay ended it; None while it has not."""
         self._receive = receive
         self._send = send
         self._work = anyio.Event()
@@ -57,6 +58,7 @@ class Connection(RoomPeer):
             item = self.outbox.next()
             if isinstance(item, bytes):
                 wire.write(item)
+                self._metrics.sent_bytes += len(item)
                 self.last_sent_s = self._now()
             elif item is None:
                 return True
@@ -64,9 +66,16 @@ class Connection(RoomPeer):
                 self._held = item
         return False
 
+    @property
+    def ended(self) -> dict[str, object]:
+        """The code and the reason of its end, for the log."""
+        if self.ending is None:
+            return {"reason": "the client left"}
+        return {"code": int(self.ending.code), "reason": self.ending.reason}
+
     async def run(self) -> None:
         """Serve the connection until either side ends it. The WebSocket must be accepted already."""
-        await self._room.enter(self)
+        await self._room.enter(self, self._subject)
         try:
             async with anyio.create_task_group() as tasks:
                 self._scope = tasks.cancel_scope
@@ -109,7 +118,8 @@ class Connection(RoomPeer):
                 self._busy, self._work = False, anyio.Event()
                 await self._work.wait()
             elif isinstance(item, Closing):
-                logger.info("close room=%r code=%d reason=%s", self._room.name, item.code, item.reason)
+                self.ending = item
+                self._metrics.refused(item.code)
                 await self._send(
                     {"type": "websocket.close", "code": int(item.code), "reason": close_reason(item.reason)}
                 )
@@ -120,6 +130,7 @@ class Connection(RoomPeer):
                     self._wire.write(item)
                 else:
                     await self._send({"type": "websocket.send", "bytes": item})
+                self._metrics.sent_bytes += len(item)
                 self.last_sent_s = self._now()
 
 

@@ -2,6 +2,9 @@
 
 RelayError                 a `CrdtSyncError`; carries the close code for those whom it concerns
 ├── StoreError             the store did not do what it was asked: nothing of it may be told to anyone
+│   └── StoreInUse         another process has it
+├── RoomDeleted            the room was deleted, for good
+├── NoSuchRoom             an operator named a room that is not there
 ├── Refused                a connection is not let in
 │   ├── Unauthenticated    no token, or not a good one
 │   └── Forbidden          this one may not come here
@@ -13,7 +16,17 @@ from __future__ import annotations
 from crdt_sync.errors import CrdtSyncError
 from crdt_sync.protocol.close_codes import CloseCode
 
-__all__ = ["ConfigurationError", "Forbidden", "Refused", "RelayError", "StoreError", "Unauthenticated"]
+__all__ = [
+    "ConfigurationError",
+    "Forbidden",
+    "NoSuchRoom",
+    "Refused",
+    "RelayError",
+    "RoomDeleted",
+    "StoreError",
+    "StoreInUse",
+    "Unauthenticated",
+]
 
 
 class RelayError(CrdtSyncError):
@@ -24,6 +37,20 @@ class RelayError(CrdtSyncError):
 
 class StoreError(RelayError):
     """The store could not load, append or compact. What it was asked is not done."""
+
+
+class StoreInUse(StoreError):
+    """Another process has the store: a relay that runs, or a command that works on it."""
+
+
+class RoomDeleted(RelayError):
+    """The room was deleted, and its name is not given again: late devices would bring back what was in it."""
+
+    close_code = CloseCode.DELETED
+
+
+class NoSuchRoom(RelayError):
+    """Nothing is stored under this name."""
 
 
 class Refused(RelayError):

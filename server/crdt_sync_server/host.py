@@ -21,9 +21,12 @@ from anyio.abc import TaskGroup
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.messages import Awareness, Message, encode
 from crdt_sync_server.compaction import SEGMENT_BYTES, Compaction
-from crdt_sync_server.errors import RelayError, StoreError
+from crdt_sync_server.errors import RelayError, RoomDeleted, StoreError
+from crdt_sync_server.logs import tell
+from crdt_sync_server.metrics import Metrics, Standing
 from crdt_sync_server.outbox import Outbox, Tail
-from crdt_sync_server.ports import Store
+from crdt_sync_server.ports import RoomStore
+from crdt_sync_server.quotas import Account, Accounts, Quotas
 from crdt_sync_server.room import (
     Arrival,
     Content,
@@ -48,8 +51,8 @@ STOP_WITHIN_S = 10.0
 MAX_INBOX_BYTES_PER_PEER = 1024 * 1024
 """A peer is not read from while more than this waits for its room's next turn."""
 THREAD_ABOVE_BYTES = 64 * 1024
-
-logger = logging.getLogger("crdt_sync_server")
+COMPACT_FULL_BYTES_PER_S = 4 * 1024 * 1024
+"""A room that is full is compacted before it refuses anything, but it may not keep the relay busy with that."""
 
 
 class Stopping(RelayError):
@@ -73,8 +76,9 @@ class HostedRoom:
 
     def __init__(self, name: str, host: Host) -> None:
         self.name = name
+        self.metrics = host.metrics
         self._host = host
-        self._room: Room[Peer] = Room()
+        self._room: Room[Peer] = Room(max_document_bytes=host.quotas.room_bytes)
         self.tail = Tail()
         self._inbox: list[Arrival[Peer]] = []
         self._inbox_bytes: dict[Peer, int] = {}
@@ -90,19 +94,24 @@ class HostedRoom:
         self._due = False
         self._position = 0
         self._compaction = Compaction(name, host.store, host.run_sync)
+        self._owner: str | None = None
+        self._account: Account | None = None
+        self._charged_bytes = 0
+        self._compact_full_from_s = float("-inf")
+        self._wants_compaction: anyio.Event | None = None
+        self._lags: dict[Peer, float] = {}  # peer → since when something waits for it and nothing was sent
 
     # For connections
 
-    async def enter(self, peer: Peer) -> None:
-        """Bring `peer` in, once the room is loaded. Raises `RelayError` if it cannot be loaded."""
-        self._expected += 1
-        try:
-            await self._loaded.wait()
-        finally:
-            self._expected -= 1
-        if self._failure is not None:
-            raise self._failure
-        self._peers[peer] = None
+    async def enter(self, peer: Peer, subject: str | None = None) -> None:
+        """Bring `peer` in, once the room is loaded. Raises `RelayError` if it cannot be loaded.
+
+        A room in which nothing is stored yet will count for the `subject` that first came in.
+        """
+        async with self.held():
+            self._peers[peer] = None
+        if self._owner is None and not self._position:
+            self._owner = subject
         self._put(Joined(peer))
 
     def leave(self, peer: Peer) -> None:
@@ -127,13 +136,65 @@ class HostedRoom:
             await self._released.wait()
         return self._room.catch_up(state_vector)
 
+    # For the operator
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Keep the room for as long as the block lasts. Raises `RelayError` if it cannot be loaded."""
+        self._expected += 1
+        try:
+            await self._loaded.wait()
+            if self._failure is not None:
+                raise self._failure
+            yield
+        finally:
+            self._expected -= 1
+
+    async def compact(self) -> None:
+        """Put the document's own encoding in the place of the log, between two turns; hold the room meanwhile.
+
+        Raises `RelayError` if that could not be done.
+        """
+        if self._wants_compaction is None:
+            self._wants_compaction = anyio.Event()
+            self._work.set()
+        await self._wants_compaction.wait()
+        await self._compaction.finished()
+        if error := self._failure or self._compaction.failure:
+            raise error
+
+    def delete(self) -> None:
+        """End the room, as its document was deleted: all who are in it are told, and it takes nothing more."""
+        self._failure = RoomDeleted("the document was deleted")
+        self._work.set()
+
+    @property
+    def connections(self) -> int:
+        """How many are in the room."""
+        return len(self._peers)
+
+    @property
+    def document_bytes(self) -> int:
+        """What is stored of the document."""
+        return self._room.size_bytes
+
+    def lag_s(self, now_s: float) -> float:
+        """Return for how long something has waited for the peer that is served worst, as of the last sweep."""
+        return max((now_s - since_s for since_s in self._lags.values()), default=0.0)
+
     # For the host
 
     def sweep(self, now_s: float) -> None:
         """Look after time: renewals that did not come, gaps that stay open, clients that hear nothing, idleness."""
+        lags = {}
         for peer in self._peers:
             if now_s - peer.last_sent_s >= SPEAK_AFTER_S:
                 peer.outbox.keep_alive()
+            if peer.outbox.is_waiting:
+                since_s = self._lags.get(peer, now_s)
+                lags[peer] = since_s if peer.last_sent_s <= since_s else now_s
+        self._lags = lags
+        self._count_frames()
         if self._peers or self._expected:
             self._idle_since_s = now_s
         if self._settled:  # or a turn is looking at the same sessions, on another thread perhaps
@@ -151,15 +212,19 @@ class HostedRoom:
             await self._load()
             self._loaded.set()
             await self._serve()
+        except RoomDeleted as error:
+            self._failure = error
+            self._charge(0)
+            self._end(CloseCode.DELETED, str(error))
         except (StoreError, RoomBroken) as error:
-            logger.error("room=%r failed: %s", self.name, error)
+            tell("failed", logging.ERROR, room=self.name, reason=str(error))
             self._failure = StoreError(str(error))
             for peer in self._peers:
                 if isinstance(error, RoomBroken) and peer is error.culprit:
                     peer.hang_up(CloseCode.NOT_THE_PROTOCOL, "an update that the document cannot take")
             self._end(CloseCode.INTERNAL_ERROR, "the room failed and will be loaded again")
         except Exception:  # a bug of ours must not take the other rooms down
-            logger.exception("room=%r failed", self.name)
+            tell("failed", logging.CRITICAL, room=self.name)
             self._failure = StoreError("the room failed")
             self._end(CloseCode.INTERNAL_ERROR, "the room failed and will be loaded again")
         finally:
@@ -168,6 +233,11 @@ class HostedRoom:
                 await self._compaction.finished()  # or the next room of this name could be put together before this one
             self._host.forget(self)
             self._room.close()
+            self._count_frames()
+            if self._wants_compaction is not None:
+                self._wants_compaction.set()
+            if self._account is not None:
+                self._host.accounts.close(self._account)
 
     # Inside
 
@@ -188,10 +258,17 @@ class HostedRoom:
         self.tail.start(self._room.vector())
         self._position = stored.position
         self._compaction.loaded(stored)
+        self._owner = stored.owner
 
     async def _serve(self) -> None:
         while True:
-            if self._inbox or self._due:
+            if isinstance(self._failure, RoomDeleted):
+                raise self._failure
+            if self._wants_compaction is not None and not self._compaction.is_under_way:
+                self._compact()
+                begun, self._wants_compaction = self._wants_compaction, None
+                begun.set()
+            elif self._inbox or self._due:
                 await self._turn()
             elif self._host.stopping and not self._expected:
                 self._failure = Stopping("the relay is going away")
@@ -209,16 +286,22 @@ class HostedRoom:
                 await self._work.wait()
 
     async def _turn(self) -> None:
+        if self._owner is not None and self._account is None:
+            self._account = await self._host.accounts.open(self._owner)
+            self._charged_bytes = self._room.size_bytes
+        size_bytes = sum(self._inbox_bytes.values())
+        await self._make_room(size_bytes)
         arrivals, self._inbox = self._inbox, []
         size_bytes = sum(self._inbox_bytes.values())
+        left_bytes = self._host.accounts.left_bytes(self._account)
         self._inbox_bytes.clear()
         taken, self._taken = self._taken, anyio.Event()
         taken.set()
         self._settled = False
         if size_bytes > THREAD_ABOVE_BYTES:  # reading the headers of 15 MB takes seconds: let the other rooms go on
-            turn = await self._host.run_sync(self._room.take, arrivals, self._host.now())
+            turn = await self._host.run_sync(self._room.take, arrivals, self._host.now(), left_bytes)
         else:
-            turn = self._room.take(arrivals, self._host.now())
+            turn = self._room.take(arrivals, self._host.now(), left_bytes)
         await self._finish(turn)
         if self._due:
             self._due = False
@@ -230,13 +313,34 @@ class HostedRoom:
         self._perform(turn.at_once)
         if turn.update is not None:
             self._settled = False
-            self._position = await self._host.store.append(self.name, turn.update)
+            began_s = self._host.now()
+            self._position = await self._host.store.append(self.name, turn.update, self._owner)
+            self.metrics.committed(turn.updates, self._host.now() - began_s)
             self._compaction.appended(len(turn.update))
+            self._charge(self._charged_bytes + len(turn.update))
         if not self._settled:
             self._settled = True
             released, self._released = self._released, anyio.Event()
             released.set()
         self._perform(self._room.release(turn))
+
+    def _charge(self, size_bytes: int) -> None:
+        """Say to the owner's account that so much is stored of this room now."""
+        if self._account is not None:
+            self._account.stored_bytes += size_bytes - self._charged_bytes
+            self._charged_bytes = size_bytes
+
+    async def _make_room(self, size_bytes: int) -> None:
+        """Compact before so much more is refused, if that may help."""
+        left_bytes = self._host.accounts.left_bytes(self._account)
+        fits = left_bytes is None or size_bytes <= left_bytes
+        if fits and self._room.size_bytes + size_bytes <= self._host.quotas.room_bytes:
+            return
+        now_s = self._host.now()
+        if self._compaction.has_log and not self._compaction.is_under_way and now_s >= self._compact_full_from_s:
+            self._compact_full_from_s = now_s + self._room.size_bytes / COMPACT_FULL_BYTES_PER_S
+            self._compact()
+        await self._compaction.finished()
 
     def _compact(self) -> None:
         """Begin to put the log together. The document holds nothing that is not stored: call it between turns."""
@@ -245,6 +349,8 @@ class HostedRoom:
     async def _put_together(self, put_together: Callable[[], Coroutine[Any, Any, None]]) -> None:
         await put_together()
         self._room.size_bytes = self._compaction.stored_bytes
+        self._charge(self._compaction.stored_bytes)
+        self.metrics.compactions += self._compaction.failure is None
         self._work.set()
 
     def _perform(self, outputs: Sequence[Output[Peer]]) -> None:
@@ -252,7 +358,8 @@ class HostedRoom:
             match output:
                 case Frame(peer=peer, frame=frame):
                     peer.outbox.frame(frame)
-                case Content(update=update, moved=moved, peers=peers):
+                case Content(update=update, moved=moved, peers=peers, updates=updates):
+                    self.metrics.deliveries += updates * len(peers)
                     self.tail.push(update, moved)
                     for peer in peers:
                         peer.outbox.content()
@@ -263,6 +370,10 @@ class HostedRoom:
                 case HangUp(peer=peer, code=code, reason=reason):
                     self._peers.pop(peer, None)
                     peer.hang_up(code, reason)
+
+    def _count_frames(self) -> None:
+        self.metrics.content_frames += self.tail.frames_taken
+        self.tail.frames_taken = 0
 
     def _is_idle(self) -> bool:
         return not self._peers and not self._expected and self._host.now() - self._idle_since_s >= self._host.idle_s
@@ -281,15 +392,20 @@ class Host:
 
     def __init__(
         self,
-        store: Store,
+        store: RoomStore,
         *,
         now: Callable[[], float],
         idle_s: float = 30.0,
+        quotas: Quotas | None = None,
+        metrics: Metrics | None = None,
         run_sync: Callable[..., Awaitable[Any]] = anyio.to_thread.run_sync,
     ) -> None:
         self.store = store
         self.now = now
         self.idle_s = idle_s
+        self.quotas = quotas or Quotas()
+        self.accounts = Accounts(store, self.quotas)
+        self.metrics = metrics or Metrics()
         self.run_sync = run_sync
         self.stopping = False
         self._rooms: dict[str, HostedRoom] = {}
@@ -322,6 +438,30 @@ class Host:
         """Run `function` beside the rooms."""
         assert self._tasks is not None, "rooms run within `running`"
         self._tasks.start_soon(function, *arguments)
+
+    async def delete(self, name: str) -> None:
+        """Erase the room for good: a tombstone is kept, and who is in it is closed with 4404. Raises `StoreError`."""
+        records = await self.store.rooms(name)
+        await self.store.delete(name)
+        if (hosted := self._rooms.get(name)) is not None:
+            hosted.delete()
+        elif records:
+            self.accounts.freed(records[0])
+
+    def connections(self, name: str) -> int:
+        """Return how many are in the room called `name`."""
+        hosted = self._rooms.get(name)
+        return 0 if hosted is None else hosted.connections
+
+    def standing(self) -> Standing:
+        """Return how the rooms stand at this moment. Any thread may ask."""
+        rooms, now_s = list(self._rooms.values()), self.now()
+        return Standing(
+            rooms=len(rooms),
+            document_bytes=sum(room.document_bytes for room in rooms),
+            largest_document_bytes=max((room.document_bytes for room in rooms), default=0),
+            outbox_age_s=max((room.lag_s(now_s) for room in rooms), default=0.0),
+        )
 
     def forget(self, room: HostedRoom) -> None:
         """Take out a room that ends; the next who asks for its name gets a new one."""

@@ -1,15 +1,35 @@
-"""Logging: one logger, one line for each connect and close, none for a message. Never a token, never content."""
+"""Logging: one logger, one line for each connect and close, none for a message. Never a token, never content.
+
+A line is an event with fields: `open room='ada' client=127.0.0.1` for people, one JSON object for programs.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 
 from crdt_sync_server.config import LogFormat
 
-__all__ = ["configure"]
+__all__ = ["configure", "tell"]
+
+logger = logging.getLogger("crdt_sync_server")
+
+_PLAIN = re.compile(r"[\w.:/@+-]+")
+
+
+def tell(event: str, level: int = logging.INFO, /, **fields: object) -> None:
+    """Log an event with its fields; those that are None are left out. A critical one has a traceback."""
+    if logger.isEnabledFor(level):
+        known = {name: value for name, value in fields.items() if value is not None}
+        line = " ".join([event, *(f"{name}={_words(name, value)}" for name, value in known.items())])
+        logger.log(level, "%s", line, extra={"event": event, "fields": known}, exc_info=level >= logging.CRITICAL)
+
+
+def _words(name: str, value: object) -> str:
+    return repr(value) if isinstance(value, str) and (name == "room" or not _PLAIN.fullmatch(value)) else str(value)
 
 
 class _JsonFormatter(logging.Formatter):
@@ -17,11 +37,13 @@ class _JsonFormatter(logging.Formatter):
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
+            "event": getattr(record, "event", record.name),
+            **getattr(record, "fields", {}),
             "message": record.getMessage(),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps(line, ensure_ascii=False, default=str)
 
 
 def configure(log_format: LogFormat) -> None:
@@ -31,7 +53,6 @@ def configure(log_format: LogFormat) -> None:
         handler.setFormatter(_JsonFormatter())
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
-    logger = logging.getLogger("crdt_sync_server")
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False

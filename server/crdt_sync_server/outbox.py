@@ -56,6 +56,8 @@ class Tail:
         self._lost: dict[int, Mapping[int, int]] = {}  # a mark that fell off the tail → the vector there
         self.head = 0
         """The number of the next batch."""
+        self.frames_taken = 0
+        """How many frames of content connections have taken."""
 
     def start(self, state_vector: Mapping[int, int]) -> None:
         """Say what the document holds before the first batch."""
@@ -86,6 +88,7 @@ class Tail:
 
     def take(self, batch: int) -> bytes | Behind:
         """Return one frame with all since the marked `batch`, and drop the mark."""
+        self.frames_taken += 1
         self._marks[batch] -= 1
         last = not self._marks[batch]
         if last:
@@ -136,7 +139,7 @@ class Outbox:
 
     def keep_alive(self) -> None:
         """Send an empty awareness, unless something waits already: a stock client closes after 30 s of silence."""
-        if not self._frames and self._since is None and not self._presence:
+        if not self.is_waiting:
             self.frame(EMPTY_AWARENESS)
 
     def content(self) -> None:
@@ -161,6 +164,11 @@ class Outbox:
         if self._closing is None:
             self._closing = Closing(code, reason)
         self._wake()
+
+    @property
+    def is_waiting(self) -> bool:
+        """True while something waits to be sent."""
+        return bool(self._frames) or self._since is not None or bool(self._presence)
 
     @property
     def is_closing(self) -> bool:

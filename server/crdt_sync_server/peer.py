@@ -19,6 +19,7 @@ class RoomPeer:
         self._room = room
         self._max_message_bytes = max_message_bytes
         self._now = now
+        self._metrics = room.metrics
         self.outbox = Outbox(room.tail, self._wake)
         self.last_sent_s = now()
 
@@ -41,10 +42,17 @@ class RoomPeer:
 
     async def _hear(self, frame: bytes) -> None:
         """Hand a frame over to the room. Raises `RemoteProtocolError`."""
+        self._metrics.received_bytes += len(frame)
         messages = decode(frame, max_bytes=self._max_message_bytes)
         await self._room.submit(self, messages, len(frame))
 
     async def _next(self) -> bytes | Closing | None:
         """Return what to send now, or None if nothing waits."""
         item = self.outbox.next()
-        return await self._room.catch_up(item.state_vector) if isinstance(item, Behind) else item
+        if isinstance(item, Behind):
+            item = await self._room.catch_up(item.state_vector)
+        if isinstance(item, bytes):
+            self._metrics.sent_bytes += len(item)
+        elif item is not None:
+            self._metrics.refused(item.code)
+        return item

@@ -9,7 +9,6 @@ between polls content coalesces, as it does for a WebSocket that is slow to drai
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -21,6 +20,7 @@ from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.polling import Answer, Ending, Piece, Poll, PollKind, PollStream
 from crdt_sync_server.errors import RelayError
 from crdt_sync_server.host import HostedRoom
+from crdt_sync_server.logs import tell
 from crdt_sync_server.outbox import Closing
 from crdt_sync_server.peer import RoomPeer
 
@@ -37,8 +37,6 @@ WINDOW_BYTES = 256 * 1024
 WINDOW_FRAMES = 1024
 MAX_PARTIAL_BYTES = 256 * 1024 * 1024
 """What may wait, over all sessions, for the rest of its frame."""
-
-logger = logging.getLogger("crdt_sync_server")
 
 
 class UnknownSession(RelayError):
@@ -88,9 +86,10 @@ class PollSession(RoomPeer):
 
     async def open(self) -> None:
         """Bring the session into its room; if that fails, it has ended and its polls say why."""
-        logger.info("open room=%r client=%s subject=%s transport=polling", self.room_name, self.client, self.subject)
+        tell("open", **self._who())
+        self._metrics.opened("polling")
         try:
-            await self._room.enter(self)
+            await self._room.enter(self, self.subject)
         except RelayError as error:
             self._end(Ending(error.close_code, str(error)))
         except BaseException:
@@ -132,6 +131,9 @@ class PollSession(RoomPeer):
         self._end(Ending(CloseCode.TRY_AGAIN, "no poll has come for 30 s"))
         return True
 
+    def _who(self) -> dict[str, object]:
+        return {"room": self.room_name, "client": self.client, "subject": self.subject, "transport": "polling"}
+
     def _wake(self) -> None:
         if self.outbox.is_closing:
             for scope in self._scopes:
@@ -152,9 +154,8 @@ class PollSession(RoomPeer):
 
     def _end(self, ending: Ending) -> None:
         if self._ending is None:
-            logger.info(
-                "gone room=%r client=%s code=%d reason=%s", self.room_name, self.client, ending.code, ending.reason
-            )
+            tell("close", **self._who(), code=ending.code, reason=ending.reason)
+            self._metrics.closed("polling")
             self._ending = ending
             self._forget_s = self._now() + SESSION_ENDS_AFTER_S
             self._gone()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -15,6 +14,7 @@ from crdt_sync.protocol.polling import MAX_POLL_BYTES, Answer, Poll, PollKind, d
 from crdt_sync_server.errors import Forbidden, RelayError, Unauthenticated
 from crdt_sync_server.host import Host
 from crdt_sync_server.http import Headers, respond, respond_json
+from crdt_sync_server.logs import tell
 from crdt_sync_server.poll_sessions import PollSession, PollSessions, SlowDown, UnknownSession
 from crdt_sync_server.ports import Authenticator, ConnectRequest, Grant
 from crdt_sync_server.requests import connect_request
@@ -43,8 +43,6 @@ _STATUS = {
     CloseCode.OVERLOADED: 503,
 }
 """The HTTP status of a refusal. The close code stands in the body, and is what a client goes by."""
-
-logger = logging.getLogger("crdt_sync_server")
 
 
 class _Gone(Exception):
@@ -88,6 +86,7 @@ class PollingFace:
                 await respond(send, 200, "application/octet-stream", data, (*SAY_AT_ONCE, *origin))
         except (RelayError, RemoteProtocolError) as error:
             code = CloseCode(error.close_code)
+            self._host.metrics.refused(code)
             status = _STATUS.get(code, 500)
             await respond_json(send, status, {"error": str(error), "code": int(code)}, origin)
         except _Gone:
@@ -97,7 +96,7 @@ class PollingFace:
         try:
             grant = await self._authenticator.authenticate(request)
         except RelayError as error:
-            logger.info("refuse client=%s code=%d reason=%s", request.client, error.close_code, error)
+            tell("refuse", client=request.client, code=error.close_code, reason=str(error), transport="polling")
             raise
         body = await self._body(receive)
         self._held_bytes += len(body)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Authenticator", "ConnectRequest", "Grant", "Store", "Stored"]
+__all__ = ["Authenticator", "ConnectRequest", "Directory", "Grant", "RoomRecord", "RoomStore", "Store", "Stored"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,22 +18,43 @@ class Stored:
     """What a store holds of a room: `updates` in commit order, of which the first may be a snapshot's segments.
 
     `position` is that of the last update, and `log_length` how many updates follow the snapshot; an unknown room has
-    no updates, position 0 and length 0.
+    no updates, position 0 and length 0. `owner` is the subject whose storage the room counts for, if it has one.
     """
 
     updates: Sequence[bytes]
     position: int
     log_length: int
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoomRecord:
+    """What a store knows of a room without reading it: bytes that are stored, and updates since its last compaction.
+
+    `changed_ms` and `deleted_ms` are of the wall clock, in milliseconds since 1970, None where that is not known or has
+    not happened. A deleted room keeps its record, with 0 bytes: the tombstone.
+    """
+
+    name: str
+    owner: str | None
+    size_bytes: int
+    log_length: int
+    changed_ms: int | None
+    deleted_ms: int | None
 
 
 class Store(Protocol):
-    """The durable log of each room. Every method raises `StoreError` and no other exception."""
+    """The durable log of each room.
+
+    Every method raises `StoreError`, and for a room that was deleted `load`, `append` and `compact` raise
+    `RoomDeleted`; no other exception comes out.
+    """
 
     async def load(self, room: str) -> Stored:
         """Return all that is stored of `room`."""
 
-    async def append(self, room: str, update: bytes) -> int:
-        """Store `update` and return its position, once it is durable.
+    async def append(self, room: str, update: bytes, owner: str | None = None) -> int:
+        """Store `update` and return its position, once it is durable. `owner` is kept with the first of a room.
 
         Positions of a room rise in the order of the commits: whoever has read up to a position misses nothing below
         it. If it raises, the update may or may not be stored; the caller forgets its state and loads again.
@@ -42,11 +63,31 @@ class Store(Protocol):
     async def compact(self, room: str, segments: Sequence[bytes], through: int) -> None:
         """Put `segments` in the place of all updates up to the position `through`, at once or not at all."""
 
+    async def delete(self, room: str) -> None:
+        """Erase all that is stored of `room` and keep a tombstone, at once or not at all. A second time is no error."""
+
     async def check(self) -> None:
         """Return if the store can write now; raise `StoreError` if not."""
 
     async def close(self) -> None:
         """Finish what was begun, and free what is held."""
+
+
+class Directory(Protocol):
+    """What is in a store. Every method raises `StoreError` and no other exception."""
+
+    async def rooms(self, name: str | None = None) -> Sequence[RoomRecord]:
+        """Return the records of all rooms by name, tombstones included, or of the one called `name`, if any."""
+
+    async def usage(self, owner: str) -> int:
+        """Return the bytes that are stored of all rooms of `owner`."""
+
+    async def damage(self) -> Sequence[str]:
+        """Return what is wrong with the medium, in words; nothing if it is sound."""
+
+
+class RoomStore(Store, Directory, Protocol):
+    """Both in one, as the adapters are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,11 +103,15 @@ class Frame(Generic[Peer]):
 
 @dataclass(frozen=True, slots=True)
 class Content(Generic[Peer]):
-    """Send this update to these peers; `moved` are the clocks that it moved in the document's state vector."""
+    """Send this update to these peers; `moved` are the clocks that it moved in the document's state vector.
+
+    `updates` says how many updates of peers are in it.
+    """
 
     update: bytes
     moved: dict[int, int]
     peers: tuple[Peer, ...]
+    updates: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +136,14 @@ Output: TypeAlias = Frame[Peer] | Content[Peer] | PresenceOf[Peer] | HangUp[Peer
 
 @dataclass(slots=True)
 class Turn(Generic[Peer]):
-    """What one take gave: `at_once` may go out now, `update` (if any) must be durable before `release`."""
+    """What one take gave: `at_once` may go out now, `update` (if any) must be durable before `release`.
 
+    `updates` and `growth_bytes` are of the updates that were taken into it; `subject_left_bytes` bounds the latter.
+    """
+
+    subject_left_bytes: int | None = None
+    updates: int = 0
+    growth_bytes: int = 0
     at_once: list[Output[Peer]] = field(default_factory=list)
     update: bytes | None = None
     moved: dict[int, int] = field(default_factory=dict)
@@ -182,9 +192,14 @@ class Room(Generic[Peer]):
 
     # The two halves of a turn
 
-    def take(self, arrivals: Iterable[Arrival[Peer]], now_s: float) -> Turn[Peer]:
-        """Check and apply what has arrived. Raises `RoomBroken`."""
-        turn: Turn[Peer] = Turn()
+    def take(
+        self, arrivals: Iterable[Arrival[Peer]], now_s: float, subject_left_bytes: int | None = None
+    ) -> Turn[Peer]:
+        """Check and apply what has arrived; `subject_left_bytes` says how much more its owner may store.
+
+        Raises `RoomBroken`.
+        """
+        turn: Turn[Peer] = Turn(subject_left_bytes)
         culprit: Peer | None = None
         try:
             with self._doc.transaction():
@@ -224,7 +239,7 @@ class Room(Generic[Peer]):
         outputs: list[Output[Peer]] = []
         if turn.update is not None:
             in_step = tuple(peer for peer, session in self._sessions.items() if session.may_send)
-            outputs.append(Content(turn.update, turn.moved, in_step))
+            outputs.append(Content(turn.update, turn.moved, in_step, turn.updates))
         for peer, effect in turn.after_commit:
             if peer not in self._sessions:
                 continue
@@ -310,8 +325,7 @@ class Room(Generic[Peer]):
         if moved is None:
             return session.gapped(take, now_s)
         if not header.is_empty:
-            if self.size_bytes + len(take.update) > self._max_document_bytes:
-                raise RemoteProtocolError("the document is full", close_code=CloseCode.TOO_BIG)
+            self._check_quotas(turn, len(take.update) if moved else 0)  # who only deletes is not refused
             try:
                 self._doc.apply_update(take.update)
             except ValueError as error:
@@ -319,7 +333,21 @@ class Room(Generic[Peer]):
                 raise RemoteProtocolError("an update that the document cannot take") from error
             self._vector.update(moved)
             turn.moved.update(moved)
+            turn.updates += 1
+            turn.growth_bytes += len(take.update) if moved else 0
         return session.taken(take, now_s)
+
+    def _check_quotas(self, turn: Turn[Peer], size_bytes: int) -> None:
+        if not size_bytes:
+            return
+        growth_bytes = turn.growth_bytes + size_bytes
+        most = self._max_document_bytes
+        if self.size_bytes + growth_bytes > most:
+            raise RemoteProtocolError(
+                f"the document is full: {most} bytes are stored of one room", close_code=CloseCode.TOO_BIG
+            )
+        if turn.subject_left_bytes is not None and growth_bytes > turn.subject_left_bytes:
+            raise RemoteProtocolError("the storage of this room's owner is full", close_code=CloseCode.TOO_BIG)
 
     def _tell(self, entries: tuple[AwarenessEntry, ...], turn: Turn[Peer]) -> None:
         if entries:

@@ -3,41 +3,55 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
 
+from crdt_sync_server.admin_socket import ask_running
+from crdt_sync_server.administration import Administration, AdministrationAnswer
 from crdt_sync_server.app import RelayApp
 from crdt_sync_server.auth.open import OpenAuthenticator
 from crdt_sync_server.channel import ChannelServer
 from crdt_sync_server.config import Config
+from crdt_sync_server.errors import RelayError, StoreError, StoreInUse
 from crdt_sync_server.host import Host
 from crdt_sync_server.http import HttpFace
+from crdt_sync_server.metrics import Metrics
 from crdt_sync_server.poll_sessions import PollSessions
 from crdt_sync_server.polling import PollingFace
-from crdt_sync_server.ports import Store
+from crdt_sync_server.ports import Authenticator, RoomStore
+from crdt_sync_server.quotas import Quotas
+from crdt_sync_server.stores import sqlite_backup
 from crdt_sync_server.stores.sqlite import SqliteStore
+from crdt_sync_server.stores.sqlite_backup import Copied
 
-__all__ = ["build", "channel_server", "open_store"]
+__all__ = ["administer", "back_up", "build", "channel_server", "open_host", "open_store", "restore"]
 
 
-async def open_store(config: Config) -> Store:
+async def open_store(config: Config) -> RoomStore:
     """Return the store that the settings ask for. Raises `StoreError`."""
     return await SqliteStore.open(config.database, durability=config.durability.value)
 
 
 def build(
     config: Config,
-    store: Store,
+    store: RoomStore,
     *,
     now: Callable[[], float] = time.monotonic,
+    authenticator: Authenticator | None = None,
     run_sync: Callable[..., Awaitable[Any]] = anyio.to_thread.run_sync,
 ) -> RelayApp:
-    """Put a relay together; a simulation hands in its own time and what stands for threads."""
-    host = Host(store, now=now, idle_s=config.idle_room_s, run_sync=run_sync)
-    authenticator = OpenAuthenticator(origins=config.allow_origins, hosts=(*config.allow_hosts, config.host))
+    """Put a relay together. `authenticator` takes the place of open mode's.
+
+    A simulation hands in its own time and what stands for threads.
+    """
+    host = open_host(config, store, now=now, run_sync=run_sync)
+    authenticator = authenticator or OpenAuthenticator(
+        origins=config.allow_origins, hosts=(*config.allow_hosts, config.host)
+    )
     http = HttpFace(store, lambda: host.stopping)
     sessions = PollSessions(
         max_sessions=config.max_poll_sessions,
@@ -54,6 +68,58 @@ def build(
     return RelayApp(host, authenticator, http, polling, sessions, max_message_bytes=config.max_message_bytes)
 
 
+def open_host(
+    config: Config,
+    store: RoomStore,
+    *,
+    now: Callable[[], float] = time.monotonic,
+    run_sync: Callable[..., Awaitable[Any]] = anyio.to_thread.run_sync,
+) -> Host:
+    """Return the rooms of a store, under the quotas of the settings."""
+    quotas = Quotas(config.room_quota_bytes, config.subject_quota_bytes)
+    metrics = Metrics()
+    host = Host(store, now=now, idle_s=config.idle_room_s, quotas=quotas, metrics=metrics, run_sync=run_sync)
+    metrics.standing = host.standing
+    return host
+
+
+def back_up(config: Config, target: Path) -> Copied:
+    """Copy the store to `target`, whether a relay runs on it or not. Raises `StoreError`."""
+    return sqlite_backup.back_up(config.database, target)
+
+
+def restore(config: Config, backup: Path) -> Copied:
+    """Put a backup in the place of the store. Raises `StoreError`, and `StoreInUse` while a relay runs."""
+    return sqlite_backup.restore(backup, config.database)
+
+
+async def administer(config: Config, request: Mapping[str, Any]) -> AdministrationAnswer:
+    """Let the relay that runs on the store do what an operator asks, or do it on the store itself, held meanwhile.
+
+    Raises `RelayError` if it could not be done, if there is no store, or if neither can be had.
+    """
+    if not config.database.exists():
+        raise StoreError(f"there is no store at {config.database}; name its folder with --data")
+    try:
+        store = await open_store(config)
+    except StoreInUse:
+        return await ask_running(config.database, request)
+    host = open_host(config, store)
+    outcome: AdministrationAnswer | RelayError
+    try:
+        async with host.running():
+            try:
+                outcome = await Administration(host).answer(request)
+            except RelayError as error:  # a task group would wrap it
+                outcome = error
+            await host.stop()
+    finally:
+        await store.close()
+    if isinstance(outcome, RelayError):
+        raise outcome
+    return outcome
+
+
 @asynccontextmanager
 async def channel_server(config: Config) -> AsyncIterator[ChannelServer]:
     """Run a relay for pycrdt-websocket's servers for as long as the block lasts: `ASGIServer(the_relay)`.
@@ -61,7 +127,7 @@ async def channel_server(config: Config) -> AsyncIterator[ChannelServer]:
     Raises `StoreError` if the store cannot be opened.
     """
     store = await open_store(config)
-    host = Host(store, now=time.monotonic, idle_s=config.idle_room_s)
+    host = open_host(config, store)
     try:
         async with host.running():
             yield ChannelServer(host, max_message_bytes=config.max_message_bytes)

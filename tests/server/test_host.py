@@ -56,10 +56,10 @@ class SlowStore(MemoryStore):
         await self._pass()
         return await super().load(room)
 
-    async def append(self, room: str, update: bytes) -> int:
+    async def append(self, room: str, update: bytes, owner: str | None = None) -> int:
         self.appends += 1
         await self._pass()
-        return await super().append(room, update)
+        return await super().append(room, update, owner)
 
     async def compact(self, room: str, segments: Sequence[bytes], through: int) -> None:
         self.compactions += 1

@@ -64,11 +64,11 @@ class DiskStore:
         await self._wait()
         return stored
 
-    async def append(self, room: str, update: bytes) -> int:
+    async def append(self, room: str, update: bytes, owner: str | None = None) -> int:
         fault = await self._begin("append", len(update))
         if fault == "before":
             raise StoreError("the disk is full")
-        position = await self._disk.log.append(room, update)
+        position = await self._disk.log.append(room, update, owner)
         self._disk.durable.add(update)
         self._disk.note("durable", position)
         await self._wait()

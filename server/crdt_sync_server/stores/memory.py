@@ -2,48 +2,90 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from crdt_sync_server.ports import Stored
+from crdt_sync_server.errors import RoomDeleted
+from crdt_sync_server.ports import RoomRecord, Stored
 
 __all__ = ["MemoryStore"]
 
 
 @dataclass(slots=True)
 class _Room:
+    owner: str | None = None
     segments: list[bytes] = field(default_factory=list)
     log: list[bytes] = field(default_factory=list)
     position: int = 0
+    changed_ms: int | None = None
+    deleted_ms: int | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(map(len, self.segments)) + sum(map(len, self.log))
 
 
 class MemoryStore:
-    """`ports.Store` in dictionaries."""
+    """`ports.RoomStore` in dictionaries."""
 
     def __init__(self) -> None:
         self._rooms: dict[str, _Room] = {}
 
     async def load(self, room: str) -> Stored:
         """Return all that is stored of `room`."""
-        known = self._rooms.get(room, _Room())
-        return Stored([*known.segments, *known.log], known.position, len(known.log))
+        known = self._living(room, _Room())
+        return Stored([*known.segments, *known.log], known.position, len(known.log), known.owner)
 
-    async def append(self, room: str, update: bytes) -> int:
+    async def append(self, room: str, update: bytes, owner: str | None = None) -> int:
         """Store `update` and return its position."""
-        known = self._rooms.setdefault(room, _Room())
+        known = self._living(room, self._rooms.setdefault(room, _Room(owner)))
         known.log.append(update)
         known.position += 1
+        known.changed_ms = _now_ms()
         return known.position
 
     async def compact(self, room: str, segments: Sequence[bytes], through: int) -> None:
         """Put `segments` in the place of all updates up to the position `through`."""
-        known = self._rooms.setdefault(room, _Room())
+        known = self._living(room, self._rooms.setdefault(room, _Room()))
         known.segments = list(segments)
         kept = known.position - through
         known.log = known.log[len(known.log) - kept :] if kept else []
+
+    async def delete(self, room: str) -> None:
+        """Forget what is stored of `room`, and keep a tombstone."""
+        known = self._rooms.setdefault(room, _Room())
+        known.segments, known.log = [], []
+        known.deleted_ms = known.deleted_ms or _now_ms()
+
+    async def rooms(self, name: str | None = None) -> Sequence[RoomRecord]:
+        """Return the records of all rooms by name, or of one."""
+        return [
+            RoomRecord(each, room.owner, room.size_bytes, len(room.log), room.changed_ms, room.deleted_ms)
+            for each, room in sorted(self._rooms.items())
+            if name in (None, each)
+        ]
+
+    async def usage(self, owner: str) -> int:
+        """Return the bytes that are stored of all rooms of `owner`."""
+        return sum(room.size_bytes for room in self._rooms.values() if room.owner == owner)
+
+    async def damage(self) -> Sequence[str]:
+        """Return nothing: memory has no medium that rots."""
+        return ()
 
     async def check(self) -> None:
         """Return: memory can always be written."""
 
     async def close(self) -> None:
         """Free nothing: what is held goes with the store."""
+
+    def _living(self, name: str, otherwise: _Room) -> _Room:
+        room = self._rooms.get(name, otherwise)
+        if room.deleted_ms is not None:
+            raise RoomDeleted("the document was deleted")
+        return room
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from crdt_sync.testing.contracts import StoreContract
-from crdt_sync_server.ports import Store
+from crdt_sync.testing.contracts import RoomStoreContract
+from crdt_sync_server.ports import RoomStore
 from crdt_sync_server.stores.memory import MemoryStore
 
 
 @pytest.mark.anyio
-class TestMemoryStore(StoreContract):
+class TestMemoryStore(RoomStoreContract):
     keeps = False
 
     @asynccontextmanager
-    async def opened(self, folder: Path) -> AsyncIterator[Store]:
+    async def opened(self, folder: Path) -> AsyncIterator[RoomStore]:
         yield MemoryStore()

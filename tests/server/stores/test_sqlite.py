@@ -10,18 +10,18 @@ from pathlib import Path
 import anyio
 import pytest
 
-from crdt_sync.testing.contracts import StoreContract
-from crdt_sync_server.errors import StoreError
-from crdt_sync_server.ports import Store
-from crdt_sync_server.stores import sqlite as sqlite_module
+from crdt_sync.testing.contracts import RoomStoreContract
+from crdt_sync_server.errors import StoreError, StoreInUse
+from crdt_sync_server.ports import RoomStore
+from crdt_sync_server.stores import sqlite_file
 from crdt_sync_server.stores.sqlite import SqliteStore
 
 pytestmark = pytest.mark.anyio
 
 
-class TestSqliteStore(StoreContract):
+class TestSqliteStore(RoomStoreContract):
     @asynccontextmanager
-    async def opened(self, folder: Path) -> AsyncIterator[Store]:
+    async def opened(self, folder: Path) -> AsyncIterator[RoomStore]:
         store = await SqliteStore.open(folder / "new" / "relay.sqlite3", durability="normal")
         yield store
         await store.close()
@@ -49,7 +49,7 @@ async def test_what_waits_together_is_committed_together(tmp_path: Path) -> None
 async def test_a_locked_database_is_an_error_and_never_a_normal_return(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_module, "BUSY_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT_S", 0.01)
     store = await SqliteStore.open(tmp_path / "relay")
     with closing(sqlite3.connect(tmp_path / "relay", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -111,3 +111,53 @@ async def test_kill_9_in_a_burst_loses_nothing_that_was_said_to_be_durable(tmp_p
         there = {update.decode() for lane in range(4) for update in (await store.load(f"room {lane}")).updates}
         await store.close()
         assert durable <= there
+
+
+async def test_a_file_of_version_1_is_brought_up_to_date(tmp_path: Path) -> None:
+    """What was stored is there, and sizes are known; when it changed is not."""
+    path = tmp_path / "relay"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(Path(__file__).with_name("version_1.sql").read_text())
+    store = await SqliteStore.open(path)
+    stored = await store.load("room")
+    assert (list(stored.updates), stored.position, stored.log_length) == ([b"\1\2\3\4\5", b"\6\7", b"\x0c"], 3, 1)
+    records = [
+        (each.name, each.owner, each.size_bytes, each.log_length, each.changed_ms) for each in await store.rooms()
+    ]
+    assert records == [("other", None, 3, 2, None), ("room", None, 8, 1, None)]
+    assert await store.append("room", b"new") == 5
+    assert list(await store.damage()) == []
+    await store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (sqlite_file.SCHEMA_VERSION,)
+
+
+async def test_one_process_has_the_store_and_a_dead_one_has_it_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "relay"
+    command = [sys.executable, str(Path(__file__).with_name("append.py")), str(path), "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    with pytest.raises(StoreInUse, match="in use by another process"):
+        await SqliteStore.open(path)
+    process.kill()
+    process.communicate()
+    for _ in range(2):
+        store = await SqliteStore.open(path)
+        with pytest.raises(StoreInUse):
+            await SqliteStore.open(path)
+        assert await store.rooms()
+        await store.close()
+
+
+async def test_damage_is_reported_in_words(tmp_path: Path) -> None:
+    """A page that was overwritten, in a file that still opens."""
+    store = await SqliteStore.open(tmp_path / "relay")
+    for _ in range(50):
+        await store.append("room", b"x" * 3000)
+    await store.close()
+    sound = (tmp_path / "relay").read_bytes()
+    (tmp_path / "relay").write_bytes(sound[: 4096 * 12] + b"\xff" * 4096 * 4 + sound[4096 * 16 :])
+    store = await SqliteStore.open(tmp_path / "relay")
+    assert await store.damage()
+    await store.close()

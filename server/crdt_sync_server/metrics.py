@@ -1,0 +1,140 @@
+"""What the relay counts, for Prometheus.
+
+The hot path adds to plain integers, and they become Prometheus' only when somebody asks: a counter of its library takes
+a lock at each step. Nothing is kept per room, client or subject, so what is kept does not grow.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from crdt_sync.protocol.close_codes import CloseCode
+from crdt_sync_server.errors import ConfigurationError
+
+__all__ = ["TRANSPORTS", "Metrics", "Standing", "serve_metrics"]
+
+TRANSPORTS = ("websocket", "polling")
+COMMIT_BUCKETS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+_NO_REFUSAL = (CloseCode.GOING_AWAY, CloseCode.RESTARTING)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the rooms stand: how many are loaded, what is stored of them, and the longest wait in any outbox."""
+
+    rooms: int = 0
+    document_bytes: int = 0
+    largest_document_bytes: int = 0
+    outbox_age_s: float = 0.0
+
+
+class Metrics(Collector):
+    """The counts of one relay. `registry` has them as Prometheus reads them; there is no global one."""
+
+    def __init__(self) -> None:
+        self.updates = 0
+        self.deliveries = 0
+        self.content_frames = 0
+        self.received_bytes = 0
+        self.sent_bytes = 0
+        self.compactions = 0
+        self.standing: Callable[[], Standing] = Standing
+        self._connections = dict.fromkeys(TRANSPORTS, 0)
+        self._opened = dict.fromkeys(TRANSPORTS, 0)
+        self._refused: Counter[CloseCode] = Counter()
+        self.registry = CollectorRegistry()
+        self._commits = Histogram(
+            "crdt_sync_commit_seconds",
+            "From handing a batch to the store until it is durable.",
+            buckets=COMMIT_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.registry.register(self)
+        ProcessCollector(registry=self.registry)
+
+    def opened(self, transport: str) -> None:
+        """Count a connection that was let in."""
+        self._connections[transport] += 1
+        self._opened[transport] += 1
+
+    def closed(self, transport: str) -> None:
+        """Count its end."""
+        self._connections[transport] -= 1
+
+    def committed(self, updates: int, seconds: float) -> None:
+        """Count a batch of so many updates that is durable now."""
+        self.updates += updates
+        self._commits.observe(seconds)
+
+    def refused(self, code: int) -> None:
+        """Count a request or connection that the relay turned away or ended; that it goes away is none."""
+        if code not in _NO_REFUSAL:
+            self._refused[CloseCode(code)] += 1
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the counts. Any thread may ask."""
+        now = self.standing()
+        connections = GaugeMetricFamily(
+            "crdt_sync_connections", "Clients that are connected; one that polls counts between its polls too.",
+            labels=["transport"],
+        )  # fmt: skip
+        opened = CounterMetricFamily(
+            "crdt_sync_connections_opened", "Clients that were let in.", labels=["transport"]
+        )  # fmt: skip
+        for transport in TRANSPORTS:
+            connections.add_metric([transport], self._connections[transport])
+            opened.add_metric([transport], self._opened[transport])
+        refused = CounterMetricFamily(
+            "crdt_sync_refused", "Clients that were turned away, or whose connection the relay ended, by close code.",
+            labels=["reason"],
+        )  # fmt: skip
+        for code in CloseCode:
+            if code not in _NO_REFUSAL:
+                refused.add_metric([code.name.lower()], self._refused[code])
+        yield from (connections, opened, refused)
+        for name, words, count in (
+            ("updates", "Updates of clients that were new and are durable.", self.updates),
+            ("deliveries", "Updates times the clients that they were for.", self.deliveries),
+            ("content_frames", "Frames in which clients took them.", self.content_frames),
+            ("received_bytes", "Bytes of the frames that came in.", self.received_bytes),
+            ("sent_bytes", "Bytes of the frames that went out.", self.sent_bytes),
+            ("compactions", "Logs that were put together.", self.compactions),
+        ):
+            yield CounterMetricFamily(f"crdt_sync_{name}", words, value=count)
+        for name, words, value in (
+            ("rooms", "Rooms in memory.", now.rooms),
+            ("document_bytes", "Bytes that are stored of the rooms in memory.", now.document_bytes),
+            ("largest_document_bytes", "Bytes that are stored of the largest of them.", now.largest_document_bytes),
+            ("outbox_age_seconds", "How long something has waited for the slowest reader.", now.outbox_age_s),
+            ("coalescing_ratio", "Deliveries in a frame, in the mean since the start.",
+             self.deliveries / self.content_frames if self.content_frames else 0.0),
+        ):  # fmt: skip
+            yield GaugeMetricFamily(f"crdt_sync_{name}", words, value=value)
+
+
+@contextmanager
+def serve_metrics(metrics: Metrics, host: str, port: int) -> Iterator[str]:
+    """Serve the counts on a listener and a thread of their own, and yield the URL; it ends with the block.
+
+    Raises `ConfigurationError` if the address cannot be had.
+    """
+    try:
+        server, thread = start_http_server(port, host, metrics.registry)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot serve metrics on {host}:{port}: {error.strerror}; choose another with --metrics-port"
+        ) from error
+    try:
+        name = f"[{host}]" if ":" in host else host
+        yield f"http://{name}:{server.server_port}/metrics"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

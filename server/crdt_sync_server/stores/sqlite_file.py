@@ -1,0 +1,118 @@
+"""The relay's file: its schema and migrations, its lock, and SQLite's errors in words.
+
+One process at a time has the store: two relays on one file would each send what the other has not seen. It holds a
+lock, a transaction on an empty SQLite file beside it, which the system takes back when the process dies, however it
+does. Readers (`backup`) need no lock.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from crdt_sync_server.errors import StoreError, StoreInUse
+
+__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "check_ours", "connect", "hold", "open_file", "prepare", "translate"]
+
+APPLICATION_ID = 0x63726474  # "crdt"
+MIGRATIONS = (
+    """
+CREATE TABLE updates (position INTEGER PRIMARY KEY AUTOINCREMENT, room TEXT NOT NULL, data BLOB NOT NULL);
+CREATE INDEX updates_of_room ON updates (room, position);
+CREATE TABLE snapshots (
+    room TEXT NOT NULL, part INTEGER NOT NULL, through INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (room, part)
+)""",
+    """
+CREATE TABLE rooms (
+    room TEXT PRIMARY KEY, owner TEXT, bytes INTEGER NOT NULL, updates INTEGER NOT NULL, changed_ms INTEGER,
+    deleted_ms INTEGER
+) WITHOUT ROWID;
+CREATE INDEX rooms_of_owner ON rooms (owner) WHERE owner IS NOT NULL;
+INSERT INTO rooms (room, bytes, updates)
+    SELECT room, sum(size), sum(log) FROM (
+        SELECT room, length(data) AS size, 1 AS log FROM updates
+        UNION ALL SELECT room, length(data), 0 FROM snapshots
+    ) GROUP BY room""",
+)
+"""What brings a file from each version to the next; a new file takes all."""
+SCHEMA_VERSION = len(MIGRATIONS)
+BUSY_TIMEOUT_S = 5.0
+
+
+def connect(path: Path, *, timeout_s: float | None = None) -> sqlite3.Connection:
+    """Return a connection that begins no transaction by itself and may change threads."""
+    timeout = BUSY_TIMEOUT_S if timeout_s is None else timeout_s
+    return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
+
+
+def hold(path: Path) -> sqlite3.Connection:
+    """Take the lock of the store at `path` until the connection is closed. Raises `StoreInUse` if another has it."""
+    lock = connect(path.with_name(f"{path.name}-lock"), timeout_s=0)
+    try:
+        lock.execute("PRAGMA journal_mode = MEMORY")  # no journal is left behind by a kill
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        lock.close()
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+            raise StoreInUse(f"{path} is in use by another process: a relay that runs, or a command") from error
+        raise
+    return lock
+
+
+def open_file(path: Path, durability: str) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+    """Open or make the file: the writer's connection, and the lock that goes with it. Raises `StoreError`."""
+    lock: sqlite3.Connection | None = None
+    connection: sqlite3.Connection | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = hold(path)
+        connection = connect(path)
+        prepare(connection, path)
+        connection.execute(f"PRAGMA synchronous = {durability.upper()}")
+    except (sqlite3.Error, OSError, StoreError) as error:
+        for each in (connection, lock):
+            if each is not None:
+                each.close()
+        raise translate(error, path) from error
+    return connection, lock
+
+
+def prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring a new or older file to this version; leave a file that is not ours, or newer than we are, as it is."""
+    version = check_ours(connection, path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    if version < SCHEMA_VERSION:
+        connection.execute("BEGIN IMMEDIATE")
+        for migration in MIGRATIONS[version:]:
+            for statement in migration.split(";"):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+
+
+def check_ours(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version of the file, 0 for an empty one. Raises `StoreError` if it is no file of ours, or a newer."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if tables and application != APPLICATION_ID:
+        raise StoreError(f"{path} is the database of another program; name another")
+    if version > SCHEMA_VERSION:
+        raise StoreError(f"{path} was written by a newer version of crdt-sync-server; install that version")
+    return int(version)
+
+
+def translate(error: Exception, path: Path) -> StoreError:
+    """Return what SQLite or the system said as an error of ours, with what to do."""
+    if isinstance(error, StoreError):
+        return error
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = code & 0xFF if code is not None else None
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreError(f"{path} is locked by another process; stop that process")
+    if primary == sqlite3.SQLITE_FULL:
+        return StoreError(f"the disk that holds {path} is full; make room, and the relay goes on by itself")
+    if primary == sqlite3.SQLITE_NOTADB:
+        return StoreError(f"{path} is not an SQLite database; name another")
+    return StoreError(f"{path}: {error}")
