@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from itertools import count
+from itertools import count, takewhile
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -63,9 +64,11 @@ def meanwhile(question: str, data: Path, metrics_url: str, backups_s: list[float
 
 
 def back_up_again_and_again(data: Path) -> None:
-    """Make backups until killed, and print how long each took, in seconds."""
+    """Make backups until told to stop, and print how long each took, in seconds."""
+    stopping: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: stopping.append(number))
     with tempfile.TemporaryDirectory(dir=data) as folder:
-        for number in count():
+        for number in takewhile(lambda _: not stopping, count()):
             began = time.perf_counter()
             command = [sys.executable, "-m", "crdt_sync_server", "backup", f"{folder}/{number}", "--data", str(data)]
             subprocess.run(command, check=True, capture_output=True)

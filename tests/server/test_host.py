@@ -279,6 +279,7 @@ async def test_a_failed_compaction_loses_nothing_and_is_tried_again(monkeypatch:
         for n in range(6):
             await a.say(SyncUpdate(update(f"k{n}")), Barrier(n))
             await a.hear(Barrier)
+        await a.room._compaction.finished()
         assert (await desk.store.load("room")).log_length == 6
         desk.store.compact = whole  # type: ignore[method-assign]
         for n in range(6, 12):
