@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from crdt_sync_server.connection import Connection
 from crdt_sync_server.errors import RelayError
 from crdt_sync_server.host import Host
+from crdt_sync_server.ports import Grant
 from crdt_sync_server.rooms import room_of
 
 __all__ = ["Channel", "ChannelServer"]
@@ -44,10 +45,17 @@ class ChannelServer:
         """Serve one client until either side ends it; what goes wrong with it concerns no other."""
         events = _Events(channel)
         try:
-            room = self._host.room(room_of({"path": channel.path}))
+            room = self._host.room(room_of({"path": channel.path}), "channel")
             logger.info("open room=%r client=channel", room.name)
             connection = Connection(
-                room, events.receive, events.send, max_message_bytes=self._max_message_bytes, now=self._host.now
+                room,
+                events.receive,
+                events.send,
+                max_message_bytes=self._max_message_bytes,
+                now=self._host.now,
+                limits=self._host.limits,
+                grant=Grant(subject=None),
+                client="channel",
             )
             await connection.run()
         except RelayError as error:

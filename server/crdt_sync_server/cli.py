@@ -13,6 +13,7 @@ import typer
 from crdt_sync_server import logs
 from crdt_sync_server.config import Config, Durability, LogFormat, default_data_folder
 from crdt_sync_server.errors import RelayError
+from crdt_sync_server.limits import Limits
 from crdt_sync_server.serving import Address, listen, serve
 from crdt_sync_server.wiring import build, open_store
 
@@ -55,6 +56,10 @@ def serve_command(
     max_poll_sessions_per_address: Annotated[
         int, typer.Option(help="How many of them from one address. Behind a proxy all have the proxy's.")
     ] = 256,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(help="Another bound, as name=value; docs/protocol.md lists them with their defaults. Repeatable."),
+    ] = None,
     durability: Annotated[
         Durability, typer.Option(help="full: a commit survives a power cut. normal: a crash of the relay.")
     ] = Durability.FULL,
@@ -73,6 +78,7 @@ def serve_command(
             poll_wait_s=poll_wait,
             max_poll_sessions=max_poll_sessions,
             max_poll_sessions_per_address=max_poll_sessions_per_address,
+            limits=Limits().changed(limit or ()),
             durability=durability,
             log_format=log_format,
         )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from crdt_sync.protocol.messages import MAX_MESSAGE_BYTES
 from crdt_sync_server.errors import ConfigurationError
+from crdt_sync_server.limits import Limits
 
 __all__ = ["Config", "Durability", "LogFormat", "default_data_folder"]
 
@@ -55,6 +56,7 @@ class Config:
     poll_wait_s: float = 25.0
     max_poll_sessions: int = 4096
     max_poll_sessions_per_address: int = 256
+    limits: Limits = field(default_factory=Limits)
     durability: Durability = Durability.FULL
     log_format: LogFormat = LogFormat.CONSOLE
 

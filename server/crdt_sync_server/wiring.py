@@ -36,7 +36,7 @@ def build(
     run_sync: Callable[..., Awaitable[Any]] = anyio.to_thread.run_sync,
 ) -> RelayApp:
     """Put a relay together; a simulation hands in its own time and what stands for threads."""
-    host = Host(store, now=now, idle_s=config.idle_room_s, run_sync=run_sync)
+    host = Host(store, now=now, idle_s=config.idle_room_s, limits=config.limits, run_sync=run_sync)
     authenticator = OpenAuthenticator(origins=config.allow_origins, hosts=(*config.allow_hosts, config.host))
     http = HttpFace(store, lambda: host.stopping)
     sessions = PollSessions(
@@ -61,7 +61,7 @@ async def channel_server(config: Config) -> AsyncIterator[ChannelServer]:
     Raises `StoreError` if the store cannot be opened.
     """
     store = await open_store(config)
-    host = Host(store, now=time.monotonic, idle_s=config.idle_room_s)
+    host = Host(store, now=time.monotonic, idle_s=config.idle_room_s, limits=config.limits)
     try:
         async with host.running():
             yield ChannelServer(host, max_message_bytes=config.max_message_bytes)
