@@ -28,6 +28,7 @@ import crdt_sync.upkeep
 import crdt_sync_server.channel
 import crdt_sync_server.cli
 import crdt_sync_server.conformance
+import crdt_sync_server.limits
 import crdt_sync_server.ports
 
 PAGE = Path(__file__).with_name("reference.md")
@@ -108,6 +109,7 @@ def page() -> str:
         *module("crdt_sync_server.ports", crdt_sync_server.ports),
         *module("crdt_sync_server.channel", crdt_sync_server.channel),
         *module("crdt_sync_server.conformance", crdt_sync_server.conformance),
+        *module("crdt_sync_server.limits", crdt_sync_server.limits),
         "## The command `crdt-sync`\n",
         text_of(crdt_sync.cli) + "\n",
         *commands("crdt-sync", typer.main.get_command(crdt_sync.cli.app.app)),
