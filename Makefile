@@ -27,6 +27,8 @@ bench: setup $(VENV)/bench benchmarks/peers/node_modules/ready
 	PYTHONPATH=. $(BIN)/python benchmarks/fifty_years.py
 	PYTHONPATH=. $(BIN)/python benchmarks/planted.py
 	PYTHONPATH=. $(BIN)/python benchmarks/simulation.py --seeds 10000
+	PYTHONPATH=. $(BIN)/python benchmarks/churn.py
+	PYTHONPATH=. $(BIN)/python benchmarks/fuzz.py
 
 lint: setup
 	$(BIN)/ruff check .

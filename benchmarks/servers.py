@@ -19,9 +19,11 @@ PEERS = Path(__file__).with_name("peers")
 OURS, OURS_UNSYNCED, Y_WEBSOCKET, HOCUSPOCUS, PYCRDT_WEBSOCKET = (
     "crdt-sync", "crdt-sync, no fsync", "y-websocket 2", "Hocuspocus 3", "pycrdt-websocket",
 )  # fmt: skip
+MANY = tuple(f"--limit=max-{what}=20000" for what in ("connections-per-address", "rooms-per-address", "rooms"))
+"""All clients of a benchmark come from one address."""
 COMMANDS = {
-    OURS: (sys.executable, "-m", "crdt_sync_server", "serve"),
-    OURS_UNSYNCED: (sys.executable, "-m", "crdt_sync_server", "serve", "--durability", "normal"),
+    OURS: (sys.executable, "-m", "crdt_sync_server", "serve", *MANY),
+    OURS_UNSYNCED: (sys.executable, "-m", "crdt_sync_server", "serve", *MANY, "--durability", "normal"),
     Y_WEBSOCKET: ("node", str(INTEROP / "y_websocket_2.mjs")),
     HOCUSPOCUS: ("node", str(PEERS / "hocuspocus.mjs")),
     PYCRDT_WEBSOCKET: (sys.executable, str(INTEROP / "pycrdt_server.py")),

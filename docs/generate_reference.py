@@ -30,6 +30,7 @@ import crdt_sync_server.cli
 import crdt_sync_server.cli.app
 import crdt_sync_server.conformance
 import crdt_sync_server.errors
+import crdt_sync_server.limits
 import crdt_sync_server.ports
 import crdt_sync_server.quotas
 import crdt_sync_server.settings
@@ -115,6 +116,7 @@ def page() -> str:
         *module("crdt_sync_server.errors", crdt_sync_server.errors),
         *module("crdt_sync_server.channel", crdt_sync_server.channel),
         *module("crdt_sync_server.conformance", crdt_sync_server.conformance),
+        *module("crdt_sync_server.limits", crdt_sync_server.limits),
         "## The command `crdt-sync`\n",
         text_of(crdt_sync.cli) + "\n",
         *commands("crdt-sync", typer.main.get_command(crdt_sync.cli.app.app)),

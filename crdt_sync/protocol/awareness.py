@@ -4,7 +4,8 @@ A client raises its clock with each state it announces, renews it every 15 s, an
 is taken if its clock is higher, or if it is `null` at the clock that is known. Source: y-protocols `awareness.js`.
 
 The relay knows one thing more: which connection speaks for which client. Stock clients send back states that they
-were told, and `null` for peers whose renewal they missed; taking those from anyone would make presence flicker.
+were told, and `null` for peers whose renewal they missed; taking those from anyone would make presence flicker. Only a
+newer connection of the same subject takes a client over, with a higher clock: the older one may be half dead.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from crdt_sync.protocol.wire import MAX_SAFE_INTEGER
 
 __all__ = [
     "GONE",
+    "MAX_BYTES_PER_OWNER",
     "MAX_CLIENTS_PER_OWNER",
     "OUTDATED_AFTER_S",
     "RENEW_AFTER_S",
@@ -33,6 +35,10 @@ OUTDATED_AFTER_S = 30.0
 RENEW_AFTER_S = 15.0
 MAX_CLIENTS_PER_OWNER = 256
 """One connection may speak for several clients, as a browser tab does for its neighbours, but not for any number."""
+MAX_BYTES_PER_OWNER = 256 * 1024
+"""The states of all clients that one connection speaks for, in characters: they are kept, and told to everybody."""
+MAX_GONE = 16_384
+"""How many clients that have left a table remembers; beyond, the oldest are forgotten before their time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +60,20 @@ class _Known:
 class AwarenessTable:
     """The presence of the clients of one room. An owner is the connection that speaks for a client."""
 
-    __slots__ = ("_known", "_owned")
+    __slots__ = ("_bytes", "_gone", "_joined", "_known", "_owned", "_subjects")
 
     def __init__(self) -> None:
         self._known: dict[int, _Known] = {}
         self._owned: dict[Hashable, set[int]] = {}
+        self._bytes: dict[Hashable, int] = {}  # owner → the bytes of the states that it speaks for
+        self._gone: dict[int, None] = {}  # those of the known that have left, in the order in which they did
+        self._subjects: dict[Hashable, tuple[int, str | None]] = {}  # owner → (number of its joining, subject)
+        self._joined = 0
+
+    def join(self, owner: Hashable, subject: str | None) -> None:
+        """Say who stands behind a connection that is new. `remove` forgets it; a subject of None is nobody's."""
+        self._joined += 1
+        self._subjects[owner] = (self._joined, subject)
 
     def entries(self) -> tuple[AwarenessEntry, ...]:
         """Return the presence of all clients that are here."""
@@ -71,17 +86,18 @@ class AwarenessTable:
     def receive(self, entries: Iterable[AwarenessEntry], owner: Hashable, now_s: float) -> Heard:
         """Take what `owner` says and return what of it is news, renewals included.
 
-        Entries for a client that another owner speaks for are passed over. A state that is older than the client's
-        removal is corrected: one whose connection broke comes back with the clock it had, and `null` makes it speak
-        again with a higher one, at once and not after its next renewal. Raises `RemoteProtocolError` if `owner` speaks
-        for too many clients.
+        Entries for a client that another owner speaks for are passed over, unless `owner` is a newer connection of the
+        same subject and its clock higher. A state that is older than the client's removal is corrected: one whose
+        connection broke comes back with the clock it had, and `null` makes it speak again with a higher one, at once
+        and not after its next renewal. Raises `RemoteProtocolError` if `owner` speaks for too many clients, or with too
+        many bytes.
         """
         news: list[AwarenessEntry] = []
         corrections: list[AwarenessEntry] = []
         for entry in entries:
             known = self._known.get(entry.client_id)
             if known is not None:
-                if known.owner is not None and known.owner != owner:
+                if known.owner is not None and known.owner != owner and not self._takes_over(owner, entry, known):
                     continue
                 leaves = entry.state == GONE and known.state != GONE
                 if entry.clock < known.clock or (entry.clock == known.clock and not leaves):
@@ -96,7 +112,11 @@ class AwarenessTable:
 
     def remove(self, owner: Hashable, now_s: float) -> tuple[AwarenessEntry, ...]:
         """Forget whom `owner` spoke for, as its connection is gone, and return the entries that say so."""
-        return tuple(self._leave(client, now_s) for client in self._owned.pop(owner, ()))
+        self._subjects.pop(owner, None)
+        gone = tuple(self._leave(client, now_s) for client in tuple(self._owned.get(owner, ())))
+        self._owned.pop(owner, None)
+        self._bytes.pop(owner, None)
+        return gone
 
     def expire(self, now_s: float) -> tuple[AwarenessEntry, ...]:
         """Remove the clients that have not renewed for 30 s, and return the entries that say so."""
@@ -106,8 +126,8 @@ class AwarenessTable:
             known = self._known[client]
             if known.state == GONE:
                 del self._known[client]  # whoever still repeats the old state has been told by now
+                del self._gone[client]
             else:
-                self._owned[known.owner].discard(client)
                 gone.append(self._leave(client, now_s))
         return tuple(gone)
 
@@ -115,24 +135,54 @@ class AwarenessTable:
         """Return when `expire` has something to do, or None."""
         return min((known.outdated_at_s for known in self._known.values()), default=None)
 
+    def _takes_over(self, owner: Hashable, entry: AwarenessEntry, known: _Known) -> bool:
+        joined, subject = self._subjects.get(owner, (0, None))
+        joined_before, subject_before = self._subjects.get(known.owner, (0, None))
+        same = subject is not None and subject == subject_before
+        return same and joined > joined_before and entry.clock > known.clock and entry.state != GONE
+
     def _store(self, entry: AwarenessEntry, owner: Hashable, now_s: float) -> None:
-        gone = entry.state == GONE
-        owned = self._owned.setdefault(owner, set())
-        if gone:
-            owned.discard(entry.client_id)
-        elif entry.client_id not in owned:
-            if len(owned) >= MAX_CLIENTS_PER_OWNER:
-                raise RemoteProtocolError("one connection announces too many clients", close_code=CloseCode.POLICY)
-            owned.add(entry.client_id)
-        self._known[entry.client_id] = _Known(
-            entry.clock, entry.state, None if gone else owner, now_s + OUTDATED_AFTER_S
-        )
+        client = entry.client_id
+        before = self._known.get(client)
+        if entry.state == GONE:
+            self._disown(client)
+            self._bury(client, entry.clock, now_s)
+            return
+        size = len(entry.state)
+        owned, held = self._owned.setdefault(owner, set()), self._bytes.get(owner, 0)
+        if client in owned:
+            assert before is not None, "what is owned is known"
+            held -= len(before.state)
+        elif len(owned) >= MAX_CLIENTS_PER_OWNER:
+            raise RemoteProtocolError("one connection announces too many clients", close_code=CloseCode.POLICY)
+        if held + size > MAX_BYTES_PER_OWNER:
+            raise RemoteProtocolError("one connection announces too many bytes", close_code=CloseCode.POLICY)
+        self._disown(client)
+        self._gone.pop(client, None)
+        owned.add(client)
+        self._bytes[owner] = self._bytes.get(owner, 0) + size
+        self._known[client] = _Known(entry.clock, entry.state, owner, now_s + OUTDATED_AFTER_S)
+
+    def _disown(self, client: int) -> None:
+        known = self._known.get(client)
+        if known is not None and known.owner is not None:
+            self._owned[known.owner].discard(client)
+            self._bytes[known.owner] -= len(known.state)
 
     def _leave(self, client: int, now_s: float) -> AwarenessEntry:
         """Keep the clock for a while, so that nobody's echo of the old state brings the client back."""
         clock = min(self._known[client].clock + 1, MAX_SAFE_INTEGER)
-        self._known[client] = _Known(clock, GONE, None, now_s + OUTDATED_AFTER_S)
+        self._disown(client)
+        self._bury(client, clock, now_s)
         return AwarenessEntry(client, clock, GONE)
+
+    def _bury(self, client: int, clock: int, now_s: float) -> None:
+        self._known[client] = _Known(clock, GONE, None, now_s + OUTDATED_AFTER_S)
+        self._gone.pop(client, None)
+        self._gone[client] = None
+        if len(self._gone) > MAX_GONE:
+            oldest = next(iter(self._gone))
+            del self._gone[oldest], self._known[oldest]
 
 
 class LocalPresence:

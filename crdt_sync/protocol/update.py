@@ -25,6 +25,7 @@ __all__ = [
     "encode_state_vector",
     "fits",
     "reach",
+    "read_delete_ranges",
     "read_struct",
     "read_update",
     "take_structs",
@@ -83,14 +84,7 @@ def encode_state_vector(vector: Mapping[int, int]) -> bytes:
 def read_update(data: bytes) -> Update:
     """Read the headers of `data`. Raises `RemoteProtocolError` if it is not exactly one V1 update."""
     reader = Reader(data)
-    structs: dict[int, list[Struct]] = {}
-    for _ in range(_clients(reader, entry_size=3)):
-        count = reader.count()
-        client = reader.var_uint()
-        clock = _clock(reader)
-        if client in structs:
-            raise RemoteProtocolError(f"client {client} stands twice in an update")
-        structs[client] = _read_structs(reader, client, count, clock)
+    structs = _read_all_structs(reader)
     deletes: dict[int, int] = {}
     for _ in range(_clients(reader, entry_size=2)):
         client = reader.var_uint()
@@ -99,6 +93,20 @@ def read_update(data: bytes) -> Update:
             deletes[client] = max(deletes.get(client, 0), clock + _length(reader, clock))
     _at_end(reader)
     return Update(structs, deletes)
+
+
+def read_delete_ranges(data: bytes) -> dict[int, list[tuple[int, int]]]:
+    """Return client id → the clock ranges [start, end) that `data` deletes. Raises `RemoteProtocolError`."""
+    reader = Reader(data)
+    _read_all_structs(reader)
+    ranges: dict[int, list[tuple[int, int]]] = {}
+    for _ in range(_clients(reader, entry_size=2)):
+        of_client = ranges.setdefault(reader.var_uint(), [])
+        for _ in range(reader.count(entry_size=2)):
+            clock = _clock(reader)
+            of_client.append((clock, clock + _length(reader, clock)))
+    _at_end(reader)
+    return ranges
 
 
 def fits(update: Update, state_vector: Mapping[int, int]) -> bool:
@@ -166,6 +174,18 @@ class _Overlay:
     def get(self, client: int) -> int:
         moved = self.moved.get(client)
         return self.base.get(client, 0) if moved is None else moved
+
+
+def _read_all_structs(reader: Reader) -> dict[int, list[Struct]]:
+    structs: dict[int, list[Struct]] = {}
+    for _ in range(_clients(reader, entry_size=3)):
+        count = reader.count()
+        client = reader.var_uint()
+        clock = _clock(reader)
+        if client in structs:
+            raise RemoteProtocolError(f"client {client} stands twice in an update")
+        structs[client] = _read_structs(reader, client, count, clock)
+    return structs
 
 
 def _at_end(reader: Reader) -> None:

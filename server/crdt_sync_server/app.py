@@ -12,12 +12,13 @@ from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync_server.connection import Connection, close_reason
 from crdt_sync_server.errors import RelayError
 from crdt_sync_server.host import Host
-from crdt_sync_server.logs import tell
+from crdt_sync_server.limits import Admission, Limit, LimitReached
+from crdt_sync_server.logs import reached, tell
 from crdt_sync_server.outbox import Closing
 from crdt_sync_server.poll_sessions import PollSessions
 from crdt_sync_server.polling import POLLING_PREFIX
 from crdt_sync_server.ports import Authenticator
-from crdt_sync_server.requests import client_of, connect_request
+from crdt_sync_server.requests import authenticated, client_of, connect_request
 from crdt_sync_server.wire import wire_of
 
 __all__ = ["RelayApp"]
@@ -49,6 +50,12 @@ class RelayApp:
         self._polling = polling
         self._sessions = sessions
         self._max_message_bytes = max_message_bytes
+        self._admission = Admission(
+            most=host.limits.max_connections,
+            most_per_address=host.limits.max_connections_per_address,
+            in_all=Limit.CONNECTIONS,
+            of_address=Limit.CONNECTIONS_PER_ADDRESS,
+        )
         self._connections = 0
         self._quiet = anyio.Event()
 
@@ -105,15 +112,24 @@ class RelayApp:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
         try:
+            with self._admission.entered(client_of(scope)):
+                await self._admitted(scope, receive, send)
+        except LimitReached as error:
+            reached(error.limit, client=client_of(scope), detail=str(error))
+            self._host.metrics.refused(error.close_code)
+            await _refuse(scope, send, error)
+
+    async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
             request = connect_request(scope)
-            grant = await self._authenticator.authenticate(request)
-            room = self._host.room(request.room)
+            grant = await authenticated(self._authenticator, request, within_s=self._host.limits.authenticate_s)
+            room = self._host.room(request.room, request.client)
+        except LimitReached:
+            raise
         except RelayError as error:
-            # A browser cannot see the status of a refused upgrade, so the reason comes in the close.
             tell("refuse", client=client_of(scope), code=error.close_code, reason=str(error))
             self._host.metrics.refused(error.close_code)
-            await _accept(scope, send)
-            await send({"type": "websocket.close", "code": int(error.close_code), "reason": close_reason(str(error))})
+            await _refuse(scope, send, error)
             return
         await _accept(scope, send)
         who: dict[str, object] = {
@@ -130,7 +146,9 @@ class RelayApp:
             max_message_bytes=self._max_message_bytes,
             now=self._host.now,
             wire=wire_of(scope),
-            subject=grant.subject,
+            limits=self._host.limits,
+            grant=grant,
+            client=request.client,
         )
         self._host.metrics.opened("websocket")
         try:
@@ -142,6 +160,12 @@ class RelayApp:
         finally:
             self._host.metrics.closed("websocket")
             tell("close", **who, **connection.ended)
+
+
+async def _refuse(scope: Scope, send: Send, error: RelayError) -> None:
+    """A browser cannot see the status of a refused upgrade, so the reason comes in the close."""
+    await _accept(scope, send)
+    await send({"type": "websocket.close", "code": int(error.close_code), "reason": close_reason(str(error))})
 
 
 async def _accept(scope: Scope, send: Send) -> None:

@@ -12,6 +12,7 @@ from crdt_sync_server.connection import Connection
 from crdt_sync_server.errors import RelayError
 from crdt_sync_server.host import Host
 from crdt_sync_server.logs import tell
+from crdt_sync_server.ports import Grant
 from crdt_sync_server.rooms import room_of
 
 __all__ = ["Channel", "ChannelServer"]
@@ -42,10 +43,17 @@ class ChannelServer:
         """Serve one client until either side ends it; what goes wrong with it concerns no other."""
         events = _Events(channel)
         try:
-            room = self._host.room(room_of({"path": channel.path}))
+            room = self._host.room(room_of({"path": channel.path}), "channel")
             tell("open", room=room.name, transport="channel")
             connection = Connection(
-                room, events.receive, events.send, max_message_bytes=self._max_message_bytes, now=self._host.now
+                room,
+                events.receive,
+                events.send,
+                max_message_bytes=self._max_message_bytes,
+                now=self._host.now,
+                limits=self._host.limits,
+                grant=Grant(subject=None),
+                client="channel",
             )
             await connection.run()
             tell("close", room=room.name, transport="channel", **connection.ended)

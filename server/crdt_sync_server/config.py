@@ -11,6 +11,7 @@ from pathlib import Path
 
 from crdt_sync.protocol.messages import MAX_MESSAGE_BYTES
 from crdt_sync_server.errors import ConfigurationError
+from crdt_sync_server.limits import Limits
 
 __all__ = ["Config", "Durability", "LogFormat", "default_data_folder"]
 
@@ -93,6 +94,10 @@ class Config:
             "max-poll-sessions-per-address", "How many of them from one address. Behind a proxy all have the proxy's."
         ),
     )
+    limit: tuple[str, ...] = field(
+        default=(),
+        metadata=_named("limit", "Another bound, as name=value; docs/protocol.md has the list. Repeatable."),
+    )
     metrics_port: int | None = field(
         default=None,
         metadata=_named(
@@ -111,6 +116,7 @@ class Config:
     )
 
     def __post_init__(self) -> None:
+        Limits().changed(self.limit)
         if not 0 <= self.port <= 65535:
             raise ConfigurationError(f"{self.port} is no port; --port takes 0 to 65535")
         if not 1024 <= self.max_message_bytes <= 2**31 - 1:
@@ -132,6 +138,11 @@ class Config:
                 f"on {self.host} everyone who reaches this machine could read and change every room, as nobody is "
                 "asked who they are; say --allow-anyone if you want that, or listen on 127.0.0.1 behind a proxy"
             )
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds that `limit` names, and the defaults of all others."""
+        return Limits().changed(self.limit)
 
     @property
     def database(self) -> Path:

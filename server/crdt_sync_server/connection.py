@@ -10,8 +10,10 @@ import anyio
 from crdt_sync.errors import RemoteProtocolError
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync_server.host import HostedRoom
+from crdt_sync_server.limits import Limit, LimitReached, Limits
 from crdt_sync_server.outbox import Behind, Closing
 from crdt_sync_server.peer import RoomPeer
+from crdt_sync_server.ports import Grant
 from crdt_sync_server.wire import Wire
 
 __all__ = ["Connection", "close_reason"]
@@ -31,14 +33,15 @@ class Connection(RoomPeer):
         *,
         max_message_bytes: int,
         now: Callable[[], float],
+        limits: Limits,
+        grant: Grant,
+        client: str | None,
         wire: Wire | None = None,
-        subject: str | None = None,
     ) -> None:
         self._wire = wire
         self._held: Behind | Closing | None = None
         self._busy = False  # the writer has taken something and not sent it yet: nothing may overtake it
-        super().__init__(room, max_message_bytes=max_message_bytes, now=now)
-        self._subject = subject
+        super().__init__(room, max_message_bytes=max_message_bytes, now=now, limits=limits, grant=grant, client=client)
         self.ending: Closing | None = None
         """How the relay ended it; None while it has not."""
         self._receive = receive
@@ -75,7 +78,7 @@ class Connection(RoomPeer):
 
     async def run(self) -> None:
         """Serve the connection until either side ends it. The WebSocket must be accepted already."""
-        await self._room.enter(self, self._subject)
+        await self._room.enter(self)
         try:
             async with anyio.create_task_group() as tasks:
                 self._scope = tasks.cancel_scope
@@ -96,11 +99,15 @@ class Connection(RoomPeer):
                     raise RemoteProtocolError(
                         f"a message above {self._max_message_bytes} bytes", close_code=CloseCode.TOO_BIG
                     )
+                if event.get("no_room"):
+                    raise LimitReached(Limit.WAITING_BYTES, f"{Limit.WAITING_BYTES.words}; try again later")
+                if "broken" in event:
+                    raise RemoteProtocolError(f"not a WebSocket frame: {event['broken']}")
                 if frame is None:
                     raise RemoteProtocolError("a text message; the protocol is binary")
                 await self._hear(frame)
-            except RemoteProtocolError as error:
-                self._refuse(error.close_code, str(error))
+            except (RemoteProtocolError, LimitReached) as error:
+                self._refuse(error)
                 await anyio.sleep_forever()
 
     async def _write(self) -> None:

@@ -9,6 +9,7 @@ A room leaves the host in the same step in which it finds its inbox empty, so no
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
@@ -22,7 +23,8 @@ from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.messages import Awareness, Message, encode
 from crdt_sync_server.compaction import SEGMENT_BYTES, Compaction
 from crdt_sync_server.errors import RelayError, RoomDeleted, StoreError
-from crdt_sync_server.logs import tell
+from crdt_sync_server.limits import Limit, LimitReached, Limits
+from crdt_sync_server.logs import reached, tell
 from crdt_sync_server.metrics import Metrics, Standing
 from crdt_sync_server.outbox import Outbox, Tail
 from crdt_sync_server.ports import RoomStore
@@ -34,6 +36,7 @@ from crdt_sync_server.room import (
     HangUp,
     Joined,
     Left,
+    Offence,
     Output,
     PresenceOf,
     Received,
@@ -66,19 +69,26 @@ class Peer(Protocol, Hashable):
 
     outbox: Outbox
     last_sent_s: float
+    client: str | None
+    subject: str | None
+    read_only: bool
 
-    def hang_up(self, code: CloseCode, reason: str) -> None:
-        """Close after what waits has been sent."""
+    def hang_up(self, code: CloseCode, reason: str, limit: Limit | None = None) -> None:
+        """Close after what waits has been sent; `limit` is the bound that was reached, if one was."""
+
+    def strike(self, words: str) -> None:
+        """Count a mistake."""
 
 
 class HostedRoom:
     """A room with its loop, its inbox and its place in the store."""
 
-    def __init__(self, name: str, host: Host) -> None:
+    def __init__(self, name: str, host: Host, opened_by: str | None) -> None:
         self.name = name
+        self.opened_by = opened_by
         self.metrics = host.metrics
         self._host = host
-        self._room: Room[Peer] = Room(max_document_bytes=host.quotas.room_bytes)
+        self._room: Room[Peer] = Room(max_document_bytes=host.quotas.room_bytes, quarantine=host.quarantine)
         self.tail = Tail()
         self._inbox: list[Arrival[Peer]] = []
         self._inbox_bytes: dict[Peer, int] = {}
@@ -91,6 +101,7 @@ class HostedRoom:
         self._peers: dict[Peer, None] = {}  # in the order in which they came
         self._expected = 0  # who has asked for the room and is not in yet
         self._idle_since_s = host.now()
+        self._evicted = False
         self._due = False
         self._position = 0
         self._compaction = Compaction(name, host.store, host.run_sync)
@@ -103,22 +114,23 @@ class HostedRoom:
 
     # For connections
 
-    async def enter(self, peer: Peer, subject: str | None = None) -> None:
+    async def enter(self, peer: Peer) -> None:
         """Bring `peer` in, once the room is loaded. Raises `RelayError` if it cannot be loaded.
 
-        A room in which nothing is stored yet will count for the `subject` that first came in.
+        A room in which nothing is stored yet will count for the subject that first came in.
         """
         async with self.held():
             self._peers[peer] = None
         if self._owner is None and not self._position:
-            self._owner = subject
-        self._put(Joined(peer))
+            self._owner = peer.subject
+        self._put(Joined(peer, peer.subject, peer.read_only))
 
     def leave(self, peer: Peer) -> None:
         """Take `peer` out; nothing more is sent to it but its close."""
         if peer in self._peers:
             del self._peers[peer]
             self._inbox_bytes.pop(peer, None)
+            self._idle_since_s = self._host.now()
             self._put(Left(peer))
 
     async def submit(self, peer: Peer, messages: Iterable[Message], size_bytes: int) -> None:
@@ -184,6 +196,21 @@ class HostedRoom:
 
     # For the host
 
+    @property
+    def size_bytes(self) -> int:
+        """What the document takes, counted in the bytes of its updates."""
+        return self._room.size_bytes
+
+    @property
+    def idle_since_s(self) -> float | None:
+        """Since when nobody has been here, or None while somebody is, or while it is leaving already."""
+        return None if self._peers or self._expected or self._evicted else self._idle_since_s
+
+    def evict(self) -> None:
+        """Close before its time a room in which nobody is. Who comes meanwhile keeps it open."""
+        self._evicted = True
+        self._work.set()
+
     def sweep(self, now_s: float) -> None:
         """Look after time: renewals that did not come, gaps that stay open, clients that hear nothing, idleness."""
         lags = {}
@@ -221,7 +248,9 @@ class HostedRoom:
             self._failure = StoreError(str(error))
             for peer in self._peers:
                 if isinstance(error, RoomBroken) and peer is error.culprit:
-                    peer.hang_up(CloseCode.NOT_THE_PROTOCOL, "an update that the document cannot take")
+                    digest = "" if error.digest is None else f", sha256 {error.digest.hex()[:16]}"
+                    words = f"an update that the document cannot take{digest}"
+                    peer.hang_up(CloseCode.NOT_THE_PROTOCOL, words, Limit.QUARANTINED)
             self._end(CloseCode.INTERNAL_ERROR, "the room failed and will be loaded again")
         except Exception:  # a bug of ours must not take the other rooms down
             tell("failed", logging.CRITICAL, room=self.name)
@@ -357,7 +386,8 @@ class HostedRoom:
         for output in outputs:
             match output:
                 case Frame(peer=peer, frame=frame):
-                    peer.outbox.frame(frame)
+                    if not peer.outbox.frame(frame):
+                        reached(Limit.ANSWERS, client=peer.client, room=self.name)
                 case Content(update=update, moved=moved, peers=peers, updates=updates):
                     self.metrics.deliveries += updates * len(peers)
                     self.tail.push(update, moved)
@@ -367,16 +397,21 @@ class HostedRoom:
                     frame = encode(Awareness(entries))
                     for peer in peers:
                         peer.outbox.presence(entries, frame)
-                case HangUp(peer=peer, code=code, reason=reason):
+                case HangUp(peer=peer, code=code, reason=reason, limit=limit):
                     self._peers.pop(peer, None)
-                    peer.hang_up(code, reason)
+                    peer.hang_up(code, reason, limit)
+                case Offence(peer=peer, words=words):
+                    peer.strike(words)
 
     def _count_frames(self) -> None:
         self.metrics.content_frames += self.tail.frames_taken
         self.tail.frames_taken = 0
 
     def _is_idle(self) -> bool:
-        return not self._peers and not self._expected and self._host.now() - self._idle_since_s >= self._host.idle_s
+        if self._peers or self._expected:
+            self._evicted = False
+            return False
+        return self._evicted or self._host.now() - self._idle_since_s >= self._host.idle_s
 
     def _end(self, code: CloseCode, reason: str) -> None:
         for peer in self._peers:
@@ -398,6 +433,7 @@ class Host:
         idle_s: float = 30.0,
         quotas: Quotas | None = None,
         metrics: Metrics | None = None,
+        limits: Limits | None = None,
         run_sync: Callable[..., Awaitable[Any]] = anyio.to_thread.run_sync,
     ) -> None:
         self.store = store
@@ -407,8 +443,13 @@ class Host:
         self.accounts = Accounts(store, self.quotas)
         self.metrics = metrics or Metrics()
         self.run_sync = run_sync
+        self.limits = limits or Limits()
+        self.quarantine: dict[bytes, None] = {}
+        """The hashes of updates that no document is given again."""
         self.stopping = False
         self._rooms: dict[str, HostedRoom] = {}
+        self._room_bytes = 0  # of all documents that are loaded, as of the last sweep
+        self._opened_by: Counter[str | None] = Counter()  # address → the rooms that it had loaded and that are here
         self._empty = anyio.Event()
         self._tasks: TaskGroup | None = None
 
@@ -424,13 +465,18 @@ class Host:
                 self._tasks = None
                 tasks.cancel_scope.cancel()
 
-    def room(self, name: str) -> HostedRoom:
-        """Return the room called `name`, which starts to load if nobody has asked for it. Raises `Stopping`."""
+    def room(self, name: str, client: str | None = None) -> HostedRoom:
+        """Return the room called `name`, which starts to load if nobody has asked for it.
+
+        `client` is the address that asks. Raises `Stopping`, and `LimitReached` if no more rooms may be loaded.
+        """
         if self.stopping or self._tasks is None:
             raise Stopping("the relay is going away")
         hosted = self._rooms.get(name)
         if hosted is None:
-            hosted = self._rooms[name] = HostedRoom(name, self)
+            self._make_place(client)
+            hosted = self._rooms[name] = HostedRoom(name, self, client)
+            self._opened_by[client] += 1
             self._tasks.start_soon(hosted.run)
         return hosted
 
@@ -467,6 +513,9 @@ class Host:
         """Take out a room that ends; the next who asks for its name gets a new one."""
         if self._rooms.get(room.name) is room:
             del self._rooms[room.name]
+            self._opened_by[room.opened_by] -= 1
+            if not self._opened_by[room.opened_by]:
+                del self._opened_by[room.opened_by]
         if self.stopping and not self._rooms:
             self._empty.set()
 
@@ -486,3 +535,34 @@ class Host:
             now_s = self.now()
             for room in list(self._rooms.values()):
                 room.sweep(now_s)
+            self._shrink()
+
+    def _make_place(self, client: str | None) -> None:
+        """Let one more room be loaded, by closing one that is idle if need be. Raises `LimitReached`."""
+        if self._opened_by[client] >= self.limits.max_rooms_per_address:
+            self._evict_one_of(
+                [room for room in self._rooms.values() if room.opened_by == client], Limit.ROOMS_PER_ADDRESS
+            )
+        if len(self._rooms) >= self.limits.max_rooms:
+            self._evict_one_of(list(self._rooms.values()), Limit.ROOMS)
+        if self._room_bytes > self.limits.max_room_bytes:
+            raise LimitReached(Limit.ROOM_BYTES, f"{Limit.ROOM_BYTES.words}; try again later")
+
+    def _evict_one_of(self, rooms: Sequence[HostedRoom], limit: Limit) -> None:
+        idle = [(room.idle_since_s, number) for number, room in enumerate(rooms) if room.idle_since_s is not None]
+        if not idle:
+            raise LimitReached(limit, f"{limit.words}; try again later")
+        rooms[min(idle)[1]].evict()
+
+    def _shrink(self) -> None:
+        """Close idle rooms, the longest idle first, until those that stay hold no more than they may."""
+        self._room_bytes = sum(room.size_bytes for room in self._rooms.values())
+        if self._room_bytes <= self.limits.max_room_bytes:
+            return
+        total = self._room_bytes
+        idle = [(room.idle_since_s, room.name) for room in self._rooms.values() if room.idle_since_s is not None]
+        for _, name in sorted(idle):
+            if total <= self.limits.max_room_bytes:
+                break
+            total -= self._rooms[name].size_bytes
+            self._rooms[name].evict()

@@ -9,13 +9,18 @@ import json
 import logging
 import re
 import sys
+from collections import Counter
 from datetime import UTC, datetime
 
 from crdt_sync_server.config import LogFormat
+from crdt_sync_server.limits import Limit
 
-__all__ = ["configure", "tell"]
+__all__ = ["REACHED", "configure", "reached", "tell"]
 
 logger = logging.getLogger("crdt_sync_server")
+
+REACHED: Counter[Limit] = Counter()
+"""How often this process has met each bound."""
 
 _PLAIN = re.compile(r"[\w.:/@+-]+")
 
@@ -26,6 +31,13 @@ def tell(event: str, level: int = logging.INFO, /, **fields: object) -> None:
         known = {name: value for name, value in fields.items() if value is not None}
         line = " ".join([event, *(f"{name}={_words(name, value)}" for name, value in known.items())])
         logger.log(level, "%s", line, extra={"event": event, "fields": known}, exc_info=level >= logging.CRITICAL)
+
+
+def reached(limit: Limit, *, client: str | None, room: str | None = None, detail: str = "") -> None:
+    """Log, and count for this process, that a connection was refused or ended by `limit`. Nobody else does."""
+    REACHED[limit] += 1
+    code = "none" if limit.code is None else int(limit.code)
+    tell("limit", limit=limit.name, code=code, client=client, room=room, words=limit.words, detail=detail or None)
 
 
 def _words(name: str, value: object) -> str:

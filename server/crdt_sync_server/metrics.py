@@ -17,6 +17,8 @@ from prometheus_client.registry import Collector
 
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync_server.errors import ConfigurationError
+from crdt_sync_server.limits import Limit
+from crdt_sync_server.logs import REACHED
 
 __all__ = ["TRANSPORTS", "Metrics", "Standing", "serve_metrics"]
 
@@ -98,7 +100,12 @@ class Metrics(Collector):
         for code in CloseCode:
             if code not in _NO_REFUSAL:
                 refused.add_metric([code.name.lower()], self._refused[code])
-        yield from (connections, opened, refused)
+        limits = CounterMetricFamily(
+            "crdt_sync_limits_reached", "Bounds that were met; docs/protocol.md has the list.", labels=["limit"]
+        )  # fmt: skip
+        for limit in Limit:
+            limits.add_metric([limit.name.lower()], REACHED[limit])
+        yield from (connections, opened, refused, limits)
         for name, words, count in (
             ("updates", "Updates of clients that were new and are durable.", self.updates),
             ("deliveries", "Updates times the clients that they were for.", self.deliveries),

@@ -125,17 +125,18 @@ class Outbox:
         self._closing: Closing | None = None
         self._gone = False
 
-    def frame(self, frame: bytes) -> None:
-        """Queue a frame that must go out as it is."""
+    def frame(self, frame: bytes) -> bool:
+        """Queue a frame that must go out as it is. Return False if it is one too many: the connection ends."""
         if self._closing is not None or self._gone:
-            return
+            return True
         self._frame_bytes += len(frame)
         too_many = len(self._frames) >= 4 and self._frame_bytes > MAX_CONTROL_BYTES
         if too_many or len(self._frames) >= MAX_CONTROL_FRAMES:
             self.close(CloseCode.POLICY, "answers wait and are not read", at_once=True)
-            return
+            return False
         self._frames.append(frame)
         self._wake()
+        return True
 
     def keep_alive(self) -> None:
         """Send an empty awareness, unless something waits already: a stock client closes after 30 s of silence."""

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import anyio
+
+from crdt_sync.errors import RemoteProtocolError
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.messages import decode
+from crdt_sync_server.conduct import Conduct
 from crdt_sync_server.host import HostedRoom
+from crdt_sync_server.limits import Limit, LimitReached, Limits
+from crdt_sync_server.logs import reached
 from crdt_sync_server.outbox import Behind, Closing, Outbox
+from crdt_sync_server.ports import Grant
 
 __all__ = ["RoomPeer"]
 
@@ -15,17 +22,40 @@ __all__ = ["RoomPeer"]
 class RoomPeer:
     """A peer of a room. The room knows it by identity and speaks to it through its outbox."""
 
-    def __init__(self, room: HostedRoom, *, max_message_bytes: int, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        room: HostedRoom,
+        *,
+        max_message_bytes: int,
+        now: Callable[[], float],
+        limits: Limits,
+        grant: Grant,
+        client: str | None,
+    ) -> None:
         self._room = room
+        self.grant = grant
+        self.subject = grant.subject
+        self.read_only = grant.read_only
+        self.client = client
+        self._conduct = Conduct(limits, now())
         self._max_message_bytes = max_message_bytes
         self._now = now
         self._metrics = room.metrics
         self.outbox = Outbox(room.tail, self._wake)
         self.last_sent_s = now()
 
-    def hang_up(self, code: CloseCode, reason: str) -> None:
-        """Close after what waits has been sent, within a bounded time."""
+    def hang_up(self, code: CloseCode, reason: str, limit: Limit | None = None) -> None:
+        """Close after what waits has been sent, within a bounded time. `limit` is the bound that was met, if any."""
+        if limit is not None and not self.outbox.is_closing:
+            reached(limit, client=self.client, room=self._room.name, detail=reason)
         self.outbox.close(code, reason)
+
+    def strike(self, words: str) -> None:
+        """Count a mistake that was found later; too many end the connection."""
+        try:
+            self._conduct.strike(words, self._now())
+        except LimitReached as error:
+            self._refuse(error)
 
     def _wake(self) -> None:
         """Look into the outbox; it has something new."""
@@ -35,16 +65,23 @@ class RoomPeer:
         self.outbox.discard()
         self._room.leave(self)
 
-    def _refuse(self, code: int, reason: str) -> None:
+    def _refuse(self, error: RemoteProtocolError | LimitReached) -> None:
         """Take nothing more, and close with the reason."""
         self._room.leave(self)
-        self.hang_up(CloseCode(code), reason)
+        limit = error.limit if isinstance(error, LimitReached) else Limit.of(error.close_code)
+        self.hang_up(CloseCode(error.close_code), str(error), limit)
 
     async def _hear(self, frame: bytes) -> None:
-        """Hand a frame over to the room. Raises `RemoteProtocolError`."""
+        """Hand a frame over to the room, then wait as its rates say.
+
+        Raises `RemoteProtocolError` and `LimitReached`.
+        """
         self._metrics.received_bytes += len(frame)
         messages = decode(frame, max_bytes=self._max_message_bytes)
-        await self._room.submit(self, messages, len(frame))
+        kept, wait_s = self._conduct.judge(messages, len(frame), self._now())
+        await self._room.submit(self, kept, len(frame))
+        if wait_s > 0:
+            await anyio.sleep(wait_s)
 
     async def _next(self) -> bytes | Closing | None:
         """Return what to send now, or None if nothing waits."""

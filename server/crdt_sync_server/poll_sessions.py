@@ -20,9 +20,11 @@ from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.polling import Answer, Ending, Piece, Poll, PollKind, PollStream
 from crdt_sync_server.errors import RelayError
 from crdt_sync_server.host import HostedRoom
+from crdt_sync_server.limits import Limit, LimitReached, Limits
 from crdt_sync_server.logs import tell
 from crdt_sync_server.outbox import Closing
 from crdt_sync_server.peer import RoomPeer
+from crdt_sync_server.ports import Grant
 
 __all__ = ["SESSION_ENDS_AFTER_S", "PollSession", "PollSessions", "SlowDown", "TooManySessions", "UnknownSession"]
 
@@ -45,16 +47,18 @@ class UnknownSession(RelayError):
     close_code = CloseCode.TRY_AGAIN
 
 
-class TooManySessions(RelayError):
+class TooManySessions(LimitReached):
     """A bound on sessions is reached."""
 
-    close_code = CloseCode.OVERLOADED
+    def __init__(self, message: str) -> None:
+        super().__init__(Limit.POLL_SESSIONS, message)
 
 
-class SlowDown(RelayError):
+class SlowDown(LimitReached):
     """A poll that is one too many, or takes too long to arrive. The session goes on."""
 
-    close_code = CloseCode.POLICY
+    def __init__(self, message: str) -> None:
+        super().__init__(Limit.POLLS, message)
 
 
 class PollSession(RoomPeer):
@@ -64,15 +68,14 @@ class PollSession(RoomPeer):
         self,
         room: HostedRoom,
         *,
-        subject: str | None,
+        grant: Grant,
         client: str | None,
         max_message_bytes: int,
         now: Callable[[], float],
+        limits: Limits,
     ) -> None:
-        super().__init__(room, max_message_bytes=max_message_bytes, now=now)
+        super().__init__(room, max_message_bytes=max_message_bytes, now=now, limits=limits, grant=grant, client=client)
         self.room_name = room.name
-        self.subject = subject
-        self.client = client
         self.stream = PollStream(max_frame_bytes=max_message_bytes)
         self._entered = anyio.Event()
         self._turn = anyio.Lock()
@@ -89,7 +92,7 @@ class PollSession(RoomPeer):
         tell("open", **self._who())
         self._metrics.opened("polling")
         try:
-            await self._room.enter(self, self.subject)
+            await self._room.enter(self)
         except RelayError as error:
             self._end(Ending(error.close_code, str(error)))
         except BaseException:
@@ -169,10 +172,10 @@ class PollSession(RoomPeer):
             try:
                 for frame in self.stream.take(piece):
                     await self._hear(frame)
-            except RemoteProtocolError as error:
-                self._refuse(error.close_code, str(error))
+            except (RemoteProtocolError, LimitReached) as error:
+                self._refuse(error)
         if self.stream.partial > partial and not has_room():
-            self._refuse(CloseCode.OVERLOADED, "too much waits here for the rest of its message")
+            self._refuse(LimitReached(Limit.WAITING_BYTES, f"{Limit.WAITING_BYTES.words}; try again later"))
 
     async def _wait(self, wait_s: float) -> None:
         """Return when there is something to say, a newer poll waits, or the time is over."""
@@ -229,10 +232,10 @@ class PollSessions:
             finally:
                 tasks.cancel_scope.cancel()
 
-    def find(self, session_id: bytes, room_name: str, subject: str | None) -> PollSession | None:
-        """Return the session, if it is of this room and subject."""
+    def find(self, session_id: bytes, room_name: str, grant: Grant) -> PollSession | None:
+        """Return the session, if it is of this room and grant: who may not edit any more has to open another."""
         session = self._sessions.get(session_id)
-        if session is None or (session.room_name, session.subject) != (room_name, subject):
+        if session is None or (session.room_name, session.grant) != (room_name, grant):
             return None
         return session
 

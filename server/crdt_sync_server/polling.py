@@ -14,10 +14,11 @@ from crdt_sync.protocol.polling import MAX_POLL_BYTES, Answer, Poll, PollKind, d
 from crdt_sync_server.errors import Forbidden, RelayError, Unauthenticated
 from crdt_sync_server.host import Host
 from crdt_sync_server.http import Headers, respond, respond_json
-from crdt_sync_server.logs import tell
+from crdt_sync_server.limits import Limit, LimitReached
+from crdt_sync_server.logs import reached, tell
 from crdt_sync_server.poll_sessions import PollSession, PollSessions, SlowDown, UnknownSession
 from crdt_sync_server.ports import Authenticator, ConnectRequest, Grant
-from crdt_sync_server.requests import connect_request
+from crdt_sync_server.requests import authenticated, client_of, connect_request
 
 __all__ = ["POLLING_PREFIX", "PollingFace"]
 
@@ -85,6 +86,9 @@ class PollingFace:
                 data = encode_answer(answer)
                 await respond(send, 200, "application/octet-stream", data, (*SAY_AT_ONCE, *origin))
         except (RelayError, RemoteProtocolError) as error:
+            if isinstance(error, LimitReached | RemoteProtocolError):
+                limit = error.limit if isinstance(error, LimitReached) else Limit.of(error.close_code)
+                reached(limit, client=client_of(scope), detail=str(error))
             code = CloseCode(error.close_code)
             self._host.metrics.refused(code)
             status = _STATUS.get(code, 500)
@@ -94,7 +98,9 @@ class PollingFace:
 
     async def _poll(self, request: ConnectRequest, receive: Receive) -> Answer:
         try:
-            grant = await self._authenticator.authenticate(request)
+            grant = await authenticated(self._authenticator, request, within_s=self._host.limits.authenticate_s)
+        except LimitReached:
+            raise
         except RelayError as error:
             tell("refuse", client=request.client, code=error.close_code, reason=str(error), transport="polling")
             raise
@@ -109,23 +115,24 @@ class PollingFace:
         wait_s = min(poll.wait_ms / 1000, self._max_wait_s)
 
         async def answer() -> Answer:
-            session = self._sessions.find(poll.session, request.room, grant.subject)
+            session = self._sessions.find(poll.session, request.room, grant)
             if session is None:
                 if poll.kind is not PollKind.OPEN:
                     raise UnknownSession("the relay does not know this session, or it has ended; open another")
-                session = await self._open(poll.session, request, grant.subject)
+                session = await self._open(poll.session, request, grant)
             return await session.poll(poll, wait_s, self._sessions.has_room)
 
         return await _unless_gone(receive, answer)
 
-    async def _open(self, session_id: bytes, request: ConnectRequest, subject: str | None) -> PollSession:
+    async def _open(self, session_id: bytes, request: ConnectRequest, grant: Grant) -> PollSession:
         self._sessions.check(session_id, request.client)  # before a room is loaded for it
         session = PollSession(
-            self._host.room(request.room),
-            subject=subject,
+            self._host.room(request.room, request.client),
+            grant=grant,
             client=request.client,
             max_message_bytes=self._max_message_bytes,
             now=self._host.now,
+            limits=self._host.limits,
         )
         self._sessions.add(session_id, session)
         await session.open()
@@ -152,7 +159,8 @@ class PollingFace:
             return ()
         bare = tuple((name, value) for name, value in request.headers if name not in ("authorization", "cookie"))
         try:
-            await self._authenticator.authenticate(replace(request, headers=bare, query=""))
+            bared = replace(request, headers=bare, query="")
+            await authenticated(self._authenticator, bared, within_s=self._host.limits.authenticate_s)
         except Unauthenticated:
             pass
         except RelayError:

@@ -106,9 +106,10 @@ class ConnectRequest:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Who came in: `subject` is None where nobody is asked who they are."""
+    """Who came in: `subject` is None where nobody is asked who they are. `read_only` may look and not edit."""
 
     subject: str | None
+    read_only: bool = False
 
 
 class Authenticator(Protocol):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from pycrdt import Doc, TransactionEvent
@@ -20,7 +21,17 @@ from pycrdt import Doc, TransactionEvent
 from crdt_sync.errors import RemoteProtocolError
 from crdt_sync.protocol.awareness import OUTDATED_AFTER_S, AwarenessTable
 from crdt_sync.protocol.close_codes import CloseCode
-from crdt_sync.protocol.messages import AwarenessEntry, Barrier, Message, SyncStep1, SyncStep2, SyncUpdate, encode
+from crdt_sync.protocol.deletes import adds_deletes
+from crdt_sync.protocol.messages import (
+    AwarenessEntry,
+    Barrier,
+    Message,
+    PermissionDenied,
+    SyncStep1,
+    SyncStep2,
+    SyncUpdate,
+    encode,
+)
 from crdt_sync.protocol.session import (
     Answer,
     Ask,
@@ -33,7 +44,8 @@ from crdt_sync.protocol.session import (
     Take,
     TellPresence,
 )
-from crdt_sync.protocol.update import decode_state_vector, encode_state_vector, reach, read_update
+from crdt_sync.protocol.update import Update, decode_state_vector, encode_state_vector, reach, read_update
+from crdt_sync_server.limits import Limit, LimitReached
 
 __all__ = [
     "Arrival",
@@ -42,6 +54,7 @@ __all__ = [
     "HangUp",
     "Joined",
     "Left",
+    "Offence",
     "Output",
     "PresenceOf",
     "Received",
@@ -52,7 +65,10 @@ __all__ = [
 
 MAX_DOCUMENT_BYTES = 512 * 1024 * 1024
 """The default bound of what is stored of one room, in bytes."""
-
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+"""Step 2 answers are kept up to this many bytes, and the last one whatever its size."""
+MAX_QUARANTINED = 1024
+"""How many updates that a document did not survive are remembered, by hash."""
 
 Peer = TypeVar("Peer", bound=Hashable)
 
@@ -60,19 +76,22 @@ Peer = TypeVar("Peer", bound=Hashable)
 class RoomBroken(Exception):
     """The document may be half changed. Drop the room, close its peers with 1011 and load it again.
 
-    `culprit` is the peer whose message did it.
+    `culprit` is the peer whose message did it, and `digest` the SHA-256 of the update, if it was one.
     """
 
-    def __init__(self, message: str, culprit: Hashable = None) -> None:
+    def __init__(self, message: str, culprit: Hashable = None, digest: bytes | None = None) -> None:
         super().__init__(message)
         self.culprit = culprit
+        self.digest = digest
 
 
 @dataclass(frozen=True, slots=True)
 class Joined(Generic[Peer]):
-    """A peer is in; its session starts."""
+    """A peer is in; its session starts. `subject` is who it is, if that is known."""
 
     peer: Peer
+    subject: str | None = None
+    read_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +143,23 @@ class PresenceOf(Generic[Peer]):
 
 @dataclass(frozen=True, slots=True)
 class HangUp(Generic[Peer]):
-    """Close this peer's connection; it is no longer in the room."""
+    """Close this peer's connection; it is no longer in the room. `limit` says which bound it met, if one."""
 
     peer: Peer
     code: CloseCode
     reason: str
+    limit: Limit | None = None
 
 
-Output: TypeAlias = Frame[Peer] | Content[Peer] | PresenceOf[Peer] | HangUp[Peer]
+@dataclass(frozen=True, slots=True)
+class Offence(Generic[Peer]):
+    """Count a mistake of this peer."""
+
+    peer: Peer
+    words: str
+
+
+Output: TypeAlias = Frame[Peer] | Content[Peer] | PresenceOf[Peer] | HangUp[Peer] | Offence[Peer]
 
 
 @dataclass(slots=True)
@@ -153,7 +181,10 @@ class Turn(Generic[Peer]):
 class Room(Generic[Peer]):
     """The document of a room, its peers' sessions and their presence."""
 
-    def __init__(self, *, max_document_bytes: int = MAX_DOCUMENT_BYTES) -> None:
+    def __init__(
+        self, *, max_document_bytes: int = MAX_DOCUMENT_BYTES, quarantine: dict[bytes, None] | None = None
+    ) -> None:
+        """`quarantine` holds the hashes of updates that no document is given again; rooms may share it."""
         self._doc: Doc[Any] = Doc()
         self._produced: list[bytes] = []
         self._subscription = self._doc.observe(self._on_transaction)
@@ -162,6 +193,10 @@ class Room(Generic[Peer]):
         self._presence = AwarenessTable()
         self._presence_due_s = float("inf")
         self._answers: dict[bytes, bytes] = {}  # state vector → step 2, for the document as it stands
+        self._answer_bytes = 0
+        self._read_only: dict[Peer, bool] = {}  # who may not edit → whether an edit of theirs was refused
+        self._quarantine: dict[bytes, None] = {} if quarantine is None else quarantine
+        self._applying: bytes | None = None  # what the document is being given
         self._max_document_bytes = max_document_bytes
         self.size_bytes = 0
         """The bytes of all updates that were loaded and taken."""
@@ -209,11 +244,13 @@ class Room(Generic[Peer]):
         except BaseException as error:  # a panic of the compiled code is a BaseException; nothing here awaits
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
-            raise RoomBroken(f"{type(error).__name__}: {error}", culprit) from error
+            digest = None if self._applying is None else self._put_in_quarantine(self._applying)
+            raise RoomBroken(f"{type(error).__name__}: {error}", culprit, digest) from error
         if self._produced:
             (turn.update,) = self._produced  # one transaction, one update: the batch comes merged
             self._produced.clear()
             self._answers.clear()
+            self._answer_bytes = 0
             self.size_bytes += len(turn.update)
         return turn
 
@@ -259,7 +296,12 @@ class Room(Generic[Peer]):
         """Return the frame of step 2 for an encoded state vector. After a restart a thousand clients ask the same."""
         frame = self._answers.get(state_vector)
         if frame is None:
-            frame = self._answers[state_vector] = encode(SyncStep2(self._doc.get_update(state_vector)))
+            frame = encode(SyncStep2(self._doc.get_update(state_vector)))
+            if self._answer_bytes + len(frame) > MAX_ANSWER_BYTES:
+                self._answers.clear()
+                self._answer_bytes = 0
+            self._answers[state_vector] = frame
+            self._answer_bytes += len(frame) + len(state_vector)
         return frame
 
     def catch_up(self, state_vector: Mapping[int, int]) -> bytes:
@@ -279,21 +321,30 @@ class Room(Generic[Peer]):
     def _receive(self, arrival: Arrival[Peer], turn: Turn[Peer], now_s: float) -> None:
         peer = arrival.peer
         match arrival:
-            case Joined():
+            case Joined(subject=subject, read_only=read_only):
                 session = self._sessions[peer] = Session(Role.RELAY)
-                self._do(peer, (*session.start(), TellPresence()), turn, now_s)
+                self._presence.join(peer, subject)
+                if read_only:
+                    self._read_only[peer] = False
+                asks = () if read_only else session.start()  # who may not edit has nothing for us
+                self._do(peer, (*asks, TellPresence()), turn, now_s)
             case Left():
                 self._forget(peer, turn, now_s)
             case Received(message=message):
-                if peer in self._sessions:
+                if isinstance(message, Barrier) and self._read_only.get(peer):
+                    words = "the edits before this were refused: the connection is read-only"
+                    self._hang_up(peer, CloseCode.FORBIDDEN, words, turn, now_s, Limit.READ_ONLY)
+                elif peer in self._sessions:
                     self._do(peer, self._sessions[peer].receive(message), turn, now_s)
 
     def _do(self, peer: Peer, effects: Iterable[Effect], turn: Turn[Peer], now_s: float) -> None:
         for effect in effects:
             try:
                 self._do_one(peer, effect, turn, now_s)
+            except LimitReached as error:
+                self._hang_up(peer, error.close_code, str(error), turn, now_s, error.limit)
             except RemoteProtocolError as error:
-                self._hang_up(peer, CloseCode(error.close_code), str(error), turn, now_s)
+                self._hang_up(peer, CloseCode(error.close_code), str(error), turn, now_s, Limit.of(error.close_code))
             if peer not in self._sessions:
                 return
 
@@ -302,8 +353,7 @@ class Room(Generic[Peer]):
             case Take():
                 self._do(peer, self._take(peer, effect, turn, now_s), turn, now_s)
             case Answer(state_vector=state_vector):
-                canonical = encode_state_vector(decode_state_vector(state_vector))  # peers write it in any order
-                turn.after_commit.append((peer, Answer(canonical)))
+                turn.after_commit.append((peer, Answer(self._canonical(state_vector))))
             case Ask() | Echo():
                 turn.after_commit.append((peer, effect))
             case Presence(entries=entries):
@@ -316,21 +366,23 @@ class Room(Generic[Peer]):
                 if here := self._presence.entries():
                     turn.at_once.append(PresenceOf(here, (peer,)))
             case Close(code=code, reason=reason):
-                self._hang_up(peer, code, reason, turn, now_s)
+                limit = Limit.BARRIERS if code is CloseCode.POLICY else None
+                self._hang_up(peer, code, reason, turn, now_s, limit)
 
     def _take(self, peer: Peer, take: Take, turn: Turn[Peer], now_s: float) -> tuple[Effect, ...]:
         session = self._sessions[peer]
         header = read_update(take.update)
         moved = reach(header, self._vector)
+        if peer in self._read_only and self._adds(header, moved, take.update):
+            self._read_only[peer] = True
+            turn.at_once.append(Frame(peer, encode(PermissionDenied("this connection is read-only"))))
+            turn.at_once.append(Offence(peer, "an edit over a read-only connection"))
+            return ()
         if moved is None:
             return session.gapped(take, now_s)
         if not header.is_empty:
             self._check_quotas(turn, len(take.update) if moved else 0)  # who only deletes is not refused
-            try:
-                self._doc.apply_update(take.update)
-            except ValueError as error:
-                self.restored()  # what it may have left there must not be forgotten
-                raise RemoteProtocolError("an update that the document cannot take") from error
+            self._apply(take.update)
             self._vector.update(moved)
             turn.moved.update(moved)
             turn.updates += 1
@@ -343,20 +395,57 @@ class Room(Generic[Peer]):
         growth_bytes = turn.growth_bytes + size_bytes
         most = self._max_document_bytes
         if self.size_bytes + growth_bytes > most:
-            raise RemoteProtocolError(
-                f"the document is full: {most} bytes are stored of one room", close_code=CloseCode.TOO_BIG
-            )
+            raise LimitReached(Limit.DOCUMENT, f"{Limit.DOCUMENT.words}: {most} bytes are stored of one room")
         if turn.subject_left_bytes is not None and growth_bytes > turn.subject_left_bytes:
-            raise RemoteProtocolError("the storage of this room's owner is full", close_code=CloseCode.TOO_BIG)
+            raise LimitReached(Limit.SUBJECT, f"{Limit.SUBJECT.words}: nothing more is kept for this room's owner")
+
+    def _apply(self, update: bytes) -> None:
+        """Give an update to the document. One that it refuses, or does not survive, is never tried again."""
+        if self._quarantine and (digest := sha256(update).digest()) in self._quarantine:
+            raise _quarantined(digest)
+        self._applying = update
+        try:
+            self._doc.apply_update(update)
+        except ValueError as error:
+            self._applying = None
+            self.restored()  # what it may have left there must not be forgotten
+            raise _quarantined(self._put_in_quarantine(update)) from error
+        self._applying = None
+
+    def _put_in_quarantine(self, update: bytes) -> bytes:
+        digest = sha256(update).digest()
+        self._quarantine[digest] = None
+        while len(self._quarantine) > MAX_QUARANTINED:
+            del self._quarantine[next(iter(self._quarantine))]
+        return digest
+
+    def _adds(self, header: Update, moved: Mapping[int, int] | None, update: bytes) -> bool:
+        """Say whether an update holds what the document does not. One with a gap does."""
+        if moved is None or moved:
+            return True
+        return bool(header.deletes) and adds_deletes(update, self._doc.get_update(self._doc.get_state()))
+
+    def _canonical(self, state_vector: bytes) -> bytes:
+        """Return what of a state vector the answer depends on: peers write it in any order, and may claim anything."""
+        claimed = decode_state_vector(state_vector)
+        known = ((client, min(clock, self._vector.get(client, 0))) for client, clock in claimed.items())
+        return encode_state_vector({client: clock for client, clock in known if clock})
 
     def _tell(self, entries: tuple[AwarenessEntry, ...], turn: Turn[Peer]) -> None:
         if entries:
             turn.at_once.append(PresenceOf(entries, tuple(self._sessions)))
 
-    def _hang_up(self, peer: Peer, code: CloseCode, reason: str, turn: Turn[Peer], now_s: float) -> None:
-        turn.at_once.append(HangUp(peer, code, reason))
+    def _hang_up(
+        self, peer: Peer, code: CloseCode, reason: str, turn: Turn[Peer], now_s: float, limit: Limit | None = None
+    ) -> None:
+        turn.at_once.append(HangUp(peer, code, reason, limit))
         self._forget(peer, turn, now_s)
 
     def _forget(self, peer: Peer, turn: Turn[Peer], now_s: float) -> None:
+        self._read_only.pop(peer, None)
         if self._sessions.pop(peer, None) is not None:
             self._tell(self._presence.remove(peer, now_s), turn)
+
+
+def _quarantined(digest: bytes) -> LimitReached:
+    return LimitReached(Limit.QUARANTINED, f"an update that the document cannot take, sha256 {digest.hex()[:16]}")

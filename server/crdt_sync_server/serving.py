@@ -13,25 +13,30 @@ from typing import Any
 
 import hypercorn.asyncio
 import hypercorn.asyncio.run
-import hypercorn.protocol.h2
+import hypercorn.protocol
 import hypercorn.protocol.h11
-from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.protocol.events import Event, Request, StreamClosed
-from hypercorn.protocol.ws_stream import FrameTooLargeError, WSStream
-from hypercorn.typing import LifespanState
+from hypercorn.protocol.ws_stream import ASGIWebsocketState, FrameTooLargeError, WSStream
 from wsproto.connection import ConnectionState
 from wsproto.events import CloseConnection, Message, Ping
 
 from crdt_sync_server.app import RelayApp
 from crdt_sync_server.config import Config
 from crdt_sync_server.errors import ConfigurationError
-from crdt_sync_server.wire import WRITER
+from crdt_sync_server.limits import Limits
+from crdt_sync_server.sockets import RelayProtocol, RelayServer, Sockets
 
 __all__ = ["Address", "listen", "serve"]
 
 Address = tuple[str, int]
 GRACE_S = 5.0
+OTHER_FILES = 100
+"""Open files that are no connections: the database, the loop, the log."""
+QUEUED_BYTES = 1024 * 1024
+"""Nothing more is read from a connection while so much waits for its application."""
+FREE_BYTES = 64 * 1024
+"""What waits of one connection beyond this counts in the budget that all share."""
 DEAD_PEER_OPTIONS = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 60_000}
 """A peer that vanished without a word is noticed within two minutes, where the system can do that, and not in hours.
 
@@ -47,9 +52,19 @@ class RelayStream(WSStream):
 
     After a message above the bound it closes with 1009, which stock clients answer by trying again for ever, and goes
     on buffering what comes. Here the rest is dropped, and the application is told, so that it can close with 4413.
+
+    It queues ten messages whatever their size, and once its application has ended with a full queue it waits for ever
+    to put one more, with the socket open. Here nothing more is read while `QUEUED_BYTES` wait, what waits over all
+    sockets is counted, and an ended application frees whoever waits for it.
     """
 
-    _too_big = False
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.app = self._counted(self.app)
+        self._deaf = False
+        self._held_bytes = 0  # in messages that the application has not taken
+        self._reserved_bytes = 0  # of the budget that all sockets share
+        self._taken = asyncio.Event()
 
     async def handle(self, event: Event) -> None:
         if isinstance(event, Request):
@@ -63,6 +78,8 @@ class RelayStream(WSStream):
                 await self._handle_message(event)
             elif isinstance(event, Ping):
                 await self._send_wsproto_event(event.response())
+            elif isinstance(event, CloseConnection) and self.connection.state is ConnectionState.OPEN:
+                await self._stop_hearing({"broken": event.reason or "not a frame"})  # what follows has no meaning
             elif isinstance(event, CloseConnection):
                 if self.connection.state == ConnectionState.REMOTE_CLOSING:
                     await self._send_wsproto_event(event.response())
@@ -70,44 +87,111 @@ class RelayStream(WSStream):
 
     async def _handle_message(self, event: Message[Any]) -> None:
         assert self.app_put is not None, "messages come after the application has started"
-        if self._too_big:
+        if self._deaf:
             return
         try:
             self.buffer.extend(event)
         except FrameTooLargeError:
-            self._too_big = True
-            self.buffer.clear()
-            await self.app_put({"type": "websocket.receive", "bytes": None, "text": None, "too_big": True})
+            await self._stop_hearing({"too_big": True})
             return
-        if event.message_finished:
-            await self.app_put(self.buffer.to_message())
+        if not self._reserve():
+            await self._stop_hearing({"no_room": True})
+        elif event.message_finished:
+            message = self.buffer.to_message()
+            self._held_bytes += self.buffer.length
             self.buffer.clear()
+            await self.app_put(message)
+            while self._held_bytes > QUEUED_BYTES and not self._deaf:
+                self._taken.clear()
+                await self._taken.wait()
+
+    async def _stop_hearing(self, why: dict[str, Any]) -> None:
+        """Drop all that still comes, and tell the application, which closes."""
+        self._deaf = True
+        self.buffer.clear()
+        self._reserve()
+        assert self.app_put is not None
+        await self.app_put({"type": "websocket.receive", "bytes": None, "text": None, **why})
+
+    def _reserve(self) -> bool:
+        """Hold as much of the shared budget as this connection's messages need; say whether it was there."""
+        needed = max(0, self._held_bytes + self.buffer.length - FREE_BYTES)
+        if needed == self._reserved_bytes:
+            return True
+        if not self._socket.sockets.waiting.take(self._socket.client, needed - self._reserved_bytes):
+            return False
+        self._reserved_bytes = needed
+        return True
+
+    def _counted(self, app: Any) -> Any:
+        """Wrap an application: when it asks for the next message, it has taken the last."""
+
+        async def counted(scope: Any, receive: Any, send: Any, *more: Any) -> None:
+            taking = 0
+
+            async def receive_counted() -> Any:
+                nonlocal taking
+                self._held_bytes -= taking
+                if taking > FREE_BYTES or self._reserved_bytes:
+                    self._reserve()
+                self._taken.set()
+                taking = 0
+                event = await receive()
+                taking = len(event.get("bytes") or event.get("text") or "")
+                return event
+
+            await app(scope, receive_counted, send, *more)
+
+        return counted
+
+    @property
+    def _socket(self) -> RelayServer:
+        protocol = self.send.__self__  # type: ignore[attr-defined]
+        assert isinstance(protocol, RelayProtocol)
+        return protocol.socket()
+
+    async def app_send(self, message: Any) -> None:
+        if message is None:
+            self._ended()
+        await super().app_send(message)
+
+    def _ended(self) -> None:
+        """The application has ended: nobody may wait for it, and a close that it could not send is not tried again."""
+        self._deaf = True
+        self.buffer.clear()
+        self._held_bytes = 0
+        self._reserve()
+        self._taken.set()
+        if self.app_put is not None:
+            queue: asyncio.Queue[Any] = self.app_put.__self__  # type: ignore[attr-defined]
+            self.app_put = _discard
+            while not queue.empty():
+                queue.get_nowait()  # who waits to put gets its place
+        if self.state == ASGIWebsocketState.CONNECTED and not self.closed:
+            self._socket.abort_if_unread()
 
 
-class RelayServer(TCPServer):
-    """hypercorn's connection, which lets the application know its writer (`wire.py`)."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.state = LifespanState({**self.state, WRITER: self.writer})
+async def _discard(event: object) -> None:
+    """Take an event for an application that has ended."""
 
 
 @contextmanager
-def _relay_classes() -> Iterator[None]:
-    """hypercorn names these classes in its modules and has no option for them."""
-    ours: tuple[tuple[Any, str, type], ...] = (
+def _relay_classes(sockets: Sockets) -> Iterator[None]:
+    """hypercorn names its classes in its modules and has no options for them."""
+    server = type("Server", (RelayServer,), {"sockets": sockets})
+    places: tuple[tuple[Any, str, type], ...] = (
         (hypercorn.protocol.h11, "WSStream", RelayStream),
-        (hypercorn.protocol.h2, "WSStream", RelayStream),
-        (hypercorn.asyncio.run, "TCPServer", RelayServer),
+        (hypercorn.protocol, "H11Protocol", RelayProtocol),
+        (hypercorn.asyncio.run, "TCPServer", server),
     )
-    theirs = [(module, name, getattr(module, name)) for module, name, _ in ours]
-    for module, name, new in ours:
-        setattr(module, name, new)
+    before = [getattr(module, name) for module, name, _ in places]
+    for module, name, ours in places:
+        setattr(module, name, ours)
     try:
         yield
     finally:
-        for module, name, old in theirs:
-            setattr(module, name, old)
+        for (module, name, _), theirs in zip(places, before, strict=True):
+            setattr(module, name, theirs)
 
 
 def listen(config: Config) -> socket.socket:
@@ -146,6 +230,8 @@ async def serve(
     settings.websocket_ping_interval = None  # its task sleeps on after the close and keeps the connection's memory
     settings.graceful_timeout = GRACE_S
     settings.accesslog = None
+    settings.keep_alive_timeout = config.limits.handshake_s
+    settings.h11_max_incomplete_size = config.limits.max_header_bytes
     settings.errorlog = logging.getLogger("crdt_sync_server.hypercorn")
     settings.include_server_header = False
     _on_signals(stop)
@@ -155,8 +241,32 @@ async def serve(
         await stop.wait()
         await app.stop()
 
-    with _relay_classes():
-        await hypercorn.asyncio.serve(app, settings, shutdown_trigger=until_stopped)  # type: ignore[arg-type]
+    _allow_open_files(config.limits)
+    sockets = Sockets(config.limits)
+    watching = asyncio.create_task(sockets.watch())
+    try:
+        with _relay_classes(sockets):
+            await hypercorn.asyncio.serve(app, settings, shutdown_trigger=until_stopped)  # type: ignore[arg-type]
+    finally:
+        watching.cancel()
+
+
+def _allow_open_files(limits: Limits) -> None:
+    """Take as many open files as the system lets us, and say so if they are fewer than the connections allowed."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = limits.max_connections + limits.max_half_open + OTHER_FILES
+    wanted = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        logging.getLogger("crdt_sync_server").warning(
+            "this process may open %d files and the limits need %d; raise `ulimit -n`, or lower max-connections",
+            hard, needed,
+        )  # fmt: skip
 
 
 def _on_signals(stop: asyncio.Event) -> None:

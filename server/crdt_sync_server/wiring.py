@@ -78,7 +78,15 @@ def open_host(
     """Return the rooms of a store, under the quotas of the settings."""
     quotas = Quotas(config.room_quota_bytes, config.subject_quota_bytes)
     metrics = Metrics()
-    host = Host(store, now=now, idle_s=config.idle_room_s, quotas=quotas, metrics=metrics, run_sync=run_sync)
+    host = Host(
+        store,
+        now=now,
+        idle_s=config.idle_room_s,
+        limits=config.limits,
+        quotas=quotas,
+        metrics=metrics,
+        run_sync=run_sync,
+    )
     metrics.standing = host.standing
     return host
 

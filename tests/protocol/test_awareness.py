@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from crdt_sync.errors import RemoteProtocolError
 from crdt_sync.protocol.awareness import (
     GONE,
+    MAX_BYTES_PER_OWNER,
     MAX_CLIENTS_PER_OWNER,
+    MAX_GONE,
     OUTDATED_AFTER_S,
     RENEW_AFTER_S,
     AwarenessTable,
@@ -126,3 +128,74 @@ def test_a_ghost_of_oneself_is_contradicted_louder() -> None:
     assert own.announce(1.0) == entry(7, 10, '"here"')
     own.set(GONE, 2.0)
     assert not own.contradicts(entry(7, 12, '"ghost"'))
+
+
+def test_a_newer_connection_of_the_same_subject_takes_a_client_over_with_a_higher_clock() -> None:
+    table = AwarenessTable()
+    for owner, subject in (("old", "ada"), ("eve", "eve"), ("new", "ada")):
+        table.join(owner, subject)
+    table.receive([entry(1, 5, '"old"')], "old", 0.0)
+    for forged in (entry(1, 9), entry(1, 9, GONE), entry(1, 5, GONE)):
+        assert table.receive([forged], "eve", 1.0).news == ()
+    assert table.receive([entry(1, 5), entry(1, 6, GONE)], "new", 1.0).news == ()
+    assert table.receive([entry(1, 6, '"new"')], "new", 2.0).news == (entry(1, 6, '"new"'),)
+    assert table.receive([entry(1, 9, '"old"')], "old", 3.0).news == ()  # the older one does not get it back
+    assert table.remove("old", 4.0) == ()
+    assert table.entries() == (entry(1, 6, '"new"'),)
+
+
+def test_where_nobody_is_known_nobody_takes_over() -> None:
+    table = AwarenessTable()
+    table.join("a", None)
+    table.join("b", None)
+    table.receive([entry(1, 5)], "a", 0.0)
+    assert table.receive([entry(1, 9, '"b"')], "b", 1.0).news == ()
+
+
+def test_the_bytes_that_one_connection_announces_are_bounded_and_given_back() -> None:
+    table = AwarenessTable()
+    big = '"' + "x" * (MAX_BYTES_PER_OWNER // 2 - 2) + '"'
+    table.receive([entry(1, 1, big), entry(2, 1, big)], "a", 0.0)
+    table.receive([entry(1, 2, big)], "a", 1.0)  # in the place of the first
+    with pytest.raises(RemoteProtocolError, match="too many bytes") as caught:
+        table.receive([entry(3, 1)], "a", 2.0)
+    assert caught.value.close_code == 1008
+    table.receive([entry(1, 2, GONE), entry(3, 1)], "a", 3.0)
+
+
+def test_clients_that_come_and_go_are_remembered_up_to_a_bound() -> None:
+    table = AwarenessTable()
+    for client in range(MAX_GONE + 1000):
+        table.receive([entry(client, 1), entry(client, 1, GONE)], "a", 0.0)
+    assert len(table._known) == MAX_GONE
+    table.receive([entry(MAX_GONE, 2)], "a", 1.0)  # one of the remembered comes back
+    assert table.entries() == (entry(MAX_GONE, 2),)
+    table.expire(31.0)
+    assert table._known.keys() == {MAX_GONE} or not table.entries()
+    table.expire(100.0)
+    assert not table._known
+    assert not table._gone
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abc"), st.integers(1, 3), st.integers(1, 4), st.sampled_from([GONE, '"x"', '"longer"'])
+        ),
+        max_size=40,
+    ),
+    st.lists(st.sampled_from("abc"), max_size=3),
+)
+def test_what_is_owned_is_what_is_known(said: list[tuple[str, int, int, str]], gone: list[str]) -> None:
+    table = AwarenessTable()
+    for owner, subject in (("a", "ada"), ("b", "ada"), ("c", "eve")):
+        table.join(owner, subject)
+    for owner, client, clock, state in said:
+        table.receive([entry(client, clock, state)], owner, 0.0)
+    for owner in gone:
+        table.remove(owner, 1.0)
+    for owner in "abc":
+        mine = {client: known.state for client, known in table._known.items() if known.owner == owner}
+        assert table._owned.get(owner, set()) == mine.keys()
+        assert table._bytes.get(owner, 0) == sum(map(len, mine.values()))
+    assert table._gone.keys() == {client for client, known in table._known.items() if known.state == GONE}

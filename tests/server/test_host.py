@@ -20,6 +20,7 @@ from crdt_sync_server import compaction as compaction_module
 from crdt_sync_server import host as host_module
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.host import Host, HostedRoom, Stopping
+from crdt_sync_server.limits import Limit
 from crdt_sync_server.outbox import EMPTY_AWARENESS, Behind, Closing, Outbox
 from crdt_sync_server.ports import Stored
 from crdt_sync_server.stores.memory import MemoryStore
@@ -76,11 +77,17 @@ class Peer:
         self.work = anyio.Event()
         self.outbox = Outbox(room.tail, lambda: self.work.set())
         self.last_sent_s = 0.0
+        self.subject: str | None = None
+        self.read_only = False
+        self.client = "10.0.0.1"
         self.code: CloseCode | None = None
         self.heard: list[Message] = []
 
-    def hang_up(self, code: CloseCode, reason: str) -> None:
+    def hang_up(self, code: CloseCode, reason: str, limit: Limit | None = None) -> None:
         self.outbox.close(code, reason)
+
+    def strike(self, words: str) -> None:
+        raise AssertionError(words)
 
     async def say(self, *messages: Message) -> None:
         await self.room.submit(self, messages, sum(len(str(message)) for message in messages))

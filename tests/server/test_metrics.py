@@ -121,8 +121,8 @@ def test_names_are_prometheus_own_way_and_labels_have_few_values() -> None:
     metrics.standing = lambda: Standing(rooms=100_000)
     families = [family for family in metrics.registry.collect() if family.name.startswith("crdt_sync")]
     samples = [sample for family in families for sample in family.samples]
-    assert len(samples) < 60
-    assert {label for sample in samples for label in sample.labels} == {"le", "reason", "transport"}
+    assert len(samples) < 90
+    assert {label for sample in samples for label in sample.labels} == {"le", "limit", "reason", "transport"}
     for family in families:
         assert family.documentation.endswith(".")
         assert not family.name.endswith("_total")

@@ -29,6 +29,7 @@ from crdt_sync_server import poll_sessions
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.host import Host
 from crdt_sync_server.poll_sessions import PollSession, PollSessions, SlowDown, TooManySessions, UnknownSession
+from crdt_sync_server.ports import Grant
 from tests.server.test_host import SlowStore
 
 pytestmark = pytest.mark.anyio
@@ -93,7 +94,14 @@ class Desk:
         self.count += 1
         self.sessions.check(session_id, client)
         room = self.host.room("room")
-        session = PollSession(room, subject="ada", client=client, max_message_bytes=max_message_bytes, now=self.now)
+        session = PollSession(
+            room,
+            grant=Grant("ada"),
+            client=client,
+            max_message_bytes=max_message_bytes,
+            now=self.now,
+            limits=self.host.limits,
+        )
         self.sessions.add(session_id, session)
         return session
 
@@ -117,7 +125,7 @@ async def desk() -> AsyncIterator[Desk]:
 
 
 def found(desk: Desk, number: int) -> PollSession | None:
-    return desk.sessions.find(number.to_bytes(16, "big"), "room", "ada")
+    return desk.sessions.find(number.to_bytes(16, "big"), "room", Grant("ada"))
 
 
 async def test_a_session_and_its_presence_end_30_s_after_the_last_poll() -> None:
@@ -318,6 +326,7 @@ async def test_find_asks_for_the_room_and_the_subject() -> None:
     async with desk() as relay:
         await relay.client()
         assert found(relay, 0)
-        assert relay.sessions.find(bytes(16), "room", "bob") is None
-        assert relay.sessions.find(bytes(16), "room", None) is None
-        assert relay.sessions.find(bytes(16), "another", "ada") is None
+        assert relay.sessions.find(bytes(16), "room", Grant("bob")) is None
+        assert relay.sessions.find(bytes(16), "room", Grant(None)) is None
+        assert relay.sessions.find(bytes(16), "room", Grant("ada", read_only=True)) is None
+        assert relay.sessions.find(bytes(16), "another", Grant("ada")) is None

@@ -54,7 +54,8 @@ class Rig:
     async def enter(self, name: str, subject: str | None = None) -> Peer:
         room = self.host.room(name)
         peer = Peer(room)
-        await room.enter(peer, subject)
+        peer.subject = subject
+        await room.enter(peer)
         await peer.say(SyncStep1(b"\x00"), SyncStep2(EMPTY_UPDATE))
         await peer.hear(SyncStep2)
         return peer

@@ -24,6 +24,8 @@ TEXTS = {str: ["127.0.0.1", "127.0.0.2", "127.0.0.3"], tuple: [("a",), ("b", "c"
 
 
 def values_of(name: str) -> list[Any]:
+    if name == "limit":
+        return [("max-rooms=5",), ("strikes=3", "unread-s=9"), ("max-rooms=6",)]
     kind = SETTINGS[name].kind
     if issubclass(kind, StrEnum):
         return [*kind, *kind][:3]
