@@ -41,13 +41,14 @@ async def serve_admin(database: Path, administration: Administration) -> AsyncIt
     path = admin_path(database)
     try:
         listener = _bind(path)
+        ours = path.stat().st_ino
     except (OSError, AttributeError) as error:  # no Unix sockets here, or the path is too long for one
         tell("no admin socket", logging.WARNING, path=str(path), reason=str(error))
         yield
         return
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):  # who asked has gone
+        with contextlib.suppress(OSError, ValueError):  # who asked has gone, or asks without end
             try:
                 head, data = await _answer(administration, await reader.readline())
                 writer.write(json.dumps(head).encode() + b"\n" + data)
@@ -60,7 +61,9 @@ async def serve_admin(database: Path, administration: Administration) -> AsyncIt
         yield
     finally:
         server.close()
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_ino == ours:  # and not of a relay that has started since
+                path.unlink()
 
 
 async def ask_running(database: Path, request: Mapping[str, Any]) -> AdministrationAnswer:

@@ -39,16 +39,11 @@ def _root(doc: Doc[Any], name: str) -> Any:
 
 def _plain(value: Any) -> Any:
     """Return a value as JSON has it; bytes become base64, and a nested XML type its markup."""
-    if isinstance(value, Map | Array):
-        try:
-            return _plain(value.to_py())
-        except ValueError:
-            return str(value)
-    if isinstance(value, dict):
-        return {key: _plain(value[key]) for key in sorted(value)}
-    if isinstance(value, list):
+    if isinstance(value, Map | dict):
+        return {key: _plain(value[key]) for key in sorted(value.keys())}
+    if isinstance(value, Array | list):
         return [_plain(item) for item in value]
-    if isinstance(value, bytes):
+    if isinstance(value, bytes | bytearray):
         return base64.b64encode(value).decode()
     if isinstance(value, float) and value.is_integer():
         return int(value)  # every number of a document comes back as a float

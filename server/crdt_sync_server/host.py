@@ -181,6 +181,11 @@ class HostedRoom:
         self._work.set()
 
     @property
+    def is_charged(self) -> bool:
+        """True while the room itself tells its owner's account what is stored of it."""
+        return self._account is not None
+
+    @property
     def connections(self) -> int:
         """How many are in the room."""
         return len(self._peers)
@@ -489,10 +494,11 @@ class Host:
         """Erase the room for good: a tombstone is kept, and who is in it is closed with 4404. Raises `StoreError`."""
         records = await self.store.rooms(name)
         await self.store.delete(name)
-        if (hosted := self._rooms.get(name)) is not None:
-            hosted.delete()
-        elif records:
+        hosted = self._rooms.get(name)
+        if records and (hosted is None or not hosted.is_charged):
             self.accounts.freed(records[0])
+        if hosted is not None:
+            hosted.delete()
 
     def connections(self, name: str) -> int:
         """Return how many are in the room called `name`."""

@@ -54,7 +54,7 @@ class Accounts:
             del self._accounts[account.subject]
 
     def freed(self, record: RoomRecord) -> None:
-        """Say that a room that is not loaded was deleted, of which `record` says what was stored."""
+        """Say that a room that has not opened its account was deleted; `record` says what was stored of it."""
         if record.owner in self._accounts:
             self._accounts[record.owner].stored_bytes -= record.size_bytes
 

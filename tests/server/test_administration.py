@@ -6,7 +6,7 @@ import json
 import socket
 import sqlite3
 import stat
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import anyio
@@ -167,6 +167,14 @@ def test_garbage_on_the_socket_is_answered_in_words(tmp_path: Path) -> None:
                 client.connect(str(tmp_path / "admin.sock"))
                 client.sendall(line)
                 assert "error" in json.loads(client.makefile().readline())
+        with closing(socket.socket(socket.AF_UNIX)) as client:
+            client.settimeout(10)
+            client.connect(str(tmp_path / "admin.sock"))
+            with suppress(OSError):
+                client.sendall(b"x" * 1_000_000)
+            with suppress(ConnectionError):
+                assert client.recv(100) == b""
+        assert tell(tmp_path, "rooms", "list") == []
         assert not any("Traceback" in line for line in relay.output)
 
 
