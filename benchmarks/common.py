@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,7 +14,14 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+LOCK_FILES = (
+    Path(__file__).parent / "peers" / "package-lock.json",
+    Path(__file__).parents[1] / "tests" / "interop" / "package-lock.json",
+)
+PYTHON_PACKAGES = ("pycrdt", "pycrdt-websocket", "hypercorn", "httpx-ws", "uvloop", "picows")
+NODE_PACKAGES = ("yjs", "ws", "y-websocket-2", "y-leveldb", "@hocuspocus/server")
 SERVER_CORE, LOAD_CORE = 0, 1
+STARTED_UNDER_LOAD = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def rounds() -> int:
@@ -28,21 +36,46 @@ def pin(core: int) -> Callable[[], None] | None:
     return lambda: os.sched_setaffinity(0, {core})
 
 
+def machine() -> str:
+    """Return what this runs on: system, processor, cores, memory."""
+    model = platform.machine()
+    try:
+        found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        model = found[1] if found else model
+        memory = f", {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"
+    except (OSError, ValueError, AttributeError):
+        memory = ""
+    return f"{platform.system()} {platform.release()}, {model}, {os.cpu_count()} cores{memory}"
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what is measured: installed Python packages, locked npm packages."""
+    found = {package: version(package) for package in PYTHON_PACKAGES}
+    for path in LOCK_FILES:
+        packages = json.loads(path.read_text())["packages"]
+        for package in NODE_PACKAGES:
+            if entry := packages.get(f"node_modules/{package}"):
+                found.setdefault(package, entry["version"])
+    return found
+
+
 def save(name: str, figures: dict[str, Any]) -> None:
-    """Print the figures and keep them with the machine and the versions that they belong to."""
+    """Print the figures and keep them with the machine and the versions that they belong to.
+
+    `note` is what CRDT_SYNC_BENCH_NOTE says of the circumstances; `load average` what the machine did when it began.
+    """
     node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout.strip()
     record = {
         "benchmark": name,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "machine": machine(),
+        "load average at the start": STARTED_UNDER_LOAD,
+        "note": os.environ.get("CRDT_SYNC_BENCH_NOTE", ""),
         "python": platform.python_version(),
         "node": node,
-        "versions": {package: version(package) for package in ("pycrdt", "hypercorn", "httpx-ws", "uvloop")},
+        "versions": versions(),
         **figures,
     }
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=2) + "\n")
-    print(f"\n{name}")
-    for key, value in figures.items():
-        if key != "rounds":
-            print(f"  {key}: {value}")
+    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    print(f"{name}: kept in {RESULTS.name}/{name}.json", flush=True)
