@@ -1,7 +1,7 @@
-"""A client for documents of many megabytes, a thousand of them in one process: it compares as it reads, and keeps nothing.
+"""A client for documents of many megabytes, a thousand of them in one process: it compares what it reads.
 
-The first that gets a large message keeps it, for the content to be checked. The others must be sent the same bytes, and
-are compared with it, piece by piece; one that is sent others keeps its own. So 1,000 joins of 40 MB take 40 MB here.
+The large message is kept once, for the content to be checked. Everybody must be sent the same bytes, and is compared,
+piece by piece; one that is sent others keeps its own. So 1,000 joins of 40 MB take 40 MB here.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import asyncio
 import base64
 import os
 import time
-from dataclasses import dataclass, field
+from typing import cast
 from urllib.parse import urlsplit
 
-from benchmarks.wire import STEP_2, Room, whole_messages
+from benchmarks.wire import STEP_2, UPDATE, Room, whole_messages
 
 LARGE_BYTES = 64 * 1024
 BUFFER_BYTES = 1024 * 1024
@@ -21,13 +21,22 @@ CONTROL = 0x08  # an opcode from here on: close, ping, pong
 PING, PONG = 0x09, 0x0A
 
 
-@dataclass(slots=True)
-class Reference:
-    """The large message as the first client got it; `frames` are all of that client's up to it."""
+Frame = tuple[float, bytes, bool, bool]  # when, payload, rsv1, fin
 
-    payload: bytearray = field(default_factory=bytearray)
-    owner: Streamer | None = None
-    frames: list[tuple[float, bytes, bool, bool]] = field(default_factory=list)
+
+class Reference:
+    """The large message that all clients are sent: what the fastest has read of it so far."""
+
+    def __init__(self) -> None:
+        self.payload = bytearray()
+
+    def agrees(self, at: int, piece: memoryview) -> bool:
+        """Say whether a piece is what others were sent at that place; what nobody was sent before is learnt."""
+        known = self.payload[at : at + len(piece)]
+        if known != piece[: len(known)]:
+            return False
+        self.payload += piece[len(known) :]
+        return True
 
 
 def masked_frame(payload: bytes, opcode: int = 0x02) -> bytes:
@@ -69,15 +78,14 @@ class Streamer(asyncio.BufferedProtocol):
         self._left = 0  # of the payload of the frame that is being read
         self._at = 0
         self._own: bytearray | None = None  # the payload, where it has to be kept
-        self._frames: list[tuple[float, bytes, bool, bool]] = []
-        self._is_large = False
+        self._frames: list[Frame | None] = []  # None stands for the large one, which is the reference's
+        self._large: tuple[float, bool, bool] | None = None
         self.received_bytes = 0
+        self.differs = False
         self.synced: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        self.payload_differs = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
         key = base64.b64encode(os.urandom(16)).decode()
         transport.write(
             f"GET /{self._room.name} HTTP/1.1\r\nHost: {urlsplit(self._room.url).netloc}\r\nUpgrade: websocket\r\n"
@@ -113,8 +121,8 @@ class Streamer(asyncio.BufferedProtocol):
         piece = view[: min(self._left, len(view))]
         if self._own is not None:
             self._own += piece
-        elif self._reference.payload[self._at : self._at + len(piece)] != piece:
-            self.payload_differs = True
+        elif not self._reference.agrees(self._at, piece):
+            self.differs = True
             self._own = self._reference.payload[: self._at] + piece
         self._at += len(piece)
         self._left -= len(piece)
@@ -146,48 +154,51 @@ class Streamer(asyncio.BufferedProtocol):
         taken = length - before
         self._head.clear()
         self._at = 0
-        self._is_large = self._left > LARGE_BYTES
-        if not self._is_large:
-            self._own = bytearray()
-        elif self._reference.owner is None:
-            self._reference.owner = self
-            self._own = self._reference.payload
-        else:
-            self._own = None
+        shared = self._left > LARGE_BYTES and self._large is None
+        self._own = None if shared else bytearray()
         if not self._left:
             self._frame_ended()
         return taken
 
     def _frame_ended(self) -> None:
         now = time.perf_counter()
-        opcode = self._first & 0x0F
+        opcode, rsv1, fin = self._first & 0x0F, bool(self._first & 0x40), bool(self._first & 0x80)
         if opcode >= CONTROL:
             if opcode == PING and self._transport is not None:
                 self._transport.write(masked_frame(bytes(self._own or b""), PONG))
-            return
-        is_owner = self._reference.owner is self
-        if self._is_large and not is_owner and self._own is None:
-            if self._at != len(self._reference.payload) and not self.synced.done():
-                self.synced.set_exception(AssertionError("another length than the first was sent"))
+        elif self._own is None:
+            self._large = now, rsv1, fin
+            self._frames.append(None)
             self._sync(now)
-            return
-        self._frames.append((now, bytes(self._own or b""), bool(self._first & 0x40), bool(self._first & 0x80)))
-        if self._is_large and is_owner:
-            self._reference.frames = self._frames
-        if self._is_large or not self.synced.done():
-            self._look_for_step_2(now)
-
-    def _look_for_step_2(self, now: float) -> None:
-        if self._is_large or any(
-            (sync := self._room.sync(message)) and sync[0] == STEP_2 for _, message in whole_messages(self._frames)
-        ):
-            self._sync(now)
+        else:
+            self._frames.append((now, bytes(self._own), rsv1, fin))
+            if not self.synced.done() and any(step == STEP_2 for step, _ in self._syncs()):
+                self._sync(now)
 
     def _sync(self, now: float) -> None:
         if not self.synced.done():
             self.synced.set_result(now)
 
+    def _syncs(self) -> list[tuple[int, bytes]]:
+        frames: list[Frame] = []
+        for frame in self._frames:
+            if frame is None:
+                assert self._large is not None
+                at, rsv1, fin = self._large
+                frame = at, bytes(self._reference.payload), rsv1, fin
+            frames.append(frame)
+        return [sync for _, message in whole_messages(frames) if (sync := self._room.sync(message))]
+
+    @property
+    def is_synced(self) -> bool:
+        """True once step 2 is there."""
+        return self.synced.done() and not self.synced.cancelled() and self.synced.exception() is None
+
+    @property
+    def has_large(self) -> bool:
+        """True once the large message is there."""
+        return self._large is not None
+
     def updates(self) -> list[bytes]:
-        """Return the updates of all messages that were kept; of the reference's owner, all it was sent."""
-        syncs = [self._room.sync(message) for _, message in whole_messages(self._frames)]
-        return [sync[1] for sync in syncs if sync and sync[0]]
+        """Return the updates that it was sent."""
+        return [data for step, data in self._syncs() if step in (STEP_2, UPDATE)]
