@@ -6,6 +6,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 from pycrdt import Doc, Map
@@ -78,8 +79,11 @@ def whole_messages(frames: Iterable[tuple[float, bytes, bool, bool]]) -> Iterato
 
 
 def highlights(writer: int, count: int, *, comment_bytes: int = 0) -> list[bytes]:
-    """Return the updates of `count` highlights, each as a library makes it, marked with its number."""
-    doc: Doc[Any] = Doc()
+    """Return the updates of `count` highlights, each as a library makes it, marked with its number.
+
+    The client id has 53 bits, as a library's has, but is the writer's own: the same bytes in every process.
+    """
+    doc: Doc[Any] = Doc(client_id=Random(writer).getrandbits(53))
     made, fields = doc.get("highlights", type=Map), doc.get("fields", type=Map)
     updates: list[bytes] = []
     subscription = doc.observe(lambda event: updates.append(event.update))
