@@ -77,14 +77,18 @@ async def join(room: Room) -> Client:
 
 
 async def join_all(rooms: list[Room], *, at_once: int = 20) -> list[Client]:
-    """Join each of `rooms`, a few at a time."""
+    """Join each of `rooms`, a few at a time, and each room first alone: one of the peers hangs at a double first join."""
     gate = asyncio.Semaphore(at_once)
+    joined: dict[int, Client] = {}
 
-    async def one(room: Room) -> Client:
+    async def one(number: int) -> None:
         async with gate:
-            return await join(room)
+            joined[number] = await join(rooms[number])
 
-    return list(await asyncio.gather(*(one(room) for room in rooms)))
+    first = {room: number for number, room in reversed(list(enumerate(rooms)))}
+    await asyncio.gather(*(one(number) for number in first.values()))
+    await asyncio.gather(*(one(number) for number in range(len(rooms)) if number not in joined))
+    return [joined[number] for number in range(len(rooms))]
 
 
 def update_message(room: Room, update: bytes) -> bytes:

@@ -2,8 +2,8 @@
 
 Then the relay is killed and started again, and they come back, which asks its store for the document too: of the peers
 the y-websocket server with LevelDB alone has one. A relay that has not answered everybody within its bound is said to
-have not finished, with how many it had answered, and is not asked that again; so is one that takes more memory than the bound,
-which is ended before the machine's other programs suffer.
+have not finished, with how many it had answered, and is not asked that again; so is one that takes more memory than the
+bound, which is ended before the machine's other programs suffer.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ STORED = (OURS, Y_LEVELDB)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`clients` join `servers` at once, with nothing or up to date, in a relay that knows the room or has just started."""
+    """`clients` join `servers` at once, with nothing or up to date; the relay knows the room or has just started."""
 
     clients: int
     up_to_date: bool

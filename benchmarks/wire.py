@@ -81,7 +81,7 @@ def whole_messages(frames: Iterable[tuple[float, bytes, bool, bool]]) -> Iterato
 def highlights(writer: int, count: int, *, comment_bytes: int = 0) -> list[bytes]:
     """Return the updates of `count` highlights, each as a library makes it, marked with its number.
 
-    The client id has 53 bits, as a library's has, but is the writer's own: the same bytes in every process.
+    The client id has 53 bits, as a library's has, and is drawn by lot from the writer's number.
     """
     doc: Doc[Any] = Doc(client_id=Random(writer).getrandbits(53))
     made, fields = doc.get("highlights", type=Map), doc.get("fields", type=Map)
