@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
@@ -15,6 +15,7 @@ DEFLATE = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bi
 JOIN_WITHIN_S = 60.0
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 FIRST_FRAMES = 16
+FIRST_SILENCE_S = 0.6
 
 
 class Client(WSListener):  # type: ignore[misc]  # picows has no stubs for its compiled classes
@@ -77,7 +78,7 @@ async def join(room: Room) -> Client:
 
 
 async def join_all(rooms: list[Room], *, at_once: int = 20) -> list[Client]:
-    """Join each of `rooms`, a few at a time, and each room first alone: one of the peers hangs at a double first join."""
+    """Join each of `rooms`, a few at a time, a room's first client alone: one of the peers hangs at two at once."""
     gate = asyncio.Semaphore(at_once)
     joined: dict[int, Client] = {}
 
@@ -110,23 +111,31 @@ async def until(at_s: float) -> None:
 
 
 class Progress:
-    """Waits until nothing has come for a while, and says how busy this process was until the last arrival."""
+    """Waits until all is there, and says how busy this process was until the last arrival."""
 
     def __init__(self, clients: list[Client]) -> None:
         self._clients = clients
         self._began, self._used = time.perf_counter(), time.process_time()
+        self._last_s = self._began
+        self._arrived = 0
         self.busy = 0.0
-        self.last_s = self._began
 
-    async def until_silent(self, silence_s: float, deadline_s: float) -> bool:
-        """Return True after `silence_s` without a frame, False once the clock has passed `deadline_s`."""
-        before = -1
+    async def until(self, is_complete: Callable[[], bool], deadline_s: float) -> bool:
+        """Return whether `is_complete` before the clock passes `deadline_s`; it is asked only while nothing comes."""
+        silence_s = FIRST_SILENCE_S
+        while await self._until_silent(silence_s, deadline_s):
+            if is_complete():
+                return True
+            silence_s *= 2
+        return is_complete()
+
+    async def _until_silent(self, silence_s: float, deadline_s: float) -> bool:
         while (now := time.perf_counter()) < deadline_s:
             arrived = sum(len(client.frames) for client in self._clients)
-            if arrived != before:
-                before, self.last_s = arrived, now
+            if arrived != self._arrived:
+                self._arrived, self._last_s = arrived, now
                 self.busy = (time.process_time() - self._used) / max(now - self._began, 0.1)
-            elif now - self.last_s > silence_s:
+            elif now - self._last_s > silence_s:
                 return True
             await asyncio.sleep(0.1)
         return False

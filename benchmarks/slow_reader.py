@@ -43,7 +43,6 @@ SECONDS = 30
 PER_S = 250
 COMMENT_BYTES = 4_000
 RECEIVE_BUFFER_BYTES = 16 * 1024
-SILENCE_S = 0.6
 CATCH_UP_WITHIN_S = 30.0
 MEMORY_LIMIT_MB = 4_000.0
 
@@ -107,11 +106,15 @@ async def run(spec: Slow) -> None:
             await until(began + len(sent) / PER_S)
             sent[writer, number] = time.perf_counter()
             clients[writer].send(frames[writer][number])
-    await progress.until_silent(SILENCE_S, began + SECONDS * 2)
+
+    def is_complete() -> bool:
+        return all(len(first_arrivals(client.messages())) == len(sent) for client in clients)
+
+    finished = await progress.until(is_complete, began + SECONDS * 2)
     arrivals = [first_arrivals(client.messages()) for client in clients]
     latencies = [at - sent[mark] for arrived in arrivals for mark, at in arrived.items()]
     report = {
-        "finished": all(len(arrived) == len(sent) for arrived in arrivals),
+        "finished": finished,
         "deliveries": len(latencies),
         "content_mb": sum(len(frame) for of in frames for frame in of) / 1e6,
         **spread(latencies),
@@ -128,10 +131,12 @@ async def catch_up(slow: Client, expected: int) -> dict[str, Any]:
     if slow.is_open and slow.transport is not None:
         slow.transport.underlying_transport.resume_reading()
     began = time.perf_counter()
-    progress = Progress([slow])
-    await progress.until_silent(SILENCE_S * 3, began + CATCH_UP_WITHIN_S)
-    has = len(first_arrivals(slow.messages()))
-    return {"caught_up": has == expected, "catch_up_s": slow.frames[-1][0] - began, "catch_up_frames": len(slow.frames)}
+
+    def has_everything() -> bool:
+        return len(first_arrivals(slow.messages())) == expected
+
+    caught_up = await Progress([slow]).until(has_everything, began + CATCH_UP_WITHIN_S)
+    return {"caught_up": caught_up, "catch_up_s": slow.frames[-1][0] - began, "catch_up_frames": len(slow.frames)}
 
 
 def ask(server: Server, name: str, *, stalled: bool) -> dict[str, Any]:
