@@ -26,6 +26,8 @@ class Client(WSListener):  # type: ignore[misc]  # picows has no stubs for its c
         self.frames: list[tuple[float, bytes, bool, bool]] = []
         self.news = asyncio.Event()
         self.is_open = True
+        self._before = 0
+        self._since_s = 0.0
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport
@@ -45,9 +47,19 @@ class Client(WSListener):  # type: ignore[misc]  # picows has no stubs for its c
         assert self.transport is not None
         self.transport.send(WSMsgType.BINARY, message)
 
+    def start_over(self) -> None:
+        """Leave what came so far out of `messages` and `count`; it stays, as a compressed stream refers back to it."""
+        self._before = len(self.frames)
+        self._since_s = time.perf_counter()
+
+    @property
+    def count(self) -> int:
+        """How many frames have come since."""
+        return len(self.frames) - self._before
+
     def messages(self) -> Iterator[Arrived]:
-        """Yield what arrived since `frames` was last cleared, whole and inflated."""
-        return whole_messages(self.frames)
+        """Yield what has come since, whole and inflated."""
+        return ((at, message) for at, message in whole_messages(self.frames) if at >= self._since_s)
 
 
 async def connect(url: str) -> Client:
@@ -131,7 +143,7 @@ class Progress:
 
     async def _until_silent(self, silence_s: float, deadline_s: float) -> bool:
         while (now := time.perf_counter()) < deadline_s:
-            arrived = sum(len(client.frames) for client in self._clients)
+            arrived = sum(client.count for client in self._clients)
             if arrived != self._arrived:
                 self._arrived, self._last_s = arrived, now
                 self.busy = (time.process_time() - self._used) / max(now - self._began, 0.1)

@@ -61,6 +61,7 @@ CASES = (
     Case(100, up_to_date=False, restarted=False, servers=SERVERS),
     Case(1_000, up_to_date=False, restarted=False, servers=SERVERS),
     Case(1_000, up_to_date=True, restarted=False, servers=SERVERS),
+    Case(1, up_to_date=False, restarted=True, servers=STORED),
     Case(100, up_to_date=False, restarted=True, servers=STORED),
     Case(1_000, up_to_date=True, restarted=True, servers=STORED),
 )
@@ -98,7 +99,7 @@ async def bring(room: Room, document: bytes) -> Client:
     for part in split_update(document, PART_BYTES):
         client.send(update_message(room, part))
     client.send(room.message(0, 0, state_vector_of(document)))
-    client.frames.clear()
+    client.start_over()
     deadline = time.perf_counter() + BRING_WITHIN_S
     while time.perf_counter() < deadline:
         if any((sync := room.sync(message)) and sync[0] == 1 for _, message in client.messages()):

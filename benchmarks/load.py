@@ -38,7 +38,7 @@ class Load:
 class Report:
     """`seconds` from the first send to the last arrival; latencies from each send to each arrival, in ms.
 
-    `finished` is False if `within_s` after the last send not everybody had everything; `deliveries` says how many there were.
+    `finished` is False if `within_s` after the last send not everybody had everything; `deliveries` is what was there.
     """
 
     finished: bool
@@ -85,7 +85,7 @@ async def run(load: Load) -> Report:
     clients = [await join(room) for _ in range(load.clients)]
     await asyncio.sleep(0.2)
     for client in clients:
-        client.frames.clear()
+        client.start_over()
     start_timing()
     sent: dict[Mark, float] = {}
     progress = Progress(clients)
@@ -107,7 +107,7 @@ async def run(load: Load) -> Report:
         expected=len(sent) * len(clients),
         seconds=last - min(sent.values()),
         **spread(latencies),
-        frames=sum(len(client.frames) for client in clients),
+        frames=sum(client.count for client in clients),
         busy=progress.busy,
     )
 

@@ -90,7 +90,7 @@ async def run(spec: Cursors) -> dict[str, Any]:
     moves = [[move(room, number, clock) for clock in range(1, spec.moves + 1)] for number in range(spec.clients)]
     await asyncio.sleep(0.5)
     for client in clients:
-        client.frames.clear()
+        client.start_over()
     print(json.dumps({"joined": len(clients)}), flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
     start_timing()
@@ -129,14 +129,14 @@ def evaluate(room: Room, clients: list[Client], spec: Cursors, sent: dict[tuple[
                 if other != number and (place := bisect_left(clocks, clock)) < len(clocks):
                     latencies.append(times[place] - sent[other, clock])
     expected = spec.clients * (spec.clients - 1) * spec.moves
-    frames = sum(len(client.frames) for client in clients)
+    frames = sum(client.count for client in clients)
     return {
         "finished": len(latencies) == expected,
         "known": len(latencies),
         "expected": expected,
         **spread(latencies),
         "frames": frames,
-        "received_mb": sum(len(frame[1]) for client in clients for frame in client.frames) / 1e6,
+        "received_mb": sum(len(message) for client in clients for _, message in client.messages()) / 1e6,
     }
 
 

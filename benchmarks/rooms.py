@@ -76,7 +76,7 @@ class Life:
         """Write in these rooms, wait until all is there, and check it."""
         flat = [client for room in self.clients for client in room]
         for client in flat:
-            client.frames.clear()
+            client.start_over()
         sent: dict[Mark, float] = {}
         progress = Progress(flat)
         began = time.perf_counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ NOTHING = b"\x00\x00"
 MARK = re.compile(rb"@(\d+):(\d+)@")
 MADE_AT_MS = 1_790_000_000_000
 FIELDS_EACH = 3
+LETTERS = string.ascii_letters + string.digits + " ,"
 
 Mark = tuple[int, int]  # writer, number
 Arrived = tuple[float, bytes]  # when, message
@@ -81,9 +83,10 @@ def whole_messages(frames: Iterable[tuple[float, bytes, bool, bool]]) -> Iterato
 def highlights(writer: int, count: int, *, comment_bytes: int = 0) -> list[bytes]:
     """Return the updates of `count` highlights, each as a library makes it, marked with its number.
 
-    The client id has 53 bits, as a library's has, and is drawn by lot from the writer's number.
+    The client id has 53 bits, as a library's has. A comment is letters drawn by lot: compression gains little on them.
     """
-    doc: Doc[Any] = Doc(client_id=Random(writer).getrandbits(53))
+    random = Random(writer)
+    doc: Doc[Any] = Doc(client_id=random.getrandbits(53))
     made, fields = doc.get("highlights", type=Map), doc.get("fields", type=Map)
     updates: list[bytes] = []
     subscription = doc.observe(lambda event: updates.append(event.update))
@@ -100,9 +103,7 @@ def highlights(writer: int, count: int, *, comment_bytes: int = 0) -> list[bytes
             fields[f"{item_id}/style"] = "highlight"
             fields[f"{item_id}/updatedAt"] = MADE_AT_MS + number
             if comment_bytes:
-                fields[f"{item_id}/comment"] = (f"{number} and the evening and the morning. " * comment_bytes)[
-                    :comment_bytes
-                ]
+                fields[f"{item_id}/comment"] = "".join(random.choices(LETTERS, k=comment_bytes))
     doc.unobserve(subscription)
     return updates
 

@@ -1,0 +1,141 @@
+"""Disk: what a highlight costs after a day of editing, in a library and in a relay, before and after compaction.
+
+A day is 300 highlights; each gets a comment that is typed in ten steps, two tags, another colour twice, and one in ten
+goes to the trash. The edits go through our engine to a relay, one message each: ours, and the y-websocket server with
+LevelDB, which keeps every update. The floor is the document alone, in Yjs's own encoding.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from benchmarks.client import Client, join
+from benchmarks.common import rounds, save
+from benchmarks.figures import medians
+from benchmarks.servers import OURS, Y_LEVELDB, Server, running
+from benchmarks.wire import STEP_2
+from crdt_sync import Anchor, Library, open_library
+from crdt_sync.document import EditHighlight
+from crdt_sync.storage.store import LibraryStore
+
+HIGHLIGHTS = 300
+STEPS = 10
+COMMENT = "This is what the evening and the morning were: a first day, and somebody who saw that it was good. "
+COMPACTED_WITHIN_S = 90.0
+STORED_WITHIN_S = 5.0
+
+
+def bytes_in(folder: Path) -> int:
+    """Return the bytes of all files under a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def live_bytes(database: Path) -> int:
+    """Return the bytes of the pages that an SQLite file uses; the free ones are filled before it grows again."""
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (pages,), (free,), (size,) = (
+            connection.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "freelist_count", "page_size")
+        )
+    return int((pages - free) * size)
+
+
+async def a_day(library: Library) -> int:
+    """Do a day's edits; return how many there were."""
+    edits = 0
+    for number in range(HIGHLIGHTS):
+        place = Anchor.verse(f"Gen.{number % 50 + 1}.{number % 31 + 1}", work="Bible.KJV", quote=COMMENT[:60])
+        item_id = await library.add_highlight(place)
+        changes = [
+            EditHighlight(item_id, comment=COMMENT[: (step + 1) * len(COMMENT) // STEPS]) for step in range(STEPS)
+        ]
+        changes += [EditHighlight(item_id, add_tags=(tag,)) for tag in ("creation", "sermon")]
+        changes += [EditHighlight(item_id, color=color) for color in ("green", "blue")]
+        for change in changes:
+            await library.edit(change)
+        edits += 1 + len(changes)
+        if number % 10 == 0:
+            await library.delete(item_id)
+            edits += 1
+    return edits
+
+
+async def check(server: Server) -> Client:
+    """See that a client that joins is sent all the highlights."""
+    place = server.room("day")
+    client = await join(place)
+    syncs = [sync for _, message in client.messages() if (sync := place.sync(message))]
+    assert sum(data.count(b"createdAt") for step, data in syncs if step == STEP_2) == HIGHLIGHTS, (
+        "highlights are missing"
+    )
+    return client
+
+
+async def edit_through(folder: Path, server: Server) -> int:
+    """Live the day with a library that is connected to a relay, and leave when the relay has it all."""
+    async with open_library(folder / "library.sqlite3", relay=server.relay.url, room="day", durability="normal") as one:
+        edits = await a_day(one)
+        await one.synced(60)
+    await check(server)
+    return edits
+
+
+def until_compacted(database: Path) -> None:
+    """Wait until the relay has put its document in the place of its log, which it does when nobody is in the room."""
+    deadline = time.monotonic() + COMPACTED_WITHIN_S
+    while time.monotonic() < deadline:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            (left,) = connection.execute("SELECT count(*) FROM updates").fetchone()
+        if not left:
+            return
+        time.sleep(1)
+    raise TimeoutError("the relay did not compact its log")
+
+
+def measure(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return bytes for each highlight, wherever they lie."""
+    figures: dict[str, dict[str, Any]] = {}
+    for name in (OURS, Y_LEVELDB):
+        place = folder / name.replace(" ", "-").replace(",", "")
+        place.mkdir()
+        with running(place, name) as (server,):
+            edits = anyio.run(edit_through, place, server)
+            time.sleep(STORED_WITHIN_S)  # LevelDB is written to after the answer
+            figures[f"the relay, {name}"] = {"edits": edits, "bytes_each": bytes_in(server.data) / HIGHLIGHTS}
+            if name == OURS:
+                database = server.data / "relay.sqlite3"
+                until_compacted(database)
+                figures[f"the relay, {name}"]["compacted_bytes_each"] = live_bytes(database) / HIGHLIGHTS
+    library = folder / OURS / "library.sqlite3"
+    live = live_bytes(library)
+    with closing(LibraryStore(library)) as store:
+        store.compact()
+        floor = sum(map(len, store.diff(b"\x00").updates))
+    figures["the library, with index and full text"] = {
+        "edits": figures[f"the relay, {OURS}"]["edits"],
+        "bytes_each": live / HIGHLIGHTS,
+        "compacted_bytes_each": live_bytes(library) / HIGHLIGHTS,
+    }
+    figures["the document alone"] = {"bytes_each": floor / HIGHLIGHTS}
+    return figures
+
+
+def main() -> None:
+    raw: dict[str, list[dict[str, Any]]] = {}
+    for round_ in range(min(rounds(), 2)):  # bytes do not vary
+        with tempfile.TemporaryDirectory() as folder:
+            for name, figures in measure(Path(folder)).items():
+                raw.setdefault(name, []).append(figures)
+                print(f"{round_} {name:40} {figures}", flush=True)
+    save("disk", {"highlights": HIGHLIGHTS, "medians": {name: medians(of) for name, of in raw.items()}, "rounds": raw})
+
+
+if __name__ == "__main__":
+    main()
