@@ -49,6 +49,7 @@ class Plain:
         self.log.execute("DELETE FROM updates")
         self.log.execute("INSERT INTO updates (data) VALUES (?)", (self.doc.get_update(),))
         self.log.execute("COMMIT")
+        self.log.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def write(self, number: int) -> None:
         """Write a highlight; call it in a transaction of the document."""

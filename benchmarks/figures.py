@@ -18,8 +18,10 @@ def spread(seconds: Sequence[float]) -> dict[str, float]:
     """Return median, 99th percentile and maximum of durations, in ms; NaN of fewer than two."""
     if len(seconds) < 2:
         return dict.fromkeys(("p50_ms", "p99_ms", "max_ms"), float("nan"))
-    cuts = quantiles(seconds, n=100)
-    return {"p50_ms": cuts[49] * 1e3, "p99_ms": min(cuts[98], max(seconds)) * 1e3, "max_ms": max(seconds) * 1e3}
+    cuts = quantiles(seconds, n=100, method="inclusive")
+    low, high = min(seconds), max(seconds)  # interpolation may round beyond them
+    p50, p99 = (min(max(cut, low), high) for cut in (cuts[49], cuts[98]))
+    return {"p50_ms": p50 * 1e3, "p99_ms": p99 * 1e3, "max_ms": high * 1e3}
 
 
 def medians(reports: Iterable[Report]) -> dict[str, Any]:
@@ -32,11 +34,10 @@ def medians(reports: Iterable[Report]) -> dict[str, Any]:
     figures: dict[str, Any] = {"rounds": len(kept)}
     finished = [report for report in kept if report.get("finished", True)]
     figures["finished"] = len(finished)
-    for name, first in kept[0].items() if kept else ():
-        if isinstance(first, int | float) and not isinstance(first, bool):
-            values = [report[name] for report in finished or kept if report.get(name) is not None]
-            if values:
-                figures[name] = rounded(median(values), 4)
+    for name in dict.fromkeys(name for report in kept for name in report):
+        values = [report[name] for report in finished or kept if name in report]
+        if values and all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+            figures[name] = rounded(median(values), 4)
     return figures
 
 
@@ -45,4 +46,4 @@ def ratio(ours: float, theirs: float) -> str:
     if not theirs:
         return "–"
     times = ours / theirs
-    return f"{times:.0f}×" if times >= 10 else f"{times:.1f}×" if times >= 1 else f"{times:.2f}×"
+    return f"{times:,.0f}×" if times >= 10 else f"{times:.1f}×" if times >= 1 else f"{times:.2f}×"
