@@ -78,4 +78,7 @@ def save(name: str, figures: dict[str, Any]) -> None:
     }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-    print(f"{name}: kept in {RESULTS.name}/{name}.json", flush=True)
+    print(f"\n{name}, kept in {RESULTS.name}/{name}.json")
+    for key, value in figures.items():
+        if key not in ("rounds", "medians"):
+            print(f"  {key}: {value}")

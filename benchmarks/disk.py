@@ -16,7 +16,7 @@ from typing import Any
 
 import anyio
 
-from benchmarks.client import Client, join
+from benchmarks.client import join
 from benchmarks.common import rounds, save
 from benchmarks.figures import medians
 from benchmarks.servers import OURS, Y_LEVELDB, Server, running
@@ -67,7 +67,7 @@ async def a_day(library: Library) -> int:
     return edits
 
 
-async def check(server: Server) -> Client:
+async def check(server: Server) -> None:
     """See that a client that joins is sent all the highlights."""
     place = server.room("day")
     client = await join(place)
