@@ -24,9 +24,9 @@ SERVER_CORE, LOAD_CORE = 0, 1
 STARTED_UNDER_LOAD = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
-def rounds() -> int:
-    """Return how many rounds are counted: five, or what CRDT_SYNC_BENCH_ROUNDS says."""
-    return int(os.environ.get("CRDT_SYNC_BENCH_ROUNDS", "5"))
+def rounds(at_most: int = 5) -> int:
+    """Return how many rounds are counted: five, or `at_most` where one takes minutes, or what the environment says."""
+    return min(int(os.environ.get("CRDT_SYNC_BENCH_ROUNDS", "5")), at_most)
 
 
 def pin(core: int) -> Callable[[], None] | None:

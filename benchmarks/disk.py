@@ -129,7 +129,7 @@ def measure(folder: Path) -> dict[str, dict[str, Any]]:
 
 def main() -> None:
     raw: dict[str, list[dict[str, Any]]] = {}
-    for round_ in range(min(rounds(), 2)):  # bytes do not vary
+    for round_ in range(rounds(at_most=1)):  # bytes do not vary
         with tempfile.TemporaryDirectory() as folder:
             for name, figures in measure(Path(folder)).items():
                 raw.setdefault(name, []).append(figures)

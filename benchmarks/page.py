@@ -209,6 +209,8 @@ def losses(results: Results) -> Iterator[str]:
 
 def circumstances(results: Results) -> Iterator[str]:
     """Yield what the results say of machine, versions, and the state of the machine when they were made."""
+    named = {table.result for table in TABLES}
+    results = {name: record for name, record in results.items() if name in named and "machine" in record}
     if not results:
         return
     newest = max(results.values(), key=lambda record: record["at"])

@@ -103,11 +103,14 @@ async def run(spec: Cursors) -> dict[str, Any]:
             sent[number, turn + 1] = time.perf_counter()
             client.send(moves[number][turn])
 
+    figures: dict[str, Any] = {}
+
     def is_complete() -> bool:
-        return bool(evaluate(room, clients, spec, sent)["finished"])
+        figures.update(evaluate(room, clients, spec, sent))
+        return bool(figures["finished"])
 
     await progress.until(is_complete, began + WITHIN_S)
-    return {**evaluate(room, clients, spec, sent), "busy": progress.busy}
+    return {**figures, "busy": progress.busy}
 
 
 def evaluate(room: Room, clients: list[Client], spec: Cursors, sent: dict[tuple[int, int], float]) -> dict[str, Any]:
