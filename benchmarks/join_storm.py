@@ -123,7 +123,9 @@ async def storm(spec: Storm, room: Room, state_vector: bytes) -> dict[str, Any]:
 
     async def one() -> float:
         _, client = await loop.create_connection(
-            lambda: Streamer(room, state_vector, reference), address.hostname, address.port
+            lambda: Streamer(room, state_vector, reference, everything=not spec.up_to_date),
+            address.hostname,
+            address.port,
         )
         clients.append(client)
         return await client.synced

@@ -63,14 +63,18 @@ def frame_head(data: bytes | bytearray) -> tuple[int, int, int] | None:
 
 
 class Streamer(asyncio.BufferedProtocol):
-    """One connection. `synced` is done, with the time, once step 2 is there; `received_bytes` counts all bytes."""
+    """One connection. `synced` is done, with the time, once step 2 is there; `received_bytes` counts all bytes.
+
+    With `everything` only the large message counts: a relay that is still loading may answer with an empty document.
+    """
 
     shared = bytearray(BUFFER_BYTES)  # a read is looked at before the next one is made
 
-    def __init__(self, room: Room, state_vector: bytes, reference: Reference) -> None:
+    def __init__(self, room: Room, state_vector: bytes, reference: Reference, *, everything: bool) -> None:
         self._room = room
         self._state_vector = state_vector
         self._reference = reference
+        self._everything = everything
         self._transport: asyncio.Transport | None = None
         self._upgraded = False
         self._head = bytearray()  # of a frame, or of the answer to the upgrade
@@ -172,7 +176,7 @@ class Streamer(asyncio.BufferedProtocol):
             self._sync(now)
         else:
             self._frames.append((now, bytes(self._own), rsv1, fin))
-            if not self.synced.done() and any(step == STEP_2 for step, _ in self._syncs()):
+            if self._at > LARGE_BYTES or (not self._everything and any(step == STEP_2 for step, _ in self._syncs())):
                 self._sync(now)
 
     def _sync(self, now: float) -> None:

@@ -36,10 +36,12 @@ def feed(client: Streamer, data: bytes, size: int) -> None:
         client.buffer_updated(len(piece))
 
 
-def with_clients(count: int, check: Callable[[list[Streamer], Reference, Transport], None]) -> None:
+def with_clients(
+    count: int, check: Callable[[list[Streamer], Reference, Transport], None], *, everything: bool = False
+) -> None:
     async def run() -> None:
         reference, transport = Reference(), Transport()
-        clients = [Streamer(ROOM, b"\x00", reference) for _ in range(count)]
+        clients = [Streamer(ROOM, b"\x00", reference, everything=everything) for _ in range(count)]
         for client in clients:
             client.connection_made(transport)  # type: ignore[arg-type]
             feed(client, ANSWER, 7)
@@ -74,8 +76,9 @@ def test_one_that_is_sent_other_bytes_keeps_its_own() -> None:
         assert not clients[0].differs
         assert clients[1].updates() == [ROOM.sync(bytes(other))[1]]  # type: ignore[index]
         assert bytes(reference.payload) == LARGE
+        assert all(client.is_synced for client in clients)
 
-    with_clients(2, check)
+    with_clients(2, check, everything=True)
 
 
 def test_a_small_step_2_syncs_and_a_ping_is_answered() -> None:
@@ -90,3 +93,15 @@ def test_a_small_step_2_syncs_and_a_ping_is_answered() -> None:
         assert not client.has_large
 
     with_clients(1, check)
+
+
+def test_an_empty_document_is_not_everything() -> None:
+    def check(clients: list[Streamer], reference: Reference, transport: Transport) -> None:
+        (client,) = clients
+        feed(client, frame(SMALL), 100)
+        assert not client.is_synced
+        feed(client, frame(LARGE), 8_192)
+        assert client.is_synced
+        assert client.has_large
+
+    with_clients(1, check, everything=True)
