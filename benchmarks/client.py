@@ -57,6 +57,10 @@ class Client(WSListener):  # type: ignore[misc]  # picows has no stubs for its c
         """How many frames have come since."""
         return len(self.frames) - self._before
 
+    def everything(self) -> Iterator[Arrived]:
+        """Yield all that ever came, whole and inflated."""
+        return whole_messages(self.frames)
+
     def messages(self) -> Iterator[Arrived]:
         """Yield what has come since, whole and inflated."""
         return ((at, message) for at, message in whole_messages(self.frames) if at >= self._since_s)

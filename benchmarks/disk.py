@@ -20,7 +20,6 @@ from benchmarks.client import join
 from benchmarks.common import rounds, save
 from benchmarks.figures import medians
 from benchmarks.servers import OURS, Y_LEVELDB, Server, running
-from benchmarks.wire import STEP_2
 from crdt_sync import Anchor, Library, open_library
 from crdt_sync.document import EditHighlight
 from crdt_sync.storage.store import LibraryStore
@@ -73,11 +72,11 @@ async def check(server: Server) -> None:
     """See that a client that joins is sent all the highlights."""
     place = server.room("day")
     client = await join(place)
-    syncs = [sync for _, message in client.messages() if (sync := place.sync(message))]
-    assert sum(data.count(b"createdAt") for step, data in syncs if step == STEP_2) == HIGHLIGHTS, (
-        "highlights are missing"
-    )
-    return client
+    found = sum(update.count(b"createdAt") for update in place.updates(client.messages()))
+    assert found == HIGHLIGHTS, f"{HIGHLIGHTS - found} highlights are missing"
+    assert client.transport is not None
+    client.transport.disconnect()
+    await client.transport.wait_disconnected()
 
 
 async def edit_through(folder: Path, server: Server) -> int:

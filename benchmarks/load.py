@@ -17,7 +17,7 @@ import uvloop
 
 from benchmarks.client import Client, Progress, join, start_timing, until, update_message
 from benchmarks.figures import spread
-from benchmarks.wire import STEP_2, UPDATE, Mark, Room, first_arrivals, highlights, highlights_held
+from benchmarks.wire import Mark, Room, first_arrivals, highlights, highlights_held
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,7 @@ async def write(load: Load, clients: list[Client], frames: list[list[bytes]], se
 
 def check_content(room: Room, client: Client, expected: int) -> None:
     """Apply what one client was sent, and see that the document holds every highlight whole."""
-    syncs = [sync for _, message in client.messages() if (sync := room.sync(message))]
-    assert highlights_held(update for step, update in syncs if step in (STEP_2, UPDATE)) == expected
+    assert highlights_held(room.updates(client.messages())) == expected
 
 
 def delivered(client: Client) -> dict[Mark, float]:

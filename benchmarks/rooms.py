@@ -24,7 +24,7 @@ from benchmarks.common import rounds, save
 from benchmarks.figures import medians, spread
 from benchmarks.processes import LoadFailed, loading, watched
 from benchmarks.servers import SIDE_BY_SIDE, Server, running
-from benchmarks.wire import Mark, Room, first_arrivals, highlights
+from benchmarks.wire import Mark, Room, first_arrivals, highlights, highlights_held
 
 ROOMS = 1_000
 CLIENTS_EACH = 3
@@ -52,11 +52,11 @@ class Life:
         self.random = Random(spec.seed)
         self.places = [Room(spec.url, f"{spec.room}-{number}", spec.names_document) for number in range(spec.rooms)]
         self.drawn = [self.random.randrange(spec.rooms) for _ in range(NOW_AND_THEN)]
-        counts = [AT_ONCE] * spec.rooms
+        self.counts = [AT_ONCE] * spec.rooms
         for number in self.drawn:
-            counts[number] += 1
+            self.counts[number] += 1
         self.waiting = [
-            list(enumerate(update_message(place, update) for update in highlights(number, counts[number])))
+            list(enumerate(update_message(place, update) for update in highlights(number, self.counts[number])))
             for number, place in enumerate(self.places)
         ]
         self.clients: list[list[Client]] = []
@@ -95,9 +95,10 @@ class Life:
             return sum(len(arrived) for _, arrived in arrivals()) == len(sent) * CLIENTS_EACH
 
         finished = await progress.until(is_complete, time.perf_counter() + WITHIN_S)
-        assert all(writer == number for number, arrived in arrivals() for writer, _ in arrived), "another room's words"
-        latencies = [at - sent[mark] for _, arrived in arrivals() for mark, at in arrived.items()]
-        last = max((at for _, arrived in arrivals() for at in arrived.values()), default=began)
+        found = arrivals()
+        assert all(writer == number for number, arrived in found for writer, _ in arrived), "another room's words"
+        latencies = [at - sent[mark] for _, arrived in found for mark, at in arrived.items()]
+        last = max((at for _, arrived in found for at in arrived.values()), default=began)
         return {
             "finished": finished,
             "deliveries": len(latencies),
@@ -105,6 +106,12 @@ class Life:
             **spread(latencies),
             "busy": progress.busy,
         }
+
+    def check_content(self) -> None:
+        """See that the last client of each room was sent its whole document."""
+        for place, room, waiting, count in zip(self.places, self.clients, self.waiting, self.counts, strict=True):
+            assert not waiting, "not all was written"
+            assert highlights_held(place.updates(room[-1].everything())) == count
 
 
 async def run(spec: Rooms) -> None:
@@ -116,7 +123,10 @@ async def run(spec: Rooms) -> None:
     start_timing()
     print(json.dumps(await life.phase(life.drawn, PER_S)), flush=True)
     everywhere = [number for _ in range(AT_ONCE) for number in range(spec.rooms)]
-    print(json.dumps(await life.phase(everywhere, None)), flush=True)
+    report = await life.phase(everywhere, None)
+    if report["finished"]:
+        life.check_content()
+    print(json.dumps(report), flush=True)
 
 
 def ask(server: Server, seed: int) -> dict[str, dict[str, Any]]:

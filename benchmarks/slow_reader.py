@@ -36,7 +36,7 @@ from benchmarks.common import rounds, save
 from benchmarks.figures import medians, spread
 from benchmarks.processes import LoadFailed, loading, watched
 from benchmarks.servers import SIDE_BY_SIDE, Server, running
-from benchmarks.wire import Mark, Room, first_arrivals, highlights
+from benchmarks.wire import FIELDS_EACH, Mark, Room, first_arrivals, highlights, highlights_held
 
 WRITERS = 10
 SECONDS = 30
@@ -112,6 +112,8 @@ async def run(spec: Slow) -> None:
 
     finished = await progress.until(is_complete, began + SECONDS * 2)
     arrivals = [first_arrivals(client.messages()) for client in clients]
+    if finished:
+        check_content(room, clients[0], len(sent))
     latencies = [at - sent[mark] for arrived in arrivals for mark, at in arrived.items()]
     report = {
         "finished": finished,
@@ -123,7 +125,15 @@ async def run(spec: Slow) -> None:
     print(json.dumps(report), flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
     if slow is not None:
-        print(json.dumps(await catch_up(slow, len(sent))), flush=True)
+        report = await catch_up(slow, len(sent))
+        if report["caught_up"]:
+            check_content(room, slow, len(sent))
+        print(json.dumps(report), flush=True)
+
+
+def check_content(room: Room, client: Client, expected: int) -> None:
+    """Apply what a client was sent, and see that the document holds every highlight with its comment."""
+    assert highlights_held(room.updates(client.everything()), fields_each=FIELDS_EACH + 1) == expected
 
 
 async def catch_up(slow: Client, expected: int) -> dict[str, Any]:

@@ -60,6 +60,11 @@ class Room:
         reader = self.body(message)
         return (reader.var_uint(), reader.bytes()) if reader.var_uint() in (SYNC, SYNC_REPLY) else None
 
+    def updates(self, messages: Iterable[Arrived]) -> list[bytes]:
+        """Return the updates that messages bring, step 2 included."""
+        syncs = [sync for _, message in messages if (sync := self.sync(message))]
+        return [data for step, data in syncs if step in (STEP_2, UPDATE)]
+
     def hello(self, state_vector: bytes = b"\x00") -> list[bytes]:
         """Return what a client says first: who it is, where that is asked, what it has, and that it brings nothing."""
         first = [self.message(AUTH, 0, b"token")] if self.names_document else []
