@@ -59,20 +59,29 @@ def versions() -> dict[str, str]:
     return found
 
 
+def said_by(*command: str) -> str:
+    """Return what a command prints, or nothing if it cannot."""
+    try:
+        done = subprocess.run(command, cwd=RESULTS.parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()
+
+
 def save(name: str, figures: dict[str, Any]) -> None:
     """Print the figures and keep them with the machine and the versions that they belong to.
 
     `note` is what CRDT_SYNC_BENCH_NOTE says of the circumstances; `load average` what the machine did when it began.
     """
-    node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout.strip()
     record = {
         "benchmark": name,
+        "commit": said_by("git", "rev-parse", "--short", "HEAD"),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "load average at the start": STARTED_UNDER_LOAD,
         "note": os.environ.get("CRDT_SYNC_BENCH_NOTE", ""),
         "python": platform.python_version(),
-        "node": node,
+        "node": said_by("node", "--version"),
         "versions": versions(),
         **figures,
     }
