@@ -115,14 +115,26 @@ TABLES = (
         (*LATENCY, Column("frames", "frames", 0), Column("cpu_percent", "CPU, %")),
     ),
     Table(
+        "disk relay",
         "disk",
-        "disk",
-        None,
-        "disk",
+        "relay",
+        "disk of a relay, a highlight",
         (
-            Column("bytes_each", "bytes a highlight", -1),
-            Column("compacted_bytes_each", "after compaction", -1),
+            Column("files_bytes_each", "all files, bytes a highlight", 0),
+            Column("bytes_each", "bytes a highlight"),
+            Column("compacted_bytes_each", "after compaction"),
             Column("edits", "edits", 0),
+        ),
+    ),
+    Table(
+        "disk library",
+        "disk",
+        "library",
+        "disk of a library, a highlight",
+        (
+            Column("bytes_each", "bytes a highlight"),
+            Column("compacted_bytes_each", "after compaction"),
+            Column("document_bytes_each", "the document alone", 0),
         ),
     ),
     Table(

@@ -95,7 +95,7 @@ def ranges(axes: Axes, questions: Mapping[str, Rows]) -> None:
     for label in axes.get_yticklabels():
         if label.get_text().startswith(OURS):
             label.set_fontweight("bold")
-    axes.invert_yaxis()
+    axes.set_ylim(place - 0.9, -0.8)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel("ms from the send to the arrival: dot p50, bar p99")
