@@ -62,9 +62,13 @@ IDLE = (
     Column("kb_each", "KB each"),
     Column("cpu_percent", "idle CPU, %"),
     Column("p50_ms", "join and sync p50, ms"),
-    Column("p99_ms", "p99, ms"),
+    Column("p99_ms", "join and sync p99, ms"),
 )
-SLOW = (Column("growth_mb", "memory grew by, MB"), Column("p50_ms", "the others' p50, ms"), Column("p99_ms", "p99, ms"))
+SLOW = (
+    Column("growth_mb", "memory grew by, MB"),
+    Column("p50_ms", "the others' p50, ms"),
+    Column("p99_ms", "the others' p99, ms"),
+)
 FLOOD = (Column("deliveries_per_s", "deliveries/s", 1), *LATENCY, Column("frames_per_delivery", "frames a delivery", 0))
 
 TABLES = (
@@ -219,6 +223,20 @@ def losses(results: Results) -> Iterator[str]:
                 yield f"- {table.said}, {column.head}: ours {number(own)}, {', '.join(better)}."
 
 
+def busiest(results: Results) -> Iterator[str]:
+    """Yield how busy the load was where it was busiest; the ceiling itself is left out."""
+    found = [
+        (float(row["busy"]), name, table.said)
+        for table in TABLES
+        if table.result != "ceiling"
+        for name, row in table.rows(results).items()
+        if "busy" in row
+    ]
+    if found:
+        busy, name, said = max(found)
+        yield f"In the benchmarks below the load was busiest, {busy:.0%} of its core, at: {said}, {name}."
+
+
 def circumstances(results: Results) -> Iterator[str]:
     """Yield what the results say of machine, versions, and the state of the machine when they were made."""
     named = {table.result for table in TABLES}
@@ -245,6 +263,8 @@ def render(page: str, results: Results) -> str:
             return losses(results)
         if name == "circumstances":
             return circumstances(results)
+        if name == "busiest load":
+            return busiest(results)
         rows = tables[name].rows(results)
         return lines(tables[name], rows) if rows else iter(["Not measured yet."])
 
