@@ -26,7 +26,7 @@ from benchmarks.processes import loading
 from benchmarks.servers import SIDE_BY_SIDE, running
 from benchmarks.wire import Room
 
-COUNTS = {1_000: 5, 10_000: 3}  # connections: rounds at most
+COUNTS = {1_000: 5, 10_000: 2}  # connections: rounds at most
 WARM = 50
 IDLE_S = 10.0
 WITHIN_S = 180.0

@@ -173,7 +173,7 @@ def main() -> None:
     raw: dict[str, dict[str, list[dict[str, Any]]]] = {
         title: {name: [] for name in SIDE_BY_SIDE} for title in ("everybody reads", "one reads nothing")
     }
-    for round_ in range(rounds(at_most=3) + 1):
+    for round_ in range(rounds(at_most=2) + 1):
         title = "one reads nothing" if round_ else "everybody reads"
         for name in SIDE_BY_SIDE:
             with tempfile.TemporaryDirectory() as folder, running(Path(folder), name) as (server,):
