@@ -17,10 +17,10 @@ test: setup system lint
 
 # The figures, side by side with the peers; never part of a test.
 bench: setup $(VENV)/bench benchmarks/peers/node_modules/ready
-	PYTHONPATH=. $(BIN)/python benchmarks/latency.py
-	PYTHONPATH=. $(BIN)/python benchmarks/local_store.py
-	PYTHONPATH=. $(BIN)/python benchmarks/fan_out.py
-	PYTHONPATH=. $(BIN)/python benchmarks/idle.py
+	for each in ceiling fan_out rooms idle join_storm slow_reader presence disk engine latency local_store; do \
+		PYTHONPATH=. $(BIN)/python -m benchmarks.$$each || exit 1; done
+	PYTHONPATH=. $(BIN)/python -m benchmarks.page
+	PYTHONPATH=. $(BIN)/python -m benchmarks.plots
 	PYTHONPATH=. $(BIN)/python benchmarks/blocking_calls.py
 	PYTHONPATH=. $(BIN)/python benchmarks/polling.py
 	PYTHONPATH=. $(BIN)/python benchmarks/operations.py

@@ -1,6 +1,7 @@
 """Idle connections, a room each: what one costs in memory, what they cost in CPU, how long one takes to join and sync.
 
-The clients are many to a process and say nothing after their sync, as a reader's open tab at night.
+The clients are many to a process and say nothing after their sync, as a reader's open tab at night. All relays hold
+their connections during the same ten seconds, and each is asked for its own processor time.
 """
 
 from __future__ import annotations
@@ -8,57 +9,78 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
-import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, replace
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median, quantiles
 from typing import Any
 
 import uvloop
 
-from benchmarks.common import LOAD_CORE, pin, rounds, save
-from benchmarks.load import Load, join
-from benchmarks.servers import HOCUSPOCUS, OURS, PYCRDT_WEBSOCKET, Y_WEBSOCKET, Server, running
+from benchmarks.client import Client, join
+from benchmarks.common import rounds, save
+from benchmarks.figures import medians, spread
+from benchmarks.processes import loading
+from benchmarks.servers import SIDE_BY_SIDE, running
+from benchmarks.wire import Room
 
-SERVERS = (OURS, Y_WEBSOCKET, HOCUSPOCUS, PYCRDT_WEBSOCKET)
-COUNTS = (1_000, 10_000)
+COUNTS = {1_000: 5, 10_000: 2}  # connections: rounds at most
+WARM = 50
 IDLE_S = 10.0
+WITHIN_S = 180.0
 
 
-async def hold(load: Load) -> None:
-    """Join `load.clients` rooms, say how long each took, and hold on until standard input ends."""
-    times_ms, clients = [], []
-    for number in range(load.clients):
-        began = time.perf_counter()
-        clients.append(await join(replace(load, room=f"{load.room}-{number}")))
-        times_ms.append((time.perf_counter() - began) * 1e3)
-    cuts = quantiles(times_ms, n=100)
-    print(json.dumps({"join_p50_ms": cuts[49], "join_p99_ms": cuts[98]}), flush=True)
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """`connections` join rooms of their own, called `room`-0 and so on."""
+
+    url: str
+    room: str
+    names_document: bool
+    connections: int
 
 
-def ask(server: Server, count: int, room: str) -> dict[str, float]:
-    """Return what `count` idle connections cost one relay."""
-    load = Load(server.url, room, server.names_document, clients=count)
-    before_mb = server.memory_mb()
-    holder = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.idle", json.dumps(asdict(load))],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=pin(LOAD_CORE),
-    )
-    assert holder.stdout is not None
-    figures: dict[str, float] = json.loads(holder.stdout.readline())
-    figures["kb_each"] = (server.memory_mb() - before_mb) * 1e3 / count
-    used_s = server.cpu_s()
-    time.sleep(IDLE_S)
-    figures["cpu_percent"] = (server.cpu_s() - used_s) / IDLE_S * 100
-    holder.communicate()
-    return figures
+async def hold(spec: Idle) -> None:
+    """Join, say how long each took, and hold on until told; then say how many are still there."""
+    times_s: list[float] = []
+    clients: list[Client] = []
+    began = time.perf_counter()
+    for number in range(spec.connections):
+        since = time.perf_counter()
+        clients.append(await join(Room(spec.url, f"{spec.room}-{number}", spec.names_document)))
+        times_s.append(time.perf_counter() - since)
+    seconds = time.perf_counter() - began
+    print(json.dumps({"joined": len(clients), "seconds": seconds, **spread(times_s)}), flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    print(json.dumps({"held": sum(client.is_open for client in clients)}), flush=True)
+
+
+def ask(folder: Path, count: int) -> dict[str, dict[str, Any]]:
+    """Return what `count` idle connections cost each relay, each in a new process of its own."""
+    reports: dict[str, dict[str, Any]] = {}
+    with running(folder, *SIDE_BY_SIDE) as servers, ExitStack() as stack:
+        loads = {}
+        for server in servers:
+            place = server.room("idle")
+            with loading("idle", asdict(Idle(place.url, "warm", place.names_document, WARM))) as warm:
+                warm.report(WITHIN_S)
+            before_mb = server.memory_mb()
+            load = loads[server.name] = stack.enter_context(
+                loading("idle", asdict(Idle(place.url, place.name, place.names_document, count)))
+            )
+            reports[server.name] = load.report(WITHIN_S)
+            reports[server.name]["kb_each"] = (server.memory_mb() - before_mb) * 1e3 / count
+        used_s = {server.name: server.cpu_s() for server in servers}
+        time.sleep(IDLE_S)
+        for server in servers:
+            report = reports[server.name]
+            report["cpu_percent"] = (server.cpu_s() - used_s[server.name]) / IDLE_S * 100
+            loads[server.name].go()
+            report.update(loads[server.name].report(WITHIN_S))
+            report["finished"] = report["held"] == count
+    return reports
 
 
 def raise_limits() -> int:
@@ -70,30 +92,23 @@ def raise_limits() -> int:
 
 def main() -> None:
     limit = raise_limits()
-    raw: dict[str, dict[str, list[dict[str, float]]]] = {}
-    for count in COUNTS:
+    raw: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for count, at_most in COUNTS.items():
         if count + 100 > limit:
             print(f"{count} connections are more than the {limit} open files that this machine allows")
             continue
-        raw[str(count)] = {name: [] for name in SERVERS}
-        for round_ in range(rounds()):
-            for name in SERVERS:  # each in a process of its own: what a connection cost is not given back by all
-                with tempfile.TemporaryDirectory() as folder, running(Path(folder), name) as (server,):
-                    ask(server, 50, "warm")
-                    raw[str(count)][name].append(ask(server, count, "idle"))
-                    print(f"{round_} {count:6} {name:18} {raw[str(count)][name][-1]}", flush=True)
-    figures: dict[str, Any] = {
-        f"{count} connections": {
-            name: {key: round(median(report[key] for report in reports), 2) for key in reports[0]}
-            for name, reports in of.items()
-        }
-        for count, of in raw.items()
-    }
-    save("idle", {**figures, "rounds": raw})
+        of = raw[f"{count:,} connections"] = {name: [] for name in SIDE_BY_SIDE}
+        for round_ in range(rounds(at_most)):
+            with tempfile.TemporaryDirectory() as folder:
+                for name, report in ask(Path(folder), count).items():
+                    of[name].append(report)
+                    print(f"{round_} {count:6} {name:18} {json.dumps(report)}", flush=True)
+    figures = {title: {name: medians(reports) for name, reports in of.items()} for title, of in raw.items()}
+    save("idle", {"idle_s": IDLE_S, "medians": figures, "rounds": raw})
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        uvloop.run(hold(Load(**json.loads(sys.argv[1]))))
+        uvloop.run(hold(Idle(**json.loads(sys.argv[1]))))
     else:
         main()
