@@ -144,9 +144,7 @@ class RelayServer(TCPServer):
         if not self._is_aborted:
             reached(Limit.LINGERING, client=self.client)
             self.abort()
-        elif (
-            self._task is not None
-        ):  # hypercorn waits for what cannot come: the answer to a request before, or its place
+        elif self._task is not None:  # hypercorn waits for what cannot come, as the answer to a request before
             self._is_ended = True
             self._task.cancel()
 
@@ -159,9 +157,10 @@ class RelayServer(TCPServer):
         if not here or sys.platform != "linux":
             return here
         number = self.writer.get_extra_info("socket").fileno()
-        if number < 0:
+        try:
+            return here + int(struct.unpack("i", fcntl.ioctl(number, termios.TIOCOUTQ, bytes(4)))[0])
+        except (OSError, ValueError):  # it has gone in this moment; whoever looks after the others must not stop
             return here
-        return here + int(struct.unpack("i", fcntl.ioctl(number, termios.TIOCOUTQ, bytes(4)))[0])
 
     def _set_half_open(self, is_half_open: bool) -> None:
         if is_half_open != self._is_half_open:
