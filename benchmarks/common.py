@@ -45,7 +45,7 @@ def machine() -> str:
         memory = f", {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"
     except (OSError, ValueError, AttributeError):
         memory = ""
-    return f"{platform.system()} {platform.release()}, {model}, {os.cpu_count()} cores{memory}"
+    return f"{platform.system()}, {model}, {os.cpu_count()} cores{memory}"
 
 
 def versions() -> dict[str, str]:
