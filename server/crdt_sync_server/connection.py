@@ -9,7 +9,7 @@ import anyio
 
 from crdt_sync.errors import RemoteProtocolError
 from crdt_sync.protocol.close_codes import CloseCode
-from crdt_sync_server.host import HostedRoom
+from crdt_sync_server.hosted_room import HostedRoom
 from crdt_sync_server.limits import Limit, LimitReached, Limits
 from crdt_sync_server.outbox import Behind, Closing
 from crdt_sync_server.peer import RoomPeer

@@ -10,7 +10,7 @@ from crdt_sync.errors import RemoteProtocolError
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.messages import decode
 from crdt_sync_server.conduct import Conduct
-from crdt_sync_server.host import HostedRoom
+from crdt_sync_server.hosted_room import HostedRoom
 from crdt_sync_server.limits import Limit, LimitReached, Limits
 from crdt_sync_server.logs import reached
 from crdt_sync_server.outbox import Behind, Closing, Outbox

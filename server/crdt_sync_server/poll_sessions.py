@@ -19,7 +19,7 @@ from crdt_sync.errors import RemoteProtocolError
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.polling import Answer, Ending, Piece, Poll, PollKind, PollStream
 from crdt_sync_server.errors import RelayError
-from crdt_sync_server.host import HostedRoom
+from crdt_sync_server.hosted_room import HostedRoom
 from crdt_sync_server.limits import Limit, LimitReached, Limits
 from crdt_sync_server.logs import tell
 from crdt_sync_server.outbox import Closing

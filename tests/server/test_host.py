@@ -17,9 +17,10 @@ from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.messages import Barrier, Message, SyncStep1, SyncStep2, SyncUpdate, decode
 from crdt_sync.protocol.update import EMPTY_UPDATE
 from crdt_sync_server import compaction as compaction_module
-from crdt_sync_server import host as host_module
+from crdt_sync_server import hosted_room as hosted_room_module
 from crdt_sync_server.errors import StoreError
-from crdt_sync_server.host import Host, HostedRoom, Stopping
+from crdt_sync_server.host import Host
+from crdt_sync_server.hosted_room import HostedRoom, Stopping
 from crdt_sync_server.limits import Limit
 from crdt_sync_server.outbox import EMPTY_AWARENESS, Behind, Closing, Outbox
 from crdt_sync_server.ports import Stored
@@ -367,7 +368,7 @@ async def test_stop_commits_what_has_arrived_and_closes_with_1001() -> None:
 
 
 async def test_a_peer_with_much_that_waits_is_not_read_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_module, "MAX_INBOX_BYTES_PER_PEER", 2000)
+    monkeypatch.setattr(hosted_room_module, "MAX_INBOX_BYTES_PER_PEER", 2000)
     async with rig() as desk:
         a = await desk.enter()
         desk.store.gate = anyio.Event()

@@ -11,7 +11,8 @@ import anyio
 import pytest
 
 from crdt_sync.protocol.messages import Barrier, SyncUpdate
-from crdt_sync_server.host import Host, HostedRoom
+from crdt_sync_server.host import Host
+from crdt_sync_server.hosted_room import HostedRoom
 from crdt_sync_server.limits import Limit, LimitReached, Limits
 from tests.server.test_host import Peer, Rig, SlowStore, update
 

@@ -17,7 +17,8 @@ from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.messages import Barrier, SyncStep1, SyncStep2, SyncUpdate
 from crdt_sync.protocol.update import EMPTY_UPDATE
 from crdt_sync_server.errors import StoreError
-from crdt_sync_server.host import COMPACT_FULL_BYTES_PER_S, Host
+from crdt_sync_server.host import Host
+from crdt_sync_server.hosted_room import COMPACT_FULL_BYTES_PER_S
 from crdt_sync_server.quotas import Accounts, Quotas
 from crdt_sync_server.stores.memory import MemoryStore
 from tests.relay import RelayProcess

@@ -23,7 +23,7 @@ import anyio
 
 from crdt_sync.sync.loop import State as LinkState
 from crdt_sync.testing.state import state_of
-from crdt_sync_server import host as host_module
+from crdt_sync_server import hosted_room as hosted_room_module
 from crdt_sync_server import outbox as outbox_module
 from tests.simulation.conditions import empty_library, listening, small_bounds
 from tests.simulation.device import Device
@@ -162,7 +162,7 @@ class World:
                 most = (
                     outbox_module.MAX_TAIL_BATCHES,
                     connections,
-                    host_module.MAX_INBOX_BYTES_PER_PEER + LARGEST,
+                    hosted_room_module.MAX_INBOX_BYTES_PER_PEER + LARGEST,
                 )
                 try:
                     assert all(one <= bound for one, bound in zip(kept, most, strict=True)), f"{kept} is above {most}"

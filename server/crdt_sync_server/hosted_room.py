@@ -1,0 +1,421 @@
+"""One room that runs: an ordered loop, from the first who joins until it has been idle long enough.
+
+    loading ──► open ──► (idle) closing
+       └─ a failed load is an error to all who wait, never an empty document
+
+A room leaves the host in the same step in which it finds its inbox empty, so nobody enters a room that is gone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+
+from crdt_sync.protocol.close_codes import CloseCode
+from crdt_sync.protocol.messages import Awareness, Message, encode
+from crdt_sync_server.compaction import SEGMENT_BYTES, Compaction
+from crdt_sync_server.errors import RelayError, RoomDeleted, StoreError
+from crdt_sync_server.limits import Limit
+from crdt_sync_server.logs import reached, tell
+from crdt_sync_server.outbox import Outbox, Tail
+from crdt_sync_server.quotas import Account
+from crdt_sync_server.room import (
+    Arrival,
+    Content,
+    Frame,
+    HangUp,
+    Joined,
+    Left,
+    Offence,
+    Output,
+    PresenceOf,
+    Received,
+    Room,
+    RoomBroken,
+    Turn,
+)
+
+if TYPE_CHECKING:
+    from crdt_sync_server.host import Host
+
+__all__ = ["MAX_INBOX_BYTES_PER_PEER", "HostedRoom", "Peer", "Stopping"]
+
+SPEAK_AFTER_S = 20.0
+"""A stock client closes after 30 s without a message; pings do not count."""
+MAX_INBOX_BYTES_PER_PEER = 1024 * 1024
+"""A peer is not read from while more than this waits for its room's next turn."""
+THREAD_ABOVE_BYTES = 64 * 1024
+COMPACT_FULL_BYTES_PER_S = 4 * 1024 * 1024
+"""A room that is full is compacted before it refuses anything, but it may not keep the relay busy with that."""
+
+
+class Stopping(RelayError):
+    """The relay is shutting down."""
+
+    close_code = CloseCode.GOING_AWAY
+
+
+class Peer(Protocol, Hashable):
+    """What the host needs of a connection."""
+
+    outbox: Outbox
+    last_sent_s: float
+    client: str | None
+    subject: str | None
+    read_only: bool
+
+    def hang_up(self, code: CloseCode, reason: str, limit: Limit | None = None) -> None:
+        """Close after what waits has been sent; `limit` is the bound that was reached, if one was."""
+
+    def strike(self, words: str) -> None:
+        """Count a mistake."""
+
+
+class HostedRoom:
+    """A room with its loop, its inbox and its place in the store."""
+
+    def __init__(self, name: str, host: Host, opened_by: str | None) -> None:
+        self.name = name
+        self.opened_by = opened_by
+        self.metrics = host.metrics
+        self._host = host
+        self._room: Room[Peer] = Room(max_document_bytes=host.quotas.room_bytes, quarantine=host.quarantine)
+        self.tail = Tail()
+        self._inbox: list[Arrival[Peer]] = []
+        self._inbox_bytes: dict[Peer, int] = {}
+        self._work = anyio.Event()
+        self._taken = anyio.Event()
+        self._loaded = anyio.Event()
+        self._released = anyio.Event()
+        self._settled = True
+        self._failure: RelayError | None = None
+        self._peers: dict[Peer, None] = {}  # in the order in which they came
+        self._expected = 0  # who has asked for the room and is not in yet
+        self._idle_since_s = host.now()
+        self._evicted = False
+        self._due = False
+        self._position = 0
+        self._compaction = Compaction(name, host.store, host.run_sync)
+        self._owner: str | None = None
+        self._account: Account | None = None
+        self._charged_bytes = 0
+        self._compact_full_from_s = float("-inf")
+        self._wants_compaction: anyio.Event | None = None
+        self._lags: dict[Peer, float] = {}  # peer → since when something waits for it and nothing was sent
+
+    # For connections
+
+    async def enter(self, peer: Peer) -> None:
+        """Bring `peer` in, once the room is loaded. Raises `RelayError` if it cannot be loaded.
+
+        A room in which nothing is stored yet will count for the subject that first came in.
+        """
+        async with self.held():
+            self._peers[peer] = None
+        if self._owner is None and not self._position:
+            self._owner = peer.subject
+        self._put(Joined(peer, peer.subject, peer.read_only))
+
+    def leave(self, peer: Peer) -> None:
+        """Take `peer` out; nothing more is sent to it but its close."""
+        if peer in self._peers:
+            del self._peers[peer]
+            self._inbox_bytes.pop(peer, None)
+            self._idle_since_s = self._host.now()
+            self._put(Left(peer))
+
+    async def submit(self, peer: Peer, messages: Iterable[Message], size_bytes: int) -> None:
+        """Hand over what `peer` said, in order; waits while too much of it waits already."""
+        for message in messages:
+            self._put(Received(peer, message))
+        waiting = self._inbox_bytes[peer] = self._inbox_bytes.get(peer, 0) + size_bytes
+        while waiting > MAX_INBOX_BYTES_PER_PEER:
+            await self._taken.wait()
+            waiting = self._inbox_bytes.get(peer, 0)
+
+    async def catch_up(self, state_vector: Mapping[int, int]) -> bytes:
+        """Return one frame with all that is durable and that `state_vector` lacks."""
+        while not self._settled:
+            await self._released.wait()
+        return self._room.catch_up(state_vector)
+
+    # For the operator
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Keep the room for as long as the block lasts. Raises `RelayError` if it cannot be loaded."""
+        self._expected += 1
+        try:
+            await self._loaded.wait()
+            if self._failure is not None:
+                raise self._failure
+            yield
+        finally:
+            self._expected -= 1
+
+    async def compact(self) -> None:
+        """Put the document's own encoding in the place of the log, between two turns; hold the room meanwhile.
+
+        Raises `RelayError` if that could not be done.
+        """
+        if self._wants_compaction is None:
+            self._wants_compaction = anyio.Event()
+            self._work.set()
+        await self._wants_compaction.wait()
+        await self._compaction.finished()
+        if error := self._failure or self._compaction.failure:
+            raise error
+
+    def delete(self) -> None:
+        """End the room, as its document was deleted: all who are in it are told, and it takes nothing more."""
+        self._failure = RoomDeleted("the document was deleted")
+        self._work.set()
+
+    @property
+    def is_charged(self) -> bool:
+        """True while the room itself tells its owner's account what is stored of it."""
+        return self._account is not None
+
+    @property
+    def connections(self) -> int:
+        """How many are in the room."""
+        return len(self._peers)
+
+    @property
+    def document_bytes(self) -> int:
+        """What is stored of the document."""
+        return self._room.size_bytes
+
+    def lag_s(self, now_s: float) -> float:
+        """Return for how long something has waited for the peer that is served worst, as of the last sweep."""
+        return max((now_s - since_s for since_s in self._lags.values()), default=0.0)
+
+    # For the host
+
+    @property
+    def size_bytes(self) -> int:
+        """What the document takes, counted in the bytes of its updates."""
+        return self._room.size_bytes
+
+    @property
+    def idle_since_s(self) -> float | None:
+        """Since when nobody has been here, or None while somebody is, or while it is leaving already."""
+        return None if self._peers or self._expected or self._evicted else self._idle_since_s
+
+    def evict(self) -> None:
+        """Close before its time a room in which nobody is. Who comes meanwhile keeps it open."""
+        self._evicted = True
+        self._work.set()
+
+    def sweep(self, now_s: float) -> None:
+        """Look after time: renewals that did not come, gaps that stay open, clients that hear nothing, idleness."""
+        lags = {}
+        for peer in self._peers:
+            if now_s - peer.last_sent_s >= SPEAK_AFTER_S:
+                peer.outbox.keep_alive()
+            if peer.outbox.is_waiting:
+                since_s = self._lags.get(peer, now_s)
+                lags[peer] = since_s if peer.last_sent_s <= since_s else now_s
+        self._lags = lags
+        self._count_frames()
+        if self._peers or self._expected:
+            self._idle_since_s = now_s
+        if self._settled:  # or a turn is looking at the same sessions, on another thread perhaps
+            self._due = self._room.is_due(now_s)
+        if self._due or self._is_idle():
+            self._work.set()
+
+    def stop(self) -> None:
+        """Let the loop finish what has arrived, then close."""
+        self._work.set()
+
+    async def run(self) -> None:
+        """Load the room and serve it until it is idle, the relay stops, or its store or document fails."""
+        try:
+            await self._load()
+            self._loaded.set()
+            await self._serve()
+        except RoomDeleted as error:
+            self._failure = error
+            self._charge(0)
+            self._end(CloseCode.DELETED, str(error))
+        except (StoreError, RoomBroken) as error:
+            tell("failed", logging.ERROR, room=self.name, reason=str(error))
+            self._failure = StoreError(str(error))
+            for peer in self._peers:
+                if isinstance(error, RoomBroken) and peer is error.culprit:
+                    digest = "" if error.digest is None else f", sha256 {error.digest.hex()[:16]}"
+                    words = f"an update that the document cannot take{digest}"
+                    peer.hang_up(CloseCode.NOT_THE_PROTOCOL, words, Limit.QUARANTINED)
+            self._end(CloseCode.INTERNAL_ERROR, "the room failed and will be loaded again")
+        except Exception:  # a bug of ours must not take the other rooms down
+            tell("failed", logging.CRITICAL, room=self.name)
+            self._failure = StoreError("the room failed")
+            self._end(CloseCode.INTERNAL_ERROR, "the room failed and will be loaded again")
+        finally:
+            self._loaded.set()
+            with anyio.CancelScope(shield=True):
+                await self._compaction.finished()  # or the next room of this name could be put together before this one
+            self._host.forget(self)
+            self._room.close()
+            self._count_frames()
+            if self._wants_compaction is not None:
+                self._wants_compaction.set()
+            if self._account is not None:
+                self._host.accounts.close(self._account)
+
+    # Inside
+
+    def _put(self, arrival: Arrival[Peer]) -> None:
+        self._inbox.append(arrival)
+        self._work.set()
+
+    async def _load(self) -> None:
+        stored = await self._host.store.load(self.name)
+        loaded_bytes = 0
+        for update in stored.updates:
+            self._room.restore(update)
+            loaded_bytes += len(update)
+            if loaded_bytes >= SEGMENT_BYTES:  # a cold room must not stop the others
+                loaded_bytes = 0
+                await anyio.lowlevel.checkpoint()
+        self._room.restored()
+        self.tail.start(self._room.vector())
+        self._position = stored.position
+        self._compaction.loaded(stored)
+        self._owner = stored.owner
+
+    async def _serve(self) -> None:
+        while True:
+            if isinstance(self._failure, RoomDeleted):
+                raise self._failure
+            if self._wants_compaction is not None and not self._compaction.is_under_way:
+                self._compact()
+                begun, self._wants_compaction = self._wants_compaction, None
+                begun.set()
+            elif self._inbox or self._due:
+                await self._turn()
+            elif self._host.stopping and not self._expected:
+                self._failure = Stopping("the relay is going away")
+                self._end(CloseCode.GOING_AWAY, "the relay is going away")
+                return
+            elif self._is_idle() and not self._compaction.is_under_way:
+                if self._compaction.is_due(idle=True):
+                    self._compact()
+                    continue
+                self._failure = Stopping("the room has closed")
+                self._host.forget(self)
+                return
+            else:
+                self._work = anyio.Event()
+                await self._work.wait()
+
+    async def _turn(self) -> None:
+        if self._owner is not None and self._account is None:
+            self._account = await self._host.accounts.open(self._owner)
+            self._charged_bytes = self._room.size_bytes
+        size_bytes = sum(self._inbox_bytes.values())
+        await self._make_room(size_bytes)
+        arrivals, self._inbox = self._inbox, []
+        size_bytes = sum(self._inbox_bytes.values())
+        left_bytes = self._host.accounts.left_bytes(self._account)
+        self._inbox_bytes.clear()
+        taken, self._taken = self._taken, anyio.Event()
+        taken.set()
+        self._settled = False
+        if size_bytes > THREAD_ABOVE_BYTES:  # reading the headers of 15 MB takes seconds: let the other rooms go on
+            turn = await self._host.run_sync(self._room.take, arrivals, self._host.now(), left_bytes)
+        else:
+            turn = self._room.take(arrivals, self._host.now(), left_bytes)
+        await self._finish(turn)
+        if self._due:
+            self._due = False
+            await self._finish(self._room.expire(self._host.now()))
+        if self._compaction.is_due(idle=False):
+            self._compact()
+
+    async def _finish(self, turn: Turn[Peer]) -> None:
+        self._perform(turn.at_once)
+        if turn.update is not None:
+            self._settled = False
+            began_s = self._host.now()
+            self._position = await self._host.store.append(self.name, turn.update, self._owner)
+            self.metrics.committed(turn.updates, self._host.now() - began_s)
+            self._compaction.appended(len(turn.update))
+            self._charge(self._charged_bytes + len(turn.update))
+        if not self._settled:
+            self._settled = True
+            released, self._released = self._released, anyio.Event()
+            released.set()
+        self._perform(self._room.release(turn))
+
+    def _charge(self, size_bytes: int) -> None:
+        """Say to the owner's account that so much is stored of this room now."""
+        if self._account is not None:
+            self._account.stored_bytes += size_bytes - self._charged_bytes
+            self._charged_bytes = size_bytes
+
+    async def _make_room(self, size_bytes: int) -> None:
+        """Compact before so much more is refused, if that may help."""
+        left_bytes = self._host.accounts.left_bytes(self._account)
+        fits = left_bytes is None or size_bytes <= left_bytes
+        if fits and self._room.size_bytes + size_bytes <= self._host.quotas.room_bytes:
+            return
+        now_s = self._host.now()
+        if self._compaction.has_log and not self._compaction.is_under_way and now_s >= self._compact_full_from_s:
+            self._compact_full_from_s = now_s + self._room.size_bytes / COMPACT_FULL_BYTES_PER_S
+            self._compact()
+        await self._compaction.finished()
+
+    def _compact(self) -> None:
+        """Begin to put the log together. The document holds nothing that is not stored: call it between turns."""
+        self._host.beside(self._put_together, self._compaction.begin(self._room.whole(), self._position))
+
+    async def _put_together(self, put_together: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        await put_together()
+        self._room.size_bytes = self._compaction.stored_bytes
+        self._charge(self._compaction.stored_bytes)
+        self.metrics.compactions += self._compaction.failure is None
+        self._work.set()
+
+    def _perform(self, outputs: Sequence[Output[Peer]]) -> None:
+        for output in outputs:
+            match output:
+                case Frame(peer=peer, frame=frame):
+                    if not peer.outbox.frame(frame):
+                        reached(Limit.ANSWERS, client=peer.client, room=self.name)
+                case Content(update=update, moved=moved, peers=peers, updates=updates):
+                    self.metrics.deliveries += updates * len(peers)
+                    self.tail.push(update, moved)
+                    for peer in peers:
+                        peer.outbox.content()
+                case PresenceOf(entries=entries, peers=peers):
+                    frame = encode(Awareness(entries))
+                    for peer in peers:
+                        peer.outbox.presence(entries, frame)
+                case HangUp(peer=peer, code=code, reason=reason, limit=limit):
+                    self._peers.pop(peer, None)
+                    peer.hang_up(code, reason, limit)
+                case Offence(peer=peer, words=words):
+                    peer.strike(words)
+
+    def _count_frames(self) -> None:
+        self.metrics.content_frames += self.tail.frames_taken
+        self.tail.frames_taken = 0
+
+    def _is_idle(self) -> bool:
+        if self._peers or self._expected:
+            self._evicted = False
+            return False
+        return self._evicted or self._host.now() - self._idle_since_s >= self._host.idle_s
+
+    def _end(self, code: CloseCode, reason: str) -> None:
+        for peer in self._peers:
+            peer.hang_up(code, reason)
+        self._peers.clear()
