@@ -133,8 +133,8 @@ class RelayServer(TCPServer):
                 self._make_end()
             return
         waiting_bytes = self._waiting_bytes()
-        if not waiting_bytes or not self._waiting_before_bytes or waiting_bytes < self._waiting_before_bytes:
-            self._progress_s = now_s
+        if not waiting_bytes or waiting_bytes != self._waiting_before_bytes:
+            self._progress_s = now_s  # also where more waits than before: it is written once what waited was taken
         elif now_s - self._progress_s >= self.sockets.limits.unread_s:
             reached(Limit.UNREAD, client=self.client, detail=f"{waiting_bytes} bytes wait")
             self.abort()
