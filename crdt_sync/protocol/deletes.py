@@ -6,7 +6,7 @@ from bisect import bisect_right
 
 from crdt_sync.protocol.update import read_delete_ranges
 
-__all__ = ["adds_deletes"]
+__all__ = ["adds_deletes", "joined_ranges"]
 
 
 def adds_deletes(update: bytes, known: bytes) -> bool:
@@ -14,7 +14,7 @@ def adds_deletes(update: bytes, known: bytes) -> bool:
 
     Raises `RemoteProtocolError` if either is not exactly one update.
     """
-    have = {client: _joined(ranges) for client, ranges in read_delete_ranges(known).items()}
+    have = {client: joined_ranges(ranges) for client, ranges in read_delete_ranges(known).items()}
     for client, ranges in read_delete_ranges(update).items():
         mine = have.get(client, [])
         for start, end in ranges:
@@ -24,7 +24,7 @@ def adds_deletes(update: bytes, known: bytes) -> bool:
     return False
 
 
-def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def joined_ranges(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Return ranges (start, end) in order, those that touch made one."""
     joined: list[tuple[int, int]] = []
     for start, end in sorted(ranges):

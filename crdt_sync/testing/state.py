@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from crdt_sync.protocol.deletes import joined_ranges
 from crdt_sync.protocol.update import read_struct
 from crdt_sync.protocol.wire import Reader
 
@@ -54,15 +55,5 @@ def state_of(update: bytes) -> State:
         for _ in range(reader.count(entry_size=2)):
             start = reader.var_uint()
             ranges.append((start, start + reader.var_uint()))
-        deleted[client] = _joined(ranges)
+        deleted[client] = joined_ranges(ranges)
     return State(clocks, deleted)
-
-
-def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    joined: list[tuple[int, int]] = []
-    for start, end in sorted(ranges):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
-        else:
-            joined.append((start, end))
-    return joined
