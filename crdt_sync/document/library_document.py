@@ -77,9 +77,7 @@ class LibraryDocument:
             self._notes.observe(self._on_items),
             self._fields.observe(self._on_fields),
         ]
-        with (
-            self._doc.transaction()
-        ):  # one, as each costs a look at every client id: 19 s for 18,000 notes and 6,000 ids
+        with self.reading():
             for note_id in list(self._notes):
                 self._watch(note_id)
 
@@ -125,9 +123,10 @@ class LibraryDocument:
 
     def _done(self) -> Touched:
         touched, self._touched = self._touched, Touched()
-        for item_id in touched.items:
-            if item_id in self._notes:
-                self._watch(item_id)
+        with self.reading():
+            for item_id in touched.items:
+                if item_id in self._notes:
+                    self._watch(item_id)
         return touched
 
     # Changing
@@ -236,7 +235,10 @@ class LibraryDocument:
         )
 
     def reading(self) -> AbstractContextManager[object]:
-        """Return a block in which many reads cost less, as they share one transaction."""
+        """Return a block in which many reads share one transaction, as each looks at every client id.
+
+        With 6,000 ids, 18,000 notes took 19 s to look at one by one.
+        """
         return self._doc.transaction()
 
     def item_ids(self) -> Iterator[tuple[str, set[str]]]:

@@ -63,23 +63,26 @@ class ReadModel:
 
         Tags of an item that is not there are projected too: it may come, or come back, and has them then.
         """
-        for item_id, touched in tags_of.items():
-            known = self._tags(item_id)
-            tags = document.tags(item_id, {*touched, *known})
-            highlight = document.highlight(item_id, tags)
-            note = None if highlight is not None else document.note(item_id, tags)
-            self._put_highlight(item_id, highlight)
-            self._put_note(item_id, note)
-            item = highlight or note
-            self._put_tags(item_id, set(tags), set(known))
-            self._put_searched(item_id, _searchable(item))
+        with document.reading():
+            for item_id, touched in tags_of.items():
+                known = self._tags(item_id)
+                tags = document.tags(item_id, {*touched, *known})
+                highlight = document.highlight(item_id, tags)
+                note = None if highlight is not None else document.note(item_id, tags)
+                self._put_highlight(item_id, highlight)
+                self._put_note(item_id, note)
+                item = highlight or note
+                self._put_tags(item_id, set(tags), set(known))
+                self._put_searched(item_id, _searchable(item))
 
     def rebuild(self, document: LibraryDocument) -> None:
         """Throw the projection away and make it again from the document."""
         for table in ("highlights", "notes", "tags", "searched"):
             self._connection.execute(f"DELETE FROM {table}")
         self._connection.execute("INSERT INTO search (search) VALUES ('delete-all')")
-        self.project(document, dict(document.item_ids()))
+        with document.reading():
+            tags_of = dict(document.item_ids())
+        self.project(document, tags_of)
 
     def content(self) -> list[list[tuple[Any, ...]]]:
         """Return all that is projected, in a fixed order, to compare."""

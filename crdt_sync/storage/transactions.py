@@ -108,8 +108,7 @@ class Transactions:
             position = self._log.append(touched.update, received_by)
             if received_by is None:
                 self._state.edited(touched.items)
-            with document.reading():
-                self.read.project(document, {item_id: touch.tags for item_id, touch in touched.items.items()})
+            self.read.project(document, {item_id: touch.tags for item_id, touch in touched.items.items()})
             changes = self._changes(document, touched, here=here)
         self._position = position
         if position % COMPACT_CHECK_EVERY == 0 or len(touched.update) > COMPACT_AFTER_BYTES:

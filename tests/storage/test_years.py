@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
+from pycrdt import Doc
 
-from crdt_sync.document import EditHighlight
+from crdt_sync.document import AddHighlight, AddNote, Anchor, EditHighlight
 from crdt_sync.protocol.update import decode_state_vector
 from crdt_sync.storage import transactions
 from tests.storage.opened import opened, whole
@@ -47,3 +49,22 @@ def test_ten_thousand_edits_in_three_hundred_sessions(
             assert peer.read.content() == store.read.content()
             assert sum(map(len, diff)) < sum(map(len, whole(store))) / 4  # the last edit, and the whole delete set
         store.verify()
+
+
+def test_the_document_is_read_for_the_tables_in_few_transactions(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each costs a look at every client id, and there are ten thousand: a verify took more than half an hour."""
+    begin, begun = Doc.transaction, []
+
+    def counted(doc: Doc[Any], origin: Any = None) -> Any:
+        if doc._txn is None:
+            begun.append(doc)
+        return begin(doc, origin)
+
+    with opened(path) as store:
+        verse = Anchor.verse("Gen.1.1", work="Bible.KJV", quote="In the beginning")
+        store.edit(*(AddHighlight(verse, id=f"h{n}", tags=("a",)) for n in range(100)))
+        store.edit(*(AddNote("Thoughts", id=f"n{n}") for n in range(100)))
+        monkeypatch.setattr(Doc, "transaction", counted)
+        store.verify()
+        store.rebuild_read_model()
+    assert 0 < len(begun) < 20
