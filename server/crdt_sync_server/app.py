@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any, TypeAlias
 
 import anyio
 
 from crdt_sync.protocol.close_codes import CloseCode
-from crdt_sync_server.connection import Connection, close_reason
+from crdt_sync_server.connection import Connection
+from crdt_sync_server.direct import DirectConnection
 from crdt_sync_server.errors import RelayError
+from crdt_sync_server.frames import close_reason
 from crdt_sync_server.host import Host
 from crdt_sync_server.limits import Admission, Limit, LimitReached
 from crdt_sync_server.logs import reached, tell
 from crdt_sync_server.outbox import Closing
+from crdt_sync_server.peer import RoomPeer
 from crdt_sync_server.poll_sessions import PollSessions
 from crdt_sync_server.polling import POLLING_PREFIX
 from crdt_sync_server.ports import Authenticator
 from crdt_sync_server.requests import authenticated, client_of, connect_request
-from crdt_sync_server.wire import wire_of
+from crdt_sync_server.taken import Farewell, HandedOver, socket_of
 
 __all__ = ["RelayApp"]
 
@@ -67,11 +70,13 @@ class RelayApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
         if scope["type"] == "websocket":
-            with self._open():
-                await self._websocket(scope, receive, send)
+            await self._websocket(scope, receive, send)
         elif scope["type"] == "http" and scope["path"].startswith(POLLING_PREFIX):
-            with self._open():
+            self._connections += 1
+            try:
                 await self._polling(scope, receive, send)
+            finally:
+                self._one_less()
         elif scope["type"] == "http":
             await self._http(scope, receive, send)
         elif scope["type"] == "lifespan":
@@ -83,16 +88,6 @@ class RelayApp:
         if self._connections:
             with anyio.move_on_after(5):
                 await self._quiet.wait()
-
-    @contextmanager
-    def _open(self) -> Iterator[None]:
-        self._connections += 1
-        try:
-            yield
-        finally:
-            self._connections -= 1
-            if self._host.stopping and not self._connections:
-                self._quiet.set()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         async with AsyncExitStack() as stack:
@@ -111,15 +106,26 @@ class RelayApp:
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
+        client = client_of(scope)
+        self._connections += 1
+        stays = False
         try:
-            with self._admission.entered(client_of(scope)):
-                await self._admitted(scope, receive, send)
+            self._admission.enter(client)
+            try:
+                stays = await self._admitted(scope, receive, send)
+            finally:
+                if not stays:
+                    self._admission.leave(client)
         except LimitReached as error:
-            reached(error.limit, client=client_of(scope), detail=str(error))
+            reached(error.limit, client=client, detail=str(error))
             self._host.metrics.refused(error.close_code)
             await _refuse(scope, send, error)
+        finally:
+            if not stays:
+                self._one_less()
 
-    async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Serve a WebSocket; return True if its connection stays when this is over, on a socket of its own."""
         try:
             request = connect_request(scope)
             grant = await authenticated(self._authenticator, request, within_s=self._host.limits.authenticate_s)
@@ -130,45 +136,70 @@ class RelayApp:
             tell("refuse", client=client_of(scope), code=error.close_code, reason=str(error))
             self._host.metrics.refused(error.close_code)
             await _refuse(scope, send, error)
-            return
-        await _accept(scope, send)
-        who: dict[str, object] = {
-            "room": room.name,
+            return False
+        options: dict[str, Any] = {
+            "max_message_bytes": self._max_message_bytes,
+            "now": self._host.now,
+            "limits": self._host.limits,
+            "grant": grant,
             "client": request.client,
-            "subject": grant.subject,
-            "transport": "websocket",
         }
-        tell("open", **who)
-        connection = Connection(
-            room,
-            receive,
-            send,
-            max_message_bytes=self._max_message_bytes,
-            now=self._host.now,
-            wire=wire_of(scope),
-            limits=self._host.limits,
-            grant=grant,
-            client=request.client,
-        )
+        socket = await _accept(scope, send)
+        tell("open", **_who(room.name, request.client, grant.subject))
         self._host.metrics.opened("websocket")
+        if socket is not None:
+            self._host.beside(DirectConnection(socket, room, left=self._left, **options).enter)
+            return True
+        connection = Connection(room, receive, send, **options)
         try:
             await connection.run()
         except RelayError as error:
             connection.ending = Closing(CloseCode(error.close_code), str(error))
             self._host.metrics.refused(error.close_code)
-            await send({"type": "websocket.close", "code": int(error.close_code), "reason": close_reason(str(error))})
+            await _close(send, error)
         finally:
-            self._host.metrics.closed("websocket")
-            tell("close", **who, **connection.ended)
+            self._closed(connection)
+        return False
+
+    def _left(self, connection: RoomPeer) -> None:
+        """A connection that stayed is over."""
+        self._closed(connection)
+        self._admission.leave(connection.client)
+        self._one_less()
+
+    def _closed(self, connection: RoomPeer) -> None:
+        self._host.metrics.closed("websocket")
+        tell("close", **_who(connection.room_name, connection.client, connection.subject), **connection.ended)
+
+    def _one_less(self) -> None:
+        self._connections -= 1
+        if self._host.stopping and not self._connections:
+            self._quiet.set()
+
+
+def _who(room: str, client: str | None, subject: str | None) -> dict[str, object]:
+    return {"room": room, "client": client, "subject": subject, "transport": "websocket"}
 
 
 async def _refuse(scope: Scope, send: Send, error: RelayError) -> None:
     """A browser cannot see the status of a refused upgrade, so the reason comes in the close."""
-    await _accept(scope, send)
+    socket = await _accept(scope, send)
+    if socket is None:
+        await _close(send, error)
+    else:
+        Farewell(socket, int(error.close_code), str(error))
+
+
+async def _close(send: Send, error: RelayError) -> None:
     await send({"type": "websocket.close", "code": int(error.close_code), "reason": close_reason(str(error))})
 
 
-async def _accept(scope: Scope, send: Send) -> None:
+async def _accept(scope: Scope, send: Send) -> HandedOver | None:
+    """Accept the WebSocket; return its socket, if the server hands it over: nothing that comes is read then."""
+    socket = socket_of(scope)
+    if socket is not None:
+        socket.hold()
     offered = scope.get("subprotocols", ())
     chosen = SUBPROTOCOL if SUBPROTOCOL in offered else None
     await send({"type": "websocket.accept", "subprotocol": chosen})
+    return socket

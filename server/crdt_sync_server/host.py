@@ -57,6 +57,8 @@ class Host:
         self._opened_by: Counter[str | None] = Counter()  # address → the rooms that it had loaded and that are here
         self._empty = anyio.Event()
         self._tasks: TaskGroup | None = None
+        self._to_start: list[tuple[Callable[..., Coroutine[Any, Any, None]], tuple[Any, ...]]] = []
+        self._bell = anyio.Event()  # something is to be started
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -64,6 +66,7 @@ class Host:
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
             tasks.start_soon(self._sweep)
+            tasks.start_soon(self._start, tasks)
             try:
                 yield
             finally:
@@ -82,13 +85,14 @@ class Host:
             self._make_place(client)
             hosted = self._rooms[name] = HostedRoom(name, self, client)
             self._opened_by[client] += 1
-            self._tasks.start_soon(hosted.run)
+            self.beside(hosted.run)
         return hosted
 
     def beside(self, function: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
-        """Run `function` beside the rooms."""
+        """Run `function` beside the rooms. What is no task may ask for it: a callback of a socket, for one."""
         assert self._tasks is not None, "rooms run within `running`"
-        self._tasks.start_soon(function, *arguments)
+        self._to_start.append((function, arguments))
+        self._bell.set()
 
     async def delete(self, name: str) -> None:
         """Erase the room for good: a tombstone is kept, and who is in it is closed with 4404. Raises `StoreError`."""
@@ -134,6 +138,18 @@ class Host:
             room.stop()
         with anyio.move_on_after(STOP_WITHIN_S):
             await self._empty.wait()
+
+    async def _start(self, tasks: TaskGroup) -> None:
+        """Start what runs beside; a task group takes tasks from tasks alone."""
+        while True:
+            await self._bell.wait()
+            self._bell = anyio.Event()
+            self._start_due(tasks)
+
+    def _start_due(self, tasks: TaskGroup) -> None:
+        due, self._to_start = self._to_start, []
+        for function, arguments in due:
+            tasks.start_soon(function, *arguments)
 
     async def _sweep(self) -> None:
         while True:

@@ -51,6 +51,8 @@ SPEAK_AFTER_S = 20.0
 MAX_INBOX_BYTES_PER_PEER = 1024 * 1024
 """A peer is not read from while more than this waits for its room's next turn."""
 THREAD_ABOVE_BYTES = 64 * 1024
+REST_AFTER_SWEEPS = 3
+"""A loop that had nothing to do for so many seconds ends, until there is something: a task costs kilobytes."""
 COMPACT_FULL_BYTES_PER_S = 4 * 1024 * 1024
 """A room that is full is compacted before it refuses anything, but it may not keep the relay busy with that."""
 
@@ -89,10 +91,12 @@ class HostedRoom:
         self.tail = Tail()
         self._inbox: list[Arrival[Peer]] = []
         self._inbox_bytes: dict[Peer, int] = {}
-        self._work = anyio.Event()
-        self._taken = anyio.Event()
-        self._loaded = anyio.Event()
-        self._released = anyio.Event()
+        self._work: anyio.Event | None = None  # while the loop waits for something to do
+        self._loaded: anyio.Event | None = anyio.Event()  # until it is
+        self._rests = False  # no loop runs, until there is something to do
+        self._idle_sweeps = 0
+        self._on_taken: list[Callable[[], None]] = []
+        self._on_settled: list[Callable[[], None]] = []
         self._settled = True
         self._failure: RelayError | None = None
         self._peers: dict[Peer, None] = {}  # in the order in which they came
@@ -130,19 +134,38 @@ class HostedRoom:
             self._idle_since_s = self._host.now()
             self._put(Left(peer))
 
+    def offer(self, peer: Peer, messages: Iterable[Message], size_bytes: int) -> bool:
+        """Hand over what `peer` said, in order; return False if it is to say no more until that is taken."""
+        self._inbox.extend(Received(peer, message) for message in messages)
+        waiting = self._inbox_bytes[peer] = self._inbox_bytes.get(peer, 0) + size_bytes
+        self._stir()
+        return waiting <= MAX_INBOX_BYTES_PER_PEER
+
+    def when_taken(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once what waits is taken."""
+        self._on_taken.append(callback)
+
     async def submit(self, peer: Peer, messages: Iterable[Message], size_bytes: int) -> None:
         """Hand over what `peer` said, in order; waits while too much of it waits already."""
-        for message in messages:
-            self._put(Received(peer, message))
-        waiting = self._inbox_bytes[peer] = self._inbox_bytes.get(peer, 0) + size_bytes
-        while waiting > MAX_INBOX_BYTES_PER_PEER:
-            await self._taken.wait()
-            waiting = self._inbox_bytes.get(peer, 0)
+        if not self.offer(peer, messages, size_bytes):
+            taken = anyio.Event()
+            self.when_taken(taken.set)
+            await taken.wait()
+
+    def catch_up_now(self, state_vector: Mapping[int, int]) -> bytes | None:
+        """Return one frame with all that is durable and that `state_vector` lacks; None while that is not settled."""
+        return self._room.catch_up(state_vector) if self._settled else None
+
+    def when_settled(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once the turn that is under way is durable."""
+        self._on_settled.append(callback)
 
     async def catch_up(self, state_vector: Mapping[int, int]) -> bytes:
         """Return one frame with all that is durable and that `state_vector` lacks."""
         while not self._settled:
-            await self._released.wait()
+            settled = anyio.Event()
+            self.when_settled(settled.set)
+            await settled.wait()
         return self._room.catch_up(state_vector)
 
     # For the operator
@@ -152,7 +175,8 @@ class HostedRoom:
         """Keep the room for as long as the block lasts. Raises `RelayError` if it cannot be loaded."""
         self._expected += 1
         try:
-            await self._loaded.wait()
+            if self._loaded is not None:
+                await self._loaded.wait()
             if self._failure is not None:
                 raise self._failure
             yield
@@ -166,7 +190,7 @@ class HostedRoom:
         """
         if self._wants_compaction is None:
             self._wants_compaction = anyio.Event()
-            self._work.set()
+            self._stir()
         await self._wants_compaction.wait()
         await self._compaction.finished()
         if error := self._failure or self._compaction.failure:
@@ -175,7 +199,7 @@ class HostedRoom:
     def delete(self) -> None:
         """End the room, as its document was deleted: all who are in it are told, and it takes nothing more."""
         self._failure = RoomDeleted("the document was deleted")
-        self._work.set()
+        self._stir()
 
     @property
     def is_charged(self) -> bool:
@@ -211,7 +235,7 @@ class HostedRoom:
     def evict(self) -> None:
         """Close before its time a room in which nobody is. Who comes meanwhile keeps it open."""
         self._evicted = True
-        self._work.set()
+        self._stir()
 
     def sweep(self, now_s: float) -> None:
         """Look after time: renewals that did not come, gaps that stay open, clients that hear nothing, idleness."""
@@ -229,18 +253,29 @@ class HostedRoom:
         if self._settled:  # or a turn is looking at the same sessions, on another thread perhaps
             self._due = self._room.is_due(now_s)
         if self._due or self._is_idle():
-            self._work.set()
+            self._stir()
+        elif self._work is not None:
+            self._idle_sweeps += 1
+            if self._idle_sweeps >= REST_AFTER_SWEEPS:
+                self._work.set()
 
     def stop(self) -> None:
         """Let the loop finish what has arrived, then close."""
-        self._work.set()
+        self._stir()
 
     async def run(self) -> None:
-        """Load the room and serve it until it is idle, the relay stops, or its store or document fails."""
+        """Load the room and serve it until it is idle, the relay stops, or its store or document fails.
+
+        When nothing has happened for a while it returns before that, and is run again when something does: that
+        costs less memory than a task that waits.
+        """
+        rests = False
         try:
-            await self._load()
-            self._loaded.set()
-            await self._serve()
+            if self._loaded is not None:
+                await self._load()
+                self._loaded.set()
+                self._loaded = None
+            rests = await self._serve()
         except RoomDeleted as error:
             self._failure = error
             self._charge(0)
@@ -259,22 +294,36 @@ class HostedRoom:
             self._failure = StoreError("the room failed")
             self._end(CloseCode.INTERNAL_ERROR, "the room failed and will be loaded again")
         finally:
-            self._loaded.set()
-            with anyio.CancelScope(shield=True):
-                await self._compaction.finished()  # or the next room of this name could be put together before this one
-            self._host.forget(self)
-            self._room.close()
-            self._count_frames()
-            if self._wants_compaction is not None:
-                self._wants_compaction.set()
-            if self._account is not None:
-                self._host.accounts.close(self._account)
+            if not rests:
+                await self._close()
 
     # Inside
 
     def _put(self, arrival: Arrival[Peer]) -> None:
         self._inbox.append(arrival)
-        self._work.set()
+        self._stir()
+
+    def _stir(self) -> None:
+        """Let the loop look what there is to do."""
+        self._idle_sweeps = 0
+        if self._work is not None:
+            self._work.set()
+        elif self._rests:
+            self._rests = False
+            self._host.beside(self.run)
+
+    async def _close(self) -> None:
+        if self._loaded is not None:
+            self._loaded.set()
+        with anyio.CancelScope(shield=True):
+            await self._compaction.finished()  # or the next room of this name could be put together before this one
+        self._host.forget(self)
+        self._room.close()
+        self._count_frames()
+        if self._wants_compaction is not None:
+            self._wants_compaction.set()
+        if self._account is not None:
+            self._host.accounts.close(self._account)
 
     async def _load(self) -> None:
         stored = await self._host.store.load(self.name)
@@ -291,7 +340,8 @@ class HostedRoom:
         self._compaction.loaded(stored)
         self._owner = stored.owner
 
-    async def _serve(self) -> None:
+    async def _serve(self) -> bool:
+        """Serve until the room is over; return True if it only rests."""
         while True:
             if isinstance(self._failure, RoomDeleted):
                 raise self._failure
@@ -304,17 +354,21 @@ class HostedRoom:
             elif self._host.stopping and not self._expected:
                 self._failure = Stopping("the relay is going away")
                 self._end(CloseCode.GOING_AWAY, "the relay is going away")
-                return
+                return False
             elif self._is_idle() and not self._compaction.is_under_way:
                 if self._compaction.is_due(idle=True):
                     self._compact()
                     continue
                 self._failure = Stopping("the room has closed")
                 self._host.forget(self)
-                return
+                return False
+            elif self._idle_sweeps >= REST_AFTER_SWEEPS:
+                self._rests = True
+                return True
             else:
                 self._work = anyio.Event()
                 await self._work.wait()
+                self._work = None
 
     async def _turn(self) -> None:
         if self._owner is not None and self._account is None:
@@ -326,8 +380,7 @@ class HostedRoom:
         size_bytes = sum(self._inbox_bytes.values())
         left_bytes = self._host.accounts.left_bytes(self._account)
         self._inbox_bytes.clear()
-        taken, self._taken = self._taken, anyio.Event()
-        taken.set()
+        self._call(self._on_taken)
         self._settled = False
         if size_bytes > THREAD_ABOVE_BYTES:  # reading the headers of 15 MB takes seconds: let the other rooms go on
             turn = await self._host.run_sync(self._room.take, arrivals, self._host.now(), left_bytes)
@@ -351,8 +404,7 @@ class HostedRoom:
             self._charge(self._charged_bytes + len(turn.update))
         if not self._settled:
             self._settled = True
-            released, self._released = self._released, anyio.Event()
-            released.set()
+            self._call(self._on_settled)
         self._perform(self._room.release(turn))
 
     def _charge(self, size_bytes: int) -> None:
@@ -382,7 +434,7 @@ class HostedRoom:
         self._room.size_bytes = self._compaction.stored_bytes
         self._charge(self._compaction.stored_bytes)
         self.metrics.compactions += self._compaction.failure is None
-        self._work.set()
+        self._stir()
 
     def _perform(self, outputs: Sequence[Output[Peer]]) -> None:
         for output in outputs:
@@ -404,6 +456,14 @@ class HostedRoom:
                     peer.hang_up(code, reason, limit)
                 case Offence(peer=peer, words=words):
                     peer.strike(words)
+
+    @staticmethod
+    def _call(callbacks: list[Callable[[], None]]) -> None:
+        if callbacks:
+            due = callbacks[:]
+            callbacks.clear()
+            for callback in due:
+                callback()
 
     def _count_frames(self) -> None:
         self.metrics.content_frames += self.tail.frames_taken

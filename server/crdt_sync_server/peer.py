@@ -8,7 +8,7 @@ import anyio
 
 from crdt_sync.errors import RemoteProtocolError
 from crdt_sync.protocol.close_codes import CloseCode
-from crdt_sync.protocol.messages import decode
+from crdt_sync.protocol.messages import Message, decode
 from crdt_sync_server.conduct import Conduct
 from crdt_sync_server.hosted_room import HostedRoom
 from crdt_sync_server.limits import Limit, LimitReached, Limits
@@ -16,7 +16,10 @@ from crdt_sync_server.logs import reached
 from crdt_sync_server.outbox import Behind, Closing, Outbox
 from crdt_sync_server.ports import Grant
 
-__all__ = ["RoomPeer"]
+__all__ = ["CLOSE_WITHIN_S", "RoomPeer"]
+
+CLOSE_WITHIN_S = 5.0
+"""How long a peer that is told to go may take to read what waits for it."""
 
 
 class RoomPeer:
@@ -33,6 +36,7 @@ class RoomPeer:
         client: str | None,
     ) -> None:
         self._room = room
+        self.room_name = room.name
         self.grant = grant
         self.subject = grant.subject
         self.read_only = grant.read_only
@@ -43,6 +47,15 @@ class RoomPeer:
         self._metrics = room.metrics
         self.outbox = Outbox(room.tail, self._wake)
         self.last_sent_s = now()
+        self.ending: Closing | None = None
+        """How the relay ended it; None while it has not."""
+
+    @property
+    def ended(self) -> dict[str, object]:
+        """The code and the reason of its end, for the log."""
+        if self.ending is None:
+            return {"reason": "the client left"}
+        return {"code": int(self.ending.code), "reason": self.ending.reason}
 
     def hang_up(self, code: CloseCode, reason: str, limit: Limit | None = None) -> None:
         """Close after what waits has been sent, within a bounded time. `limit` is the bound that was met, if any."""
@@ -71,15 +84,22 @@ class RoomPeer:
         limit = error.limit if isinstance(error, LimitReached) else Limit.of(error.close_code)
         self.hang_up(CloseCode(error.close_code), str(error), limit)
 
-    async def _hear(self, frame: bytes) -> None:
-        """Hand a frame over to the room, then wait as its rates say.
+    def _judge(self, frame: bytes) -> tuple[list[Message], float]:
+        """Return what of a frame goes to the room, and how many seconds to wait before the next is read.
 
         Raises `RemoteProtocolError` and `LimitReached`.
         """
         self._metrics.received_bytes += len(frame)
         messages = decode(frame, max_bytes=self._max_message_bytes)
-        kept, wait_s = self._conduct.judge(messages, len(frame), self._now())
-        await self._room.submit(self, kept, len(frame))
+        return self._conduct.judge(messages, len(frame), self._now())
+
+    async def _hear(self, frame: bytes) -> None:
+        """Hand a frame over to the room, then wait as its rates say.
+
+        Raises `RemoteProtocolError` and `LimitReached`.
+        """
+        messages, wait_s = self._judge(frame)
+        await self._room.submit(self, messages, len(frame))
         if wait_s > 0:
             await anyio.sleep(wait_s)
 

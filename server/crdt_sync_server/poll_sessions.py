@@ -75,7 +75,6 @@ class PollSession(RoomPeer):
         limits: Limits,
     ) -> None:
         super().__init__(room, max_message_bytes=max_message_bytes, now=now, limits=limits, grant=grant, client=client)
-        self.room_name = room.name
         self.stream = PollStream(max_frame_bytes=max_message_bytes)
         self._entered = anyio.Event()
         self._turn = anyio.Lock()

@@ -1,4 +1,4 @@
-"""Runs the relay under hypercorn: our sockets, our signals, and WebSockets without compression or unbounded buffers."""
+"""Runs the relay under hypercorn: our sockets, our signals, and WebSockets without compression."""
 
 from __future__ import annotations
 
@@ -16,10 +16,8 @@ import hypercorn.asyncio.run
 import hypercorn.protocol
 import hypercorn.protocol.h11
 from hypercorn.config import Config as HypercornConfig
-from hypercorn.protocol.events import Event, Request, StreamClosed
-from hypercorn.protocol.ws_stream import ASGIWebsocketState, FrameTooLargeError, WSStream
-from wsproto.connection import ConnectionState
-from wsproto.events import CloseConnection, Message, Ping
+from hypercorn.protocol.events import Event, Request
+from hypercorn.protocol.ws_stream import WSStream
 
 from crdt_sync_server.app import RelayApp
 from crdt_sync_server.config import Config
@@ -33,10 +31,6 @@ Address = tuple[str, int]
 GRACE_S = 5.0
 OTHER_FILES = 100
 """Open files that are no connections: the database, the loop, the log."""
-QUEUED_BYTES = 1024 * 1024
-"""Nothing more is read from a connection while so much waits for its application."""
-FREE_BYTES = 64 * 1024
-"""What waits of one connection beyond this counts in the budget that all share."""
 DEAD_PEER_OPTIONS = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 60_000}
 """A peer that vanished without a word is noticed within two minutes, where the system can do that, and not in hours.
 
@@ -45,134 +39,17 @@ The last one, in milliseconds, bounds how long what was sent may stay unconfirme
 
 
 class RelayStream(WSStream):
-    """hypercorn's WebSocket, with two things left out.
+    """hypercorn's WebSocket, without an offer: it accepts permessage-deflate whenever a client offers it.
 
-    It accepts permessage-deflate whenever a client offers it, and every browser does: measured on a fan-out, 45 % more
-    CPU and 190 KB more for each connection, each frame compressed once per client. So the offer is taken away.
-
-    After a message above the bound it closes with 1009, which stock clients answer by trying again for ever, and goes
-    on buffering what comes. Here the rest is dropped, and the application is told, so that it can close with 4413.
-
-    It queues ten messages whatever their size, and once its application has ended with a full queue it waits for ever
-    to put one more, with the socket open. Here nothing more is read while `QUEUED_BYTES` wait, what waits over all
-    sockets is counted, and an ended application frees whoever waits for it.
+    Every browser does. Measured on a fan-out, that is 45 % more CPU and 190 KB more for each connection, each frame
+    compressed once per client.
     """
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.app = self._counted(self.app)
-        self._deaf = False
-        self._held_bytes = 0  # in messages that the application has not taken
-        self._reserved_bytes = 0  # of the budget that all sockets share
-        self._taken = asyncio.Event()
 
     async def handle(self, event: Event) -> None:
         if isinstance(event, Request):
             kept = [(name, value) for name, value in event.headers if name.lower() != b"sec-websocket-extensions"]
             event = replace(event, headers=kept)
         await super().handle(event)
-
-    async def _handle_events(self) -> None:
-        for event in self.connection.events():
-            if isinstance(event, Message):
-                await self._handle_message(event)
-            elif isinstance(event, Ping):
-                await self._send_wsproto_event(event.response())
-            elif isinstance(event, CloseConnection) and self.connection.state is ConnectionState.OPEN:
-                await self._stop_hearing({"broken": event.reason or "not a frame"})  # what follows has no meaning
-            elif isinstance(event, CloseConnection):
-                if self.connection.state == ConnectionState.REMOTE_CLOSING:
-                    await self._send_wsproto_event(event.response())
-                await self.send(StreamClosed(stream_id=self.stream_id))
-
-    async def _handle_message(self, event: Message[Any]) -> None:
-        assert self.app_put is not None, "messages come after the application has started"
-        if self._deaf:
-            return
-        try:
-            self.buffer.extend(event)
-        except FrameTooLargeError:
-            await self._stop_hearing({"too_big": True})
-            return
-        if not self._reserve():
-            await self._stop_hearing({"no_room": True})
-        elif event.message_finished:
-            message = self.buffer.to_message()
-            self._held_bytes += self.buffer.length
-            self.buffer.clear()
-            await self.app_put(message)
-            while self._held_bytes > QUEUED_BYTES and not self._deaf:
-                self._taken.clear()
-                await self._taken.wait()
-
-    async def _stop_hearing(self, why: dict[str, Any]) -> None:
-        """Drop all that still comes, and tell the application, which closes."""
-        self._deaf = True
-        self.buffer.clear()
-        self._reserve()
-        assert self.app_put is not None
-        await self.app_put({"type": "websocket.receive", "bytes": None, "text": None, **why})
-
-    def _reserve(self) -> bool:
-        """Hold as much of the shared budget as this connection's messages need; say whether it was there."""
-        needed = max(0, self._held_bytes + self.buffer.length - FREE_BYTES)
-        if needed == self._reserved_bytes:
-            return True
-        if not self._socket.sockets.waiting.take(self._socket.client, needed - self._reserved_bytes):
-            return False
-        self._reserved_bytes = needed
-        return True
-
-    def _counted(self, app: Any) -> Any:
-        """Wrap an application: when it asks for the next message, it has taken the last."""
-
-        async def counted(scope: Any, receive: Any, send: Any, *more: Any) -> None:
-            taking = 0
-
-            async def receive_counted() -> Any:
-                nonlocal taking
-                self._held_bytes -= taking
-                if taking > FREE_BYTES or self._reserved_bytes:
-                    self._reserve()
-                self._taken.set()
-                taking = 0
-                event = await receive()
-                taking = len(event.get("bytes") or event.get("text") or "")
-                return event
-
-            await app(scope, receive_counted, send, *more)
-
-        return counted
-
-    @property
-    def _socket(self) -> RelayServer:
-        protocol = self.send.__self__  # type: ignore[attr-defined]
-        assert isinstance(protocol, RelayProtocol)
-        return protocol.socket()
-
-    async def app_send(self, message: Any) -> None:
-        if message is None:
-            self._ended()
-        await super().app_send(message)
-
-    def _ended(self) -> None:
-        """The application has ended: nobody may wait for it, and a close that it could not send is not tried again."""
-        self._deaf = True
-        self.buffer.clear()
-        self._held_bytes = 0
-        self._reserve()
-        self._taken.set()
-        if self.app_put is not None:
-            queue: asyncio.Queue[Any] = self.app_put.__self__  # type: ignore[attr-defined]
-            self.app_put = _discard
-            while not queue.empty():
-                queue.get_nowait()  # who waits to put gets its place
-        if self.state == ASGIWebsocketState.CONNECTED and not self.closed:
-            self._socket.abort_if_unread()
-
-
-async def _discard(event: object) -> None:
-    """Take an event for an application that has ended."""
 
 
 @contextmanager

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -173,13 +176,11 @@ def test_an_announced_length_takes_no_memory(relay: RelayProcess) -> None:
 def test_questions_without_end_are_told_1008(relay: RelayProcess) -> None:
     with RawSocket(relay.port, "/asked") as raw:
         raw.sync()
-        try:
-            for clock in range(1, 100_000):
+        deadline = time.monotonic() + 20
+        with contextlib.suppress(OSError):  # who goes on asking is dropped after a moment
+            for clock in itertools.count(1):
                 raw.send(SyncStep1(encode_state_vector({clock: clock})), QueryAwareness())
-        except OSError:
-            pass
-        else:
-            raise AssertionError("100,000 questions were taken")
+                assert time.monotonic() < deadline, "questions without end are taken"
         raw.until_closed()
     until(lambda: said(relay, "QUESTIONS"))
     with RawSocket(relay.port, "/asked") as raw:

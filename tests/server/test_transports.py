@@ -1,4 +1,4 @@
-"""Frames that go straight to the socket, and the same relay under a server that gives it no socket."""
+"""The relay on sockets of its own, and the same relay under a server that keeps them."""
 
 from __future__ import annotations
 
@@ -10,88 +10,20 @@ from typing import Any
 import psutil
 import pytest
 from pycrdt import Doc, Map
-from wsproto.connection import Connection, ConnectionType
-from wsproto.events import BytesMessage
 
 from crdt_sync.protocol.messages import Barrier, SyncStep1, SyncStep2, SyncUpdate
 from crdt_sync.protocol.update import EMPTY_UPDATE, decode_state_vector, fits, read_update
-from crdt_sync_server.wire import WRITER, Wire, wire_of
 from tests.relay import RelayProcess
 from tests.server.raw_client import RawClient
 
 MEGABYTE = 1024 * 1024
 
 
-@pytest.fixture(scope="module", params=["straight to the socket", "plain ASGI"])
+@pytest.fixture(scope="module", params=["its own socket", "plain ASGI"])
 def relay(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
     command = (sys.executable, str(Path(__file__).with_name("plain_asgi.py"))) if request.param == "plain ASGI" else ()
     with RelayProcess(tmp_path_factory.mktemp("relay"), command=command) as relay:
         yield relay
-
-
-class Transport:
-    """What a `Wire` needs of asyncio's, in memory."""
-
-    def __init__(self) -> None:
-        self.written = bytearray()
-        self.waiting = 0
-        self.closing = False
-
-    def set_write_buffer_limits(self, *, high: int) -> None:
-        assert high == 0
-
-    def get_write_buffer_size(self) -> int:
-        return self.waiting
-
-    def is_closing(self) -> bool:
-        return self.closing
-
-    def writelines(self, parts: tuple[bytes, ...]) -> None:
-        for part in parts:
-            self.written += part
-
-
-class Writer:
-    def __init__(self) -> None:
-        self.transport = Transport()
-
-
-@pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 65535, 65536, 70000])
-def test_a_frame_is_one_that_clients_read(length: int) -> None:
-    writer: Any = Writer()
-    wire = Wire(writer)
-    messages = [bytes([length % 251]) * length, b"next"]
-    for message in messages:
-        wire.write(message)
-    client = Connection(ConnectionType.CLIENT)
-    client.receive_data(bytes(writer.transport.written))
-    heard: list[bytes] = []
-    parts = b""
-    for event in client.events():
-        assert isinstance(event, BytesMessage)
-        parts += event.data
-        if event.message_finished:
-            heard.append(parts)
-            parts = b""
-    assert heard == messages
-
-
-def test_a_wire_is_clear_only_when_all_is_gone_and_the_connection_stays() -> None:
-    writer: Any = Writer()
-    wire = Wire(writer)
-    assert wire.is_clear()
-    writer.transport.waiting = 1
-    assert not wire.is_clear()
-    writer.transport.waiting, writer.transport.closing = 0, True
-    assert not wire.is_clear()
-
-
-def test_a_connection_that_is_shared_has_no_wire() -> None:
-    state = {WRITER: Writer()}
-    assert wire_of({"http_version": "1.1", "state": state}) is not None
-    assert wire_of({"http_version": "2", "state": state}) is None
-    assert wire_of({"http_version": "1.1", "state": {}}) is None
-    assert wire_of({"http_version": "1.1"}) is None
 
 
 def test_a_reader_that_stops_costs_little_harms_nobody_and_misses_nothing(relay: RelayProcess) -> None:
