@@ -18,7 +18,8 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from crdt_sync.protocol.close_codes import CloseCode
-from crdt_sync.protocol.messages import Awareness, Message, encode
+from crdt_sync.protocol.messages import Message
+from crdt_sync_server.announcing import Announcer
 from crdt_sync_server.compaction import SEGMENT_BYTES, Compaction
 from crdt_sync_server.errors import RelayError, RoomDeleted, StoreError
 from crdt_sync_server.limits import Limit
@@ -89,6 +90,7 @@ class HostedRoom:
         self._host = host
         self._room: Room[Peer] = Room(max_document_bytes=host.quotas.room_bytes, quarantine=host.quarantine)
         self.tail = Tail()
+        self._announcer = Announcer(host.now, host.beside)
         self._inbox: list[Arrival[Peer]] = []
         self._inbox_bytes: dict[Peer, int] = {}
         self._work: anyio.Event | None = None  # while the loop waits for something to do
@@ -448,9 +450,7 @@ class HostedRoom:
                     for peer in peers:
                         peer.outbox.content()
                 case PresenceOf(entries=entries, peers=peers):
-                    frame = encode(Awareness(entries))
-                    for peer in peers:
-                        peer.outbox.presence(entries, frame)
+                    self._announcer.tell(entries, peers)
                 case HangUp(peer=peer, code=code, reason=reason, limit=limit):
                     self._peers.pop(peer, None)
                     peer.hang_up(code, reason, limit)

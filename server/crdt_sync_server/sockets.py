@@ -65,13 +65,11 @@ class Watched:
 
     __slots__ = (
         "_client", "_closing_since_s", "_progress_s", "_sockets", "_task", "_transport", "_waiting_before_bytes",
-        "_writer",
     )  # fmt: skip
 
-    def __init__(self, sockets: Sockets, writer: asyncio.StreamWriter, client: str | None) -> None:
+    def __init__(self, sockets: Sockets, transport: Any, client: str | None) -> None:
         self._sockets = sockets
-        self._writer = writer  # kept: newer Pythons close the socket when its first writer is freed
-        self._transport: Any = writer.transport
+        self._transport = transport
         self._client = client
         self._task: asyncio.Task[None] | None = None
         self._waiting_before_bytes = 0
@@ -141,7 +139,7 @@ class RelayServer(TCPServer):
         self.client: str | None = peer[0] if isinstance(peer, tuple) else None
         self.state = LifespanState({**self.state, SOCKET: self})
         self._transport: Any = self.writer.transport
-        self._watched = Watched(self.sockets, self.writer, self.client)
+        self._watched = Watched(self.sockets, self._transport, self.client)
         self._is_half_open = False
         self._is_taken = False
 
@@ -189,6 +187,7 @@ class RelayServer(TCPServer):
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
         self.reader.feed_eof()
+        self.writer.__class__ = _SpentWriter
         return self._watched
 
     async def protocol_send(self, event: Event) -> None:
@@ -219,6 +218,13 @@ class RelayServer(TCPServer):
                 self.sockets.half_open.add(self.client)
             else:
                 self.sockets.half_open.leave(self.client)
+
+
+class _SpentWriter(asyncio.StreamWriter):
+    """A writer whose socket is another's. When it is freed, asyncio's own would close the socket."""
+
+    def __del__(self) -> None:
+        return
 
 
 class _Spent:
