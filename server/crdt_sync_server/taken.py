@@ -40,8 +40,8 @@ FREE_BYTES = 64 * 1024
 """What waits of one connection beyond this counts in the budget that all share."""
 ANSWER_WITHIN_S = 2.0
 """How long a peer may take to answer our close."""
-SHARED_BYTES = 64 * 1024
-"""Up to this length a frame is built once for all to whom it goes in turn."""
+SHARED_BYTES = 1024 * 1024
+"""Up to this length a frame is built once for all to whom it goes in turn; a longer one is never copied."""
 
 
 class Watch(Protocol):
@@ -122,10 +122,14 @@ class TakenSocket(asyncio.Protocol):
     def say(self, message: bytes) -> None:
         """Write one binary message. Only while `is_clear`."""
         last, frame = TakenSocket._last
-        if last is not message:
+        if last is message:
+            self._transport.write(frame)
+        elif len(message) <= SHARED_BYTES:
             frame = header(len(message)) + message
-            TakenSocket._last = (message, frame) if len(message) <= SHARED_BYTES else (b"", b"")
-        self._transport.write(frame)
+            TakenSocket._last = (message, frame)
+            self._transport.write(frame)
+        else:
+            self._transport.writelines((header(len(message)), message))
 
     def close(self, code: int, reason: str) -> None:
         """Write a close, and end once the peer has answered it."""
