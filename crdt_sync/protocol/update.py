@@ -311,28 +311,29 @@ _FIXED_ANY = {127: 0, 126: 0, 124: 4, 123: 8, 122: 8, 121: 0, 120: 0}
 
 def _skip_any(reader: Reader) -> None:
     """Pass over one value of lib0's Any encoding, without recursion."""
-    stack: list[tuple[int, bool]] = [(1, False)]  # a level each: (values still to come, each with a key before it?)
-    while stack:
-        left, keyed = stack[-1]
+    left, keyed = 1, False  # values still to come at this level, and has each a key before it?
+    stack: list[tuple[int, bool]] = []  # the levels around it
+    while left or stack:
         if not left:
-            stack.pop()
+            left, keyed = stack.pop()
             continue
-        stack[-1] = (left - 1, keyed)
+        left -= 1
         if keyed:
             reader.string()
         kind = reader.byte()
-        if kind in _FIXED_ANY:
+        if kind == 119:
+            reader.string()
+        elif kind in (117, 118):
+            if len(stack) >= MAX_NESTING:
+                raise RemoteProtocolError(f"a value nests deeper than {MAX_NESTING}")
+            stack.append((left, keyed))
+            left, keyed = reader.count(), kind == 118
+        elif kind in _FIXED_ANY:
             reader.skip(_FIXED_ANY[kind])
         elif kind == 125:
             _skip_var_int(reader)
-        elif kind == 119:
-            reader.string()
         elif kind == 116:
             reader.bytes()
-        elif kind in (117, 118):
-            if len(stack) > MAX_NESTING:
-                raise RemoteProtocolError(f"a value nests deeper than {MAX_NESTING}")
-            stack.append((reader.count(), kind == 118))
         else:
             raise RemoteProtocolError(f"the unknown value type {kind}")
 

@@ -73,10 +73,16 @@ class Reader:
 
     def bytes(self) -> bytes:
         """Read a length in bytes and that many bytes."""
-        length = self.var_uint()
-        start = self.position
-        self.skip(length)
-        return self.data[start : self.position]
+        data, start = self.data, self.position + 1
+        length = data[start - 1] if start <= self.end else 0x80
+        if length >= 0x80:  # most are short, and an update has many
+            length = self.var_uint()
+            start = self.position
+        end = start + length
+        if end > self.end:
+            raise RemoteProtocolError(f"{length} bytes are announced and {self.end - start} are there")
+        self.position = end
+        return data[start:end]
 
     def string(self) -> str:
         """Read a length in bytes and that much UTF-8."""
