@@ -156,7 +156,8 @@ class Host:
             await anyio.sleep(SWEEP_EVERY_S)
             now_s = self.now()
             for room in list(self._rooms.values()):
-                room.sweep(now_s)
+                if room.sweep_from_s <= now_s:
+                    room.sweep(now_s)
             self._shrink()
 
     def _make_place(self, client: str | None) -> None:

@@ -54,6 +54,8 @@ MAX_INBOX_BYTES_PER_PEER = 1024 * 1024
 THREAD_ABOVE_BYTES = 64 * 1024
 REST_AFTER_SWEEPS = 3
 """A loop that had nothing to do for so many seconds ends, until there is something: a task costs kilobytes."""
+SWEEP_AT_REST_EVERY_S = 5.0
+"""Ten thousand open tabs at night are to cost next to nothing."""
 COMPACT_FULL_BYTES_PER_S = 4 * 1024 * 1024
 """A room that is full is compacted before it refuses anything, but it may not keep the relay busy with that."""
 
@@ -96,6 +98,8 @@ class HostedRoom:
         self._work: anyio.Event | None = None  # while the loop waits for something to do
         self._loaded: anyio.Event | None = anyio.Event()  # until it is
         self._rests = False  # no loop runs, until there is something to do
+        self.sweep_from_s = float("-inf")
+        """When to look after time again."""
         self._idle_sweeps = 0
         self._on_taken: list[Callable[[], None]] = []
         self._on_settled: list[Callable[[], None]] = []
@@ -253,13 +257,15 @@ class HostedRoom:
         if self._peers or self._expected:
             self._idle_since_s = now_s
         if self._settled:  # or a turn is looking at the same sessions, on another thread perhaps
-            self._due = self._room.is_due(now_s)
+            self._due = self._room.due_s() <= now_s
         if self._due or self._is_idle():
             self._stir()
         elif self._work is not None:
             self._idle_sweeps += 1
             if self._idle_sweeps >= REST_AFTER_SWEEPS:
                 self._work.set()
+        elif self._rests and self._peers and not lags:
+            self.sweep_from_s = min(now_s + SWEEP_AT_REST_EVERY_S, self._room.due_s())
 
     def stop(self) -> None:
         """Let the loop finish what has arrived, then close."""
@@ -308,6 +314,7 @@ class HostedRoom:
     def _stir(self) -> None:
         """Let the loop look what there is to do."""
         self._idle_sweeps = 0
+        self.sweep_from_s = float("-inf")
         if self._work is not None:
             self._work.set()
         elif self._rests:

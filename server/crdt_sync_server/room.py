@@ -264,12 +264,10 @@ class Room(Generic[Peer]):
         self._presence_due_s = self._presence.next_expiry_s() or float("inf")
         return turn
 
-    def is_due(self, now_s: float) -> bool:
-        """Say whether `expire` has something to do."""
-        return self._presence_due_s <= now_s or any(
-            deadline is not None and deadline <= now_s
-            for deadline in (session.deadline_s() for session in self._sessions.values())
-        )
+    def due_s(self) -> float:
+        """Return when `expire` has something to do; infinity if time alone changes nothing."""
+        deadlines = (session.deadline_s() for session in self._sessions.values())
+        return min(at_s for at_s in (*deadlines, self._presence_due_s) if at_s is not None)
 
     def release(self, turn: Turn[Peer]) -> list[Output[Peer]]:
         """Return the sends of content of a turn whose update is durable."""

@@ -181,13 +181,16 @@ class RelayServer(TCPServer):
         self._is_taken = True
         self._watched.end()
         spoken: Any = self.protocol.protocol
-        if spoken.stream is not None:
+        is_refused = spoken.stream is None or spoken.stream.closed  # who spoke before our answer was told 400
+        if not is_refused:
             spoken.stream.closed = True  # or it would close the WebSocket as the application returns
         self.protocol = _Spent(self._transport)  # type: ignore[assignment]  # all that is asked of it now is `handle`
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
         self.reader.feed_eof()
         self.writer.__class__ = _SpentWriter
+        if is_refused:
+            self._transport.close()
         return self._watched
 
     async def protocol_send(self, event: Event) -> None:
