@@ -34,4 +34,4 @@ def test_memory_does_not_grow_with_the_connections_that_came_and_went(tmp_path: 
         half = memory_bytes(relay)
         churn(relay.port, 1500, 1500)
         assert memory_bytes(relay) - half < 4_000_000  # what a connection costs is some 50 kB: it would be 75 MB
-        until(lambda: open_sockets(relay) <= before + 5)  # the database has opened some files
+        until(lambda: open_sockets(relay) <= before + 2)  # the bystanders
