@@ -9,9 +9,9 @@ A room leaves the host in the same step in which it finds its inbox empty, so no
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 import anyio.lowlevel
@@ -20,12 +20,11 @@ import anyio.to_thread
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.messages import Message
 from crdt_sync_server.announcing import Announcer
-from crdt_sync_server.compaction import SEGMENT_BYTES, Compaction
 from crdt_sync_server.errors import RelayError, RoomDeleted, StoreError
+from crdt_sync_server.inbox import Inbox
 from crdt_sync_server.limits import Limit
 from crdt_sync_server.logs import reached, tell
 from crdt_sync_server.outbox import Outbox, Tail
-from crdt_sync_server.quotas import Account
 from crdt_sync_server.room import (
     Arrival,
     Content,
@@ -36,28 +35,24 @@ from crdt_sync_server.room import (
     Offence,
     Output,
     PresenceOf,
-    Received,
     Room,
     RoomBroken,
     Turn,
 )
+from crdt_sync_server.room_log import RoomLog
 
 if TYPE_CHECKING:
     from crdt_sync_server.host import Host
 
-__all__ = ["MAX_INBOX_BYTES_PER_PEER", "HostedRoom", "Peer", "Stopping"]
+__all__ = ["HostedRoom", "Peer", "Stopping"]
 
 SPEAK_AFTER_S = 20.0
 """A stock client closes after 30 s without a message; pings do not count."""
-MAX_INBOX_BYTES_PER_PEER = 1024 * 1024
-"""A peer is not read from while more than this waits for its room's next turn."""
 THREAD_ABOVE_BYTES = 64 * 1024
 REST_AFTER_SWEEPS = 3
 """A loop that had nothing to do for so many seconds ends, until there is something: a task costs kilobytes."""
 SWEEP_AT_REST_EVERY_S = 5.0
 """Ten thousand open tabs at night are to cost next to nothing."""
-COMPACT_FULL_BYTES_PER_S = 4 * 1024 * 1024
-"""A room that is full is compacted before it refuses anything, but it may not keep the relay busy with that."""
 
 
 class Stopping(RelayError):
@@ -93,15 +88,13 @@ class HostedRoom:
         self._room: Room[Peer] = Room(max_document_bytes=host.quotas.room_bytes, quarantine=host.quarantine)
         self.tail = Tail()
         self._announcer = Announcer(host.now, host.beside)
-        self._inbox: list[Arrival[Peer]] = []
-        self._inbox_bytes: dict[Peer, int] = {}
+        self._inbox: Inbox[Peer] = Inbox()
         self._work: anyio.Event | None = None  # while the loop waits for something to do
         self._loaded: anyio.Event | None = anyio.Event()  # until it is
         self._rests = False  # no loop runs, until there is something to do
         self.sweep_from_s = float("-inf")
         """When to look after time again."""
         self._idle_sweeps = 0
-        self._on_taken: list[Callable[[], None]] = []
         self._on_settled: list[Callable[[], None]] = []
         self._settled = True
         self._failure: RelayError | None = None
@@ -110,12 +103,7 @@ class HostedRoom:
         self._idle_since_s = host.now()
         self._evicted = False
         self._due = False
-        self._position = 0
-        self._compaction = Compaction(name, host.store, host.run_sync)
-        self._owner: str | None = None
-        self._account: Account | None = None
-        self._charged_bytes = 0
-        self._compact_full_from_s = float("-inf")
+        self._log = RoomLog(name, host, self._room, self._stir)
         self._wants_compaction: anyio.Event | None = None
         self._lags: dict[Peer, float] = {}  # peer → since when something waits for it and nothing was sent
 
@@ -128,28 +116,26 @@ class HostedRoom:
         """
         async with self.held():
             self._peers[peer] = None
-        if self._owner is None and not self._position:
-            self._owner = peer.subject
+        self._log.entered_by(peer.subject)
         self._put(Joined(peer, peer.subject, peer.read_only))
 
     def leave(self, peer: Peer) -> None:
         """Take `peer` out; nothing more is sent to it but its close."""
         if peer in self._peers:
             del self._peers[peer]
-            self._inbox_bytes.pop(peer, None)
+            self._inbox.forget(peer)
             self._idle_since_s = self._host.now()
             self._put(Left(peer))
 
     def offer(self, peer: Peer, messages: Iterable[Message], size_bytes: int) -> bool:
         """Hand over what `peer` said, in order; return False if it is to say no more until that is taken."""
-        self._inbox.extend(Received(peer, message) for message in messages)
-        waiting = self._inbox_bytes[peer] = self._inbox_bytes.get(peer, 0) + size_bytes
+        may_go_on = self._inbox.offer(peer, messages, size_bytes)
         self._stir()
-        return waiting <= MAX_INBOX_BYTES_PER_PEER
+        return may_go_on
 
     def when_taken(self, callback: Callable[[], None]) -> None:
         """Call `callback` once what waits is taken."""
-        self._on_taken.append(callback)
+        self._inbox.when_taken(callback)
 
     async def submit(self, peer: Peer, messages: Iterable[Message], size_bytes: int) -> None:
         """Hand over what `peer` said, in order; waits while too much of it waits already."""
@@ -198,8 +184,8 @@ class HostedRoom:
             self._wants_compaction = anyio.Event()
             self._stir()
         await self._wants_compaction.wait()
-        await self._compaction.finished()
-        if error := self._failure or self._compaction.failure:
+        await self._log.compacted()
+        if error := self._failure or self._log.compaction_failure:
             raise error
 
     def delete(self) -> None:
@@ -210,7 +196,7 @@ class HostedRoom:
     @property
     def is_charged(self) -> bool:
         """True while the room itself tells its owner's account what is stored of it."""
-        return self._account is not None
+        return self._log.is_charged
 
     @property
     def connections(self) -> int:
@@ -280,13 +266,14 @@ class HostedRoom:
         rests = False
         try:
             if self._loaded is not None:
-                await self._load()
+                await self._log.load()
+                self.tail.start(self._room.vector())
                 self._loaded.set()
                 self._loaded = None
             rests = await self._serve()
         except RoomDeleted as error:
             self._failure = error
-            self._charge(0)
+            self._log.charge(0)
             self._end(CloseCode.DELETED, str(error))
         except (StoreError, RoomBroken) as error:
             tell("failed", logging.ERROR, room=self.name, reason=str(error))
@@ -308,7 +295,7 @@ class HostedRoom:
     # Inside
 
     def _put(self, arrival: Arrival[Peer]) -> None:
-        self._inbox.append(arrival)
+        self._inbox.put(arrival)
         self._stir()
 
     def _stir(self) -> None:
@@ -325,37 +312,21 @@ class HostedRoom:
         if self._loaded is not None:
             self._loaded.set()
         with anyio.CancelScope(shield=True):
-            await self._compaction.finished()  # or the next room of this name could be put together before this one
+            await self._log.compacted()  # or the next room of this name could be put together before this one
         self._host.forget(self)
         self._room.close()
         self._count_frames()
         if self._wants_compaction is not None:
             self._wants_compaction.set()
-        if self._account is not None:
-            self._host.accounts.close(self._account)
-
-    async def _load(self) -> None:
-        stored = await self._host.store.load(self.name)
-        loaded_bytes = 0
-        for update in stored.updates:
-            self._room.restore(update)
-            loaded_bytes += len(update)
-            if loaded_bytes >= SEGMENT_BYTES:  # a cold room must not stop the others
-                loaded_bytes = 0
-                await anyio.lowlevel.checkpoint()
-        self._room.restored()
-        self.tail.start(self._room.vector())
-        self._position = stored.position
-        self._compaction.loaded(stored)
-        self._owner = stored.owner
+        self._log.close()
 
     async def _serve(self) -> bool:
         """Serve until the room is over; return True if it only rests."""
         while True:
             if isinstance(self._failure, RoomDeleted):
                 raise self._failure
-            if self._wants_compaction is not None and not self._compaction.is_under_way:
-                self._compact()
+            if self._wants_compaction is not None and not self._log.is_compacting:
+                self._log.compact()
                 begun, self._wants_compaction = self._wants_compaction, None
                 begun.set()
             elif self._inbox or self._due:
@@ -364,9 +335,9 @@ class HostedRoom:
                 self._failure = Stopping("the relay is going away")
                 self._end(CloseCode.GOING_AWAY, "the relay is going away")
                 return False
-            elif self._is_idle() and not self._compaction.is_under_way:
-                if self._compaction.is_due(idle=True):
-                    self._compact()
+            elif self._is_idle() and not self._log.is_compacting:
+                if self._log.is_due(idle=True):
+                    self._log.compact()
                     continue
                 self._failure = Stopping("the room has closed")
                 self._host.forget(self)
@@ -380,16 +351,9 @@ class HostedRoom:
                 self._work = None
 
     async def _turn(self) -> None:
-        if self._owner is not None and self._account is None:
-            self._account = await self._host.accounts.open(self._owner)
-            self._charged_bytes = self._room.size_bytes
-        size_bytes = sum(self._inbox_bytes.values())
-        await self._make_room(size_bytes)
-        arrivals, self._inbox = self._inbox, []
-        size_bytes = sum(self._inbox_bytes.values())
-        left_bytes = self._host.accounts.left_bytes(self._account)
-        self._inbox_bytes.clear()
-        self._call(self._on_taken)
+        await self._log.make_room(self._inbox.size_bytes)
+        left_bytes, size_bytes = self._log.left_bytes(), self._inbox.size_bytes
+        arrivals = self._inbox.take()
         self._settled = False
         if size_bytes > THREAD_ABOVE_BYTES:  # reading the headers of 15 MB takes seconds: let the other rooms go on
             turn = await self._host.run_sync(self._room.take, arrivals, self._host.now(), left_bytes)
@@ -399,51 +363,20 @@ class HostedRoom:
         if self._due:
             self._due = False
             await self._finish(self._room.expire(self._host.now()))
-        if self._compaction.is_due(idle=False):
-            self._compact()
+        if self._log.is_due(idle=False):
+            self._log.compact()
 
     async def _finish(self, turn: Turn[Peer]) -> None:
         self._perform(turn.at_once)
         if turn.update is not None:
             self._settled = False
-            began_s = self._host.now()
-            self._position = await self._host.store.append(self.name, turn.update, self._owner)
-            self.metrics.committed(turn.updates, self._host.now() - began_s)
-            self._compaction.appended(len(turn.update))
-            self._charge(self._charged_bytes + len(turn.update))
+            await self._log.append(turn.update, turn.updates)
         if not self._settled:
             self._settled = True
-            self._call(self._on_settled)
+            waiting, self._on_settled = self._on_settled, []
+            for callback in waiting:
+                callback()
         self._perform(self._room.release(turn))
-
-    def _charge(self, size_bytes: int) -> None:
-        """Say to the owner's account that so much is stored of this room now."""
-        if self._account is not None:
-            self._account.stored_bytes += size_bytes - self._charged_bytes
-            self._charged_bytes = size_bytes
-
-    async def _make_room(self, size_bytes: int) -> None:
-        """Compact before so much more is refused, if that may help."""
-        left_bytes = self._host.accounts.left_bytes(self._account)
-        fits = left_bytes is None or size_bytes <= left_bytes
-        if fits and self._room.size_bytes + size_bytes <= self._host.quotas.room_bytes:
-            return
-        now_s = self._host.now()
-        if self._compaction.has_log and not self._compaction.is_under_way and now_s >= self._compact_full_from_s:
-            self._compact_full_from_s = now_s + self._room.size_bytes / COMPACT_FULL_BYTES_PER_S
-            self._compact()
-        await self._compaction.finished()
-
-    def _compact(self) -> None:
-        """Begin to put the log together. The document holds nothing that is not stored: call it between turns."""
-        self._host.beside(self._put_together, self._compaction.begin(self._room.whole(), self._position))
-
-    async def _put_together(self, put_together: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        await put_together()
-        self._room.size_bytes = self._compaction.stored_bytes
-        self._charge(self._compaction.stored_bytes)
-        self.metrics.compactions += self._compaction.failure is None
-        self._stir()
 
     def _perform(self, outputs: Sequence[Output[Peer]]) -> None:
         for output in outputs:
@@ -463,14 +396,6 @@ class HostedRoom:
                     peer.hang_up(code, reason, limit)
                 case Offence(peer=peer, words=words):
                     peer.strike(words)
-
-    @staticmethod
-    def _call(callbacks: list[Callable[[], None]]) -> None:
-        if callbacks:
-            due = callbacks[:]
-            callbacks.clear()
-            for callback in due:
-                callback()
 
     def _count_frames(self) -> None:
         self.metrics.content_frames += self.tail.frames_taken

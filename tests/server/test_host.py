@@ -17,7 +17,7 @@ from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.messages import Barrier, Message, SyncStep1, SyncStep2, SyncUpdate, decode
 from crdt_sync.protocol.update import EMPTY_UPDATE
 from crdt_sync_server import compaction as compaction_module
-from crdt_sync_server import hosted_room as hosted_room_module
+from crdt_sync_server import inbox as inbox_module
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.host import Host
 from crdt_sync_server.hosted_room import HostedRoom, Stopping
@@ -287,13 +287,13 @@ async def test_a_failed_compaction_loses_nothing_and_is_tried_again(monkeypatch:
         for n in range(6):
             await a.say(SyncUpdate(update(f"k{n}")), Barrier(n))
             await a.hear(Barrier)
-        await a.room._compaction.finished()
+        await a.room._log.compacted()
         assert (await desk.store.load("room")).log_length == 6
         desk.store.compact = whole  # type: ignore[method-assign]
         for n in range(6, 12):
             await a.say(SyncUpdate(update(f"k{n}")), Barrier(n))
             await a.hear(Barrier)
-        await a.room._compaction.finished()
+        await a.room._log.compacted()
         stored = await desk.store.load("room")
         assert stored.log_length < 6
         assert {key for data in stored.updates for key in keys(data)} == {f"k{n}" for n in range(12)}
@@ -309,7 +309,7 @@ async def test_turns_go_on_while_the_log_is_put_together(monkeypatch: pytest.Mon
             await a.say(SyncUpdate(update(f"k{n}")), Barrier(n))
             assert await a.hear(Barrier) == Barrier(n)
         desk.store.compaction_gate.set()
-        await a.room._compaction.finished()
+        await a.room._log.compacted()
         assert desk.store.compactions == 1
         stored = await desk.store.load("room")
         assert stored.log_length == 7  # what was committed meanwhile follows the snapshot
@@ -335,7 +335,7 @@ async def test_a_room_that_failed_is_not_followed_by_another_while_its_log_is_pu
             await desk.enter()
         desk.store.failure = None
         desk.store.compaction_gate.set()
-        await a.room._compaction.finished()
+        await a.room._log.compacted()
         await anyio.wait_all_tasks_blocked()
         again = await desk.enter()
         assert keys(again.heard[-1].update) == {f"k{n}" for n in range(5)}  # type: ignore[union-attr]
@@ -368,7 +368,7 @@ async def test_stop_commits_what_has_arrived_and_closes_with_1001() -> None:
 
 
 async def test_a_peer_with_much_that_waits_is_not_read_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hosted_room_module, "MAX_INBOX_BYTES_PER_PEER", 2000)
+    monkeypatch.setattr(inbox_module, "MAX_INBOX_BYTES_PER_PEER", 2000)
     async with rig() as desk:
         a = await desk.enter()
         desk.store.gate = anyio.Event()

@@ -24,7 +24,7 @@ from crdt_sync.protocol.messages import (
 )
 from crdt_sync.protocol.polling import Answer, Piece, Poll, PollKind, PollStream
 from crdt_sync.protocol.update import EMPTY_UPDATE
-from crdt_sync_server import hosted_room as hosted_room_module
+from crdt_sync_server import inbox as inbox_module
 from crdt_sync_server import poll_sessions
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.host import Host
@@ -201,7 +201,7 @@ async def test_a_poll_that_is_cut_while_it_waits_loses_nothing() -> None:
 
 
 async def test_a_poll_that_is_cut_while_it_brings_something_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hosted_room_module, "MAX_INBOX_BYTES_PER_PEER", 500)
+    monkeypatch.setattr(inbox_module, "MAX_INBOX_BYTES_PER_PEER", 500)
     async with desk() as relay:
         a = await relay.client()
         relay.store.gate = anyio.Event()
@@ -266,7 +266,7 @@ async def test_a_room_that_cannot_be_loaded_ends_the_session_with_1011() -> None
 
 
 async def test_a_room_that_fails_while_much_waits_ends_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hosted_room_module, "MAX_INBOX_BYTES_PER_PEER", 1000)
+    monkeypatch.setattr(inbox_module, "MAX_INBOX_BYTES_PER_PEER", 1000)
     async with desk() as relay, anyio.create_task_group() as tasks:
         a = await relay.client()
         relay.store.gate = anyio.Event()

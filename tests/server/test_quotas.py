@@ -18,8 +18,8 @@ from crdt_sync.protocol.messages import Barrier, SyncStep1, SyncStep2, SyncUpdat
 from crdt_sync.protocol.update import EMPTY_UPDATE
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.host import Host
-from crdt_sync_server.hosted_room import COMPACT_FULL_BYTES_PER_S
 from crdt_sync_server.quotas import Accounts, Quotas
+from crdt_sync_server.room_log import COMPACT_FULL_BYTES_PER_S
 from crdt_sync_server.stores.memory import MemoryStore
 from tests.relay import RelayProcess
 from tests.server.operating import tell

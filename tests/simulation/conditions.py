@@ -14,7 +14,9 @@ from crdt_sync.storage import transactions as transactions_module
 from crdt_sync.storage.store import LibraryStore
 from crdt_sync_server import compaction as compaction_module
 from crdt_sync_server import hosted_room as hosted_room_module
+from crdt_sync_server import inbox as inbox_module
 from crdt_sync_server import outbox as outbox_module
+from crdt_sync_server import room_log as room_log_module
 
 __all__ = ["empty_library", "listening", "small_bounds"]
 
@@ -38,9 +40,9 @@ def small_bounds() -> Iterator[None]:
             (compaction_module, "MOST_UPDATES", 40),
             (compaction_module, "IDLE_AFTER_UPDATES", 3),
             (compaction_module, "SEGMENT_BYTES", 300),
-            (hosted_room_module, "SEGMENT_BYTES", 300),
+            (room_log_module, "SEGMENT_BYTES", 300),
             (hosted_room_module, "THREAD_ABOVE_BYTES", 2048),
-            (hosted_room_module, "MAX_INBOX_BYTES_PER_PEER", 1024),
+            (inbox_module, "MAX_INBOX_BYTES_PER_PEER", 1024),
             (outbox_module, "MAX_TAIL_BATCHES", 4),
             (outbox_module, "MAX_TAIL_BYTES", 4096),
             (transactions_module, "COMPACT_AFTER_UPDATES", 15),

@@ -23,7 +23,7 @@ import anyio
 
 from crdt_sync.sync.loop import State as LinkState
 from crdt_sync.testing.state import state_of
-from crdt_sync_server import hosted_room as hosted_room_module
+from crdt_sync_server import inbox as inbox_module
 from crdt_sync_server import outbox as outbox_module
 from tests.simulation.conditions import empty_library, listening, small_bounds
 from tests.simulation.device import Device
@@ -158,11 +158,11 @@ class World:
                 continue
             for room in list(relay.host._rooms.values()):
                 tail, connections = room.tail, relay.app._connections  # those that are being closed included
-                kept = (len(tail._batches), len(tail._lost), max(room._inbox_bytes.values(), default=0))
+                kept = (len(tail._batches), len(tail._lost), max(room._inbox._bytes.values(), default=0))
                 most = (
                     outbox_module.MAX_TAIL_BATCHES,
                     connections,
-                    hosted_room_module.MAX_INBOX_BYTES_PER_PEER + LARGEST,
+                    inbox_module.MAX_INBOX_BYTES_PER_PEER + LARGEST,
                 )
                 try:
                     assert all(one <= bound for one, bound in zip(kept, most, strict=True)), f"{kept} is above {most}"
