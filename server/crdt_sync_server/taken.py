@@ -137,7 +137,7 @@ class TakenSocket(asyncio.Protocol):
         self._write(close_frame(close_payload(code, reason)))
         self.end_within(ANSWER_WITHIN_S)
         self._holds, self._pending = 0, None
-        if not self.is_lost:
+        if not self._transport.is_closing():
             self._transport.resume_reading()
 
     def end_within(self, seconds: float) -> None:
@@ -221,6 +221,7 @@ class TakenSocket(asyncio.Protocol):
                     self._pending = heard[number + 1 :]
                     break
         if not self._reserve():
+            self._reader.end()  # or it would grow without being counted
             self._fail(LimitReached(Limit.WAITING_BYTES, f"{Limit.WAITING_BYTES.words}; try again later"))
 
     def _hear_other(self, heard: Heard) -> None:
