@@ -192,8 +192,10 @@ class Transactions:
 
     def _changes(self, document: LibraryDocument, touched: Touched, *, here: bool) -> list[Change]:
         changes = []
+        with document.reading():
+            kinds = {item_id: document.kind(item_id) for item_id in touched.items}
         for item_id, touch in touched.items.items():
-            item = document.kind(item_id)
+            item = kinds[item_id]
             if item is None and not touch.purged:
                 continue  # a field without its item is kept and not shown
             kind = _kind(touch)
