@@ -1,19 +1,28 @@
-"""How commands speak: tables for people, `--json` for programs."""
+"""How commands speak: tables for people, `--json` for programs.
+
+rich is imported by what prints with it, so that a relay that runs does without.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["as_json", "console", "counted", "moment", "print_table", "size"]
 
-console = Console(highlight=False, soft_wrap=False)
+
+@cache
+def console() -> Console:
+    """Return the terminal, or the file that stands for it."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=False)
 
 
 def as_json(value: Any) -> None:
@@ -23,12 +32,15 @@ def as_json(value: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> None:
     """Print rows of strings; the columns in `right` are aligned there. Nothing in a cell is markup."""
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
         table.add_column(column, overflow="fold", justify="right" if column in right else "left")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
+    console().print(table)
 
 
 def counted(number: int, what: str) -> str:

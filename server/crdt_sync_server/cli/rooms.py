@@ -92,7 +92,7 @@ def rooms_compact(settings: Effective, name: Room, json: Json = False) -> None:
     if json:
         as_json(done)
         return
-    console.print(f"{size(done['before_bytes'])} before, {size(done['after_bytes'])} now", soft_wrap=True)
+    console().print(f"{size(done['before_bytes'])} before, {size(done['after_bytes'])} now", soft_wrap=True)
 
 
 @app.command("delete")
@@ -110,7 +110,7 @@ def rooms_delete(
     if json:
         as_json({"name": done["name"], "size_bytes": done["size_bytes"], "connections": done["connections"]})
         return
-    console.print(
+    console().print(
         f"deleted {size(done['size_bytes'])}, {counted(done['connections'], 'connection')} closed", soft_wrap=True
     )
 
@@ -126,7 +126,7 @@ def rooms_verify(settings: Effective, json: Json = False) -> None:
         rows = ((each["room"] or "the whole file", each["problem"]) for each in found["problems"])
         if found["problems"]:
             print_table(("room", "problem"), rows)
-        console.print(
+        console().print(
             f"{counted(found['rooms'], 'room')} checked, {counted(len(found['problems']), 'problem')}", soft_wrap=True
         )
     if found["problems"]:
