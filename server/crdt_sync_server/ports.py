@@ -61,10 +61,17 @@ class Store(Protocol):
         """
 
     async def compact(self, room: str, segments: Sequence[bytes], through: int) -> None:
-        """Put `segments` in the place of all updates up to the position `through`, at once or not at all."""
+        """Put `segments` in the place of all updates up to the position `through`, at once or not at all.
+
+        Others can load and append meanwhile, also in this room. Raises `StoreError` also if the room has a snapshot of
+        a later position.
+        """
 
     async def delete(self, room: str) -> None:
-        """Erase all that is stored of `room` and keep a tombstone, at once or not at all. A second time is no error."""
+        """Erase all that is stored of `room` and keep a tombstone, at once or not at all. A second time is no error.
+
+        A snapshot that is being stored meanwhile is erased with it.
+        """
 
     async def check(self) -> None:
         """Return if the store can write now; raise `StoreError` if not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -117,6 +117,23 @@ class RoomStoreContract(StoreContract):
         assert (record.size_bytes, record.log_length) == (0, 0)
         assert record.deleted_ms is not None
         assert b"more" in (await store.load("other")).updates
+
+    async def test_a_room_that_is_deleted_while_its_snapshot_is_stored_stays_deleted(self, tmp_path: Path) -> None:
+        """Whichever comes first: nothing of the snapshot is left."""
+        async with self.opened(tmp_path) as store:
+            through = await store.append("room", b"secret", "ada")
+            await store.append("other", b"kept")
+
+            async def compact() -> None:
+                with suppress(CrdtSyncError):
+                    await store.compact("room", [b"secret" * 100_000] * 4, through)
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(compact)
+                tasks.start_soon(store.delete, "room")
+            await self._is_deleted(store, through)
+            assert await store.usage("ada") == 0
+            assert list(await store.damage()) == []
 
     async def test_records_say_what_is_stored(self, tmp_path: Path) -> None:
         """Bytes, updates and owner follow appends and compaction; an owner's usage is the sum of its rooms."""

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 import anyio
+import anyio.lowlevel
+
+from crdt_sync.errors import CrdtSyncError
 
 __all__ = ["Store", "StoreContract", "Stored"]
 
@@ -104,6 +107,47 @@ class StoreContract:
             assert await store.append("room", b"next") > last
             assert list((await store.load("room")).updates) == [b"everything", b"next"]
             assert list((await store.load("other")).updates) == [b"untouched"]
+
+    async def test_appends_go_on_while_a_snapshot_is_stored(self, tmp_path: Path) -> None:
+        """Nothing that comes meanwhile is lost, in the room and beside it, and what is read is the old or the new."""
+        segments = [bytes([number]) * 600_000 for number in range(6)]
+        late: list[bytes] = []
+        async with self.opened(tmp_path) as store:
+            old = [b"one", b"two"]
+            for update in old:
+                through = await store.append("room", update)
+            stored = anyio.Event()
+
+            async def compact() -> None:
+                await store.compact("room", segments, through)
+                stored.set()
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(compact)
+                while not stored.is_set() or not late:
+                    late.append(b"late %d" % len(late))
+                    await store.append("room", late[-1])
+                    await store.append("other", late[-1])
+                    await anyio.lowlevel.checkpoint()  # a store in memory waits for nothing
+                    found = list((await store.load("room")).updates)
+                    assert found in ([*old, *late], [*segments, *late])
+            found = list((await store.load("room")).updates)
+            assert found == [*segments, *late]
+            assert list((await store.load("other")).updates) == late
+
+    async def test_an_older_snapshot_takes_no_newer_ones_place(self, tmp_path: Path) -> None:
+        """It would lose what the newer one holds, so it is an error."""
+        async with self.opened(tmp_path) as store:
+            first = await store.append("room", b"1")
+            second = await store.append("room", b"2")
+            await store.append("room", b"3")
+            await store.compact("room", [b"12"], second)
+            try:
+                await store.compact("room", [b"1"], first)
+            except CrdtSyncError:
+                assert list((await store.load("room")).updates) == [b"12", b"3"]
+            else:
+                raise AssertionError("an older snapshot was taken")
 
     async def test_what_was_appended_is_there_after_a_restart(self, tmp_path: Path) -> None:
         """A store that keeps finds everything again."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from crdt_sync_server.errors import RoomDeleted
+from crdt_sync_server.errors import RoomDeleted, StoreError
 from crdt_sync_server.ports import RoomRecord, Stored
 
 __all__ = ["MemoryStore"]
@@ -18,6 +18,7 @@ class _Room:
     segments: list[bytes] = field(default_factory=list)
     log: list[bytes] = field(default_factory=list)
     position: int = 0
+    through: int = 0
     changed_ms: int | None = None
     deleted_ms: int | None = None
 
@@ -48,7 +49,9 @@ class MemoryStore:
     async def compact(self, room: str, segments: Sequence[bytes], through: int) -> None:
         """Put `segments` in the place of all updates up to the position `through`."""
         known = self._living(room, self._rooms.setdefault(room, _Room()))
-        known.segments = list(segments)
+        if through < known.through:
+            raise StoreError(f"a snapshot of a later position is stored of {room!r} already")
+        known.segments, known.through = list(segments), through
         kept = known.position - through
         known.log = known.log[len(known.log) - kept :] if kept else []
 

@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from crdt_sync_server.errors import StoreError
-from crdt_sync_server.stores.sqlite_file import check_ours, connect, hold, prepare, translate
+from crdt_sync_server.stores import sqlite_rows as rows
+from crdt_sync_server.stores.sqlite_file import check_ours, connect, hold, prepare, transaction, translate
 
 __all__ = ["Copied", "back_up", "restore"]
 
@@ -99,8 +100,14 @@ def _copy(connection: sqlite3.Connection, target: Path) -> None:
 
 
 def _checked(copy: sqlite3.Connection, path: Path) -> Copied:
-    """Bring the copy to this version, in one file, and say what it holds. Raises `StoreError` if it is not sound."""
+    """Bring the copy to this version, in one file and without waste, and say what it holds.
+
+    Raises `StoreError` if it is not sound.
+    """
     prepare(copy, path)
+    with transaction(copy):
+        while rows.sweep(copy):
+            pass
     copy.execute("PRAGMA journal_mode = DELETE")
     (word,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
     if word != "ok":
@@ -122,16 +129,9 @@ def _keep_tombstones(copy: sqlite3.Connection, database: Path) -> None:
                 f"which documents were deleted cannot be read from {database} ({error}); move it away yourself, and "
                 "what was deleted since the backup will be there again"
             ) from error
-    copy.execute("BEGIN IMMEDIATE")
-    for room, owner, deleted_ms in deleted:
-        copy.execute(
-            "INSERT INTO rooms (room, owner, bytes, updates, deleted_ms) VALUES (?, ?, 0, 0, ?) "
-            "ON CONFLICT (room) DO UPDATE SET bytes = 0, updates = 0, deleted_ms = excluded.deleted_ms",
-            (room, owner, deleted_ms),
-        )
-        copy.execute("DELETE FROM updates WHERE room = ?", (room,))
-        copy.execute("DELETE FROM snapshots WHERE room = ?", (room,))
-    copy.execute("COMMIT")
+    with transaction(copy):
+        for room, owner, deleted_ms in deleted:
+            rows.bury(copy, room, owner, deleted_ms)
 
 
 def _keep(database: Path, like: Path) -> Path:

@@ -8,11 +8,23 @@ does. Readers (`backup`) need no lock.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from crdt_sync_server.errors import StoreError, StoreInUse
+from crdt_sync_server.errors import RelayError, StoreError, StoreInUse
 
-__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "check_ours", "connect", "hold", "open_file", "prepare", "translate"]
+__all__ = [
+    "APPLICATION_ID",
+    "SCHEMA_VERSION",
+    "check_ours",
+    "connect",
+    "hold",
+    "open_file",
+    "prepare",
+    "transaction",
+    "translate",
+]
 
 APPLICATION_ID = 0x63726474  # "crdt"
 MIGRATIONS = (
@@ -33,8 +45,19 @@ INSERT INTO rooms (room, bytes, updates)
         SELECT room, length(data) AS size, 1 AS log FROM updates
         UNION ALL SELECT room, length(data), 0 FROM snapshots
     ) GROUP BY room""",
+    """
+ALTER TABLE rooms ADD COLUMN through INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rooms ADD COLUMN first_part INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rooms ADD COLUMN end_part INTEGER NOT NULL DEFAULT 0;
+UPDATE rooms SET (through, end_part) = (
+    SELECT coalesce(max(through), 0), coalesce(max(part) + 1, 0) FROM snapshots WHERE snapshots.room = rooms.room
+);
+CREATE TABLE waste (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, room TEXT NOT NULL, first_part INTEGER NOT NULL,
+    end_part INTEGER NOT NULL, through INTEGER NOT NULL
+)""",
 )
-"""What brings a file from each version to the next; a new file takes all."""
+"""What brings a file from each version to the next; a new file takes all. `sqlite_rows` says what the tables mean."""
 SCHEMA_VERSION = len(MIGRATIONS)
 BUSY_TIMEOUT_S = 5.0
 
@@ -43,6 +66,19 @@ def connect(path: Path, *, timeout_s: float | None = None) -> sqlite3.Connection
     """Return a connection that begins no transaction by itself and may change threads."""
     timeout = BUSY_TIMEOUT_S if timeout_s is None else timeout_s
     return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Write all that the block writes, or nothing."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def hold(path: Path) -> sqlite3.Connection:
@@ -82,13 +118,12 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     version = check_ours(connection, path)
     connection.execute("PRAGMA journal_mode = WAL")
     if version < SCHEMA_VERSION:
-        connection.execute("BEGIN IMMEDIATE")
-        for migration in MIGRATIONS[version:]:
-            for statement in migration.split(";"):
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.execute("COMMIT")
+        with transaction(connection):
+            for migration in MIGRATIONS[version:]:
+                for statement in migration.split(";"):
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def check_ours(connection: sqlite3.Connection, path: Path) -> int:
@@ -103,9 +138,9 @@ def check_ours(connection: sqlite3.Connection, path: Path) -> int:
     return int(version)
 
 
-def translate(error: Exception, path: Path) -> StoreError:
-    """Return what SQLite or the system said as an error of ours, with what to do."""
-    if isinstance(error, StoreError):
+def translate(error: Exception, path: Path) -> RelayError:
+    """Return what SQLite or the system said as an error of ours, with what to do; one of ours as it is."""
+    if isinstance(error, RelayError):
         return error
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if code is not None else None

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from crdt_sync.testing.contracts import RoomStoreContract
-from crdt_sync_server.errors import StoreError, StoreInUse
+from crdt_sync_server.errors import RoomDeleted, StoreError, StoreInUse
 from crdt_sync_server.ports import RoomStore
 from crdt_sync_server.stores import sqlite_file
 from crdt_sync_server.stores.sqlite import SqliteStore
@@ -31,14 +31,14 @@ async def test_what_waits_together_is_committed_together(tmp_path: Path) -> None
     """50 appends that arrive while one commit runs need far fewer commits than 50."""
     store = await SqliteStore.open(tmp_path / "relay")
     commits = 0
-    append = store._append
+    append = store._writer._append
 
     def counted(*arguments: object) -> object:
         nonlocal commits
         commits += 1
         return append(*arguments)  # type: ignore[arg-type]
 
-    store._append = counted  # type: ignore[method-assign, assignment]
+    store._writer._append = counted  # type: ignore[method-assign, assignment]
     async with anyio.create_task_group() as tasks:
         for number in range(50):
             tasks.start_soon(store.append, f"room {number % 7}", b"x")
@@ -65,10 +65,10 @@ async def test_a_locked_database_is_an_error_and_never_a_normal_return(
 async def test_a_full_disk_is_an_error_and_it_goes_on_with_room(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "relay")
     position = await store.append("room", b"kept")
-    await store._call(lambda connection: connection.execute("PRAGMA max_page_count = 1"))  # as few as there are
+    await store._writer.call(lambda connection: connection.execute("PRAGMA max_page_count = 1"))  # as few as there are
     with pytest.raises(StoreError, match="full"):
         await store.append("room", b"x" * 1_000_000)
-    await store._call(lambda connection: connection.execute("PRAGMA max_page_count = 100000"))
+    await store._writer.call(lambda connection: connection.execute("PRAGMA max_page_count = 100000"))
     assert await store.append("room", b"more") > position
     assert list((await store.load("room")).updates) == [b"kept", b"more"]
     await store.close()
@@ -129,6 +129,40 @@ async def test_a_file_of_version_1_is_brought_up_to_date(tmp_path: Path) -> None
     assert list(await store.damage()) == []
     await store.close()
     with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (sqlite_file.SCHEMA_VERSION,)
+
+
+async def test_a_file_of_version_2_is_brought_up_to_date(tmp_path: Path) -> None:
+    """What was stored is there, and snapshots can be put in the place of those of the older version."""
+    path = tmp_path / "relay"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(Path(__file__).with_name("version_2.sql").read_text())
+    store = await SqliteStore.open(path)
+    loaded = [await store.load(name) for name in ("other", "room", "still")]
+    assert [list(stored.updates) for stored in loaded] == [
+        [b"\x0a\x0b", b"\x0d"], [b"\1\2\3\4\5", b"\6\7", b"\x0c"], [b"\x0e", b"\x0f"],
+    ]  # fmt: skip
+    assert [(stored.position, stored.log_length) for stored in loaded] == [(4, 2), (3, 1), (9, 0)]
+    with pytest.raises(RoomDeleted):
+        await store.load("gone")
+    records = [
+        (each.name, each.owner, each.size_bytes, each.log_length, each.changed_ms, each.deleted_ms)
+        for each in await store.rooms()
+    ]
+    assert records == [
+        ("gone", "ada", 0, 0, 1000, 2000), ("other", None, 3, 2, 3000, None), ("room", "ada", 8, 1, 4000, None),
+        ("still", "ben", 2, 0, 5000, None),
+    ]  # fmt: skip
+    assert list(await store.damage()) == []
+    with pytest.raises(StoreError, match="later position"):
+        await store.compact("room", [b"old"], 1)
+    await store.compact("room", [b"all of it"], 3)
+    assert list((await store.load("room")).updates) == [b"all of it"]
+    await store.delete("still")
+    assert list(await store.damage()) == []
+    await store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT room, data FROM snapshots").fetchall() == [("room", b"all of it")]
         assert connection.execute("PRAGMA user_version").fetchone() == (sqlite_file.SCHEMA_VERSION,)
 
 
