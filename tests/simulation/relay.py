@@ -13,6 +13,7 @@ from anyio.abc import TaskGroup
 from pycrdt import Doc
 
 from crdt_sync.errors import ConnectionLost
+from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.polling import decode_poll
 from crdt_sync.testing.state import state_of
 from crdt_sync_server.config import Config
@@ -162,6 +163,8 @@ class RelayProcess:
             wire.cut("the relay's process died")
         for arrival in list(self._arrivals):
             arrival.exchange.cut("the relay's process died")
+        for session in self.app._sessions._sessions.values():
+            session.hang_up(CloseCode.GOING_AWAY, "killed")  # ends what no cancellation may: waiting for its room
         self._scope.cancel()
         await self._ended.wait()
 
