@@ -53,6 +53,8 @@ def main() -> int:
             "seeds": len(outcomes) + len(broken),
             "runs that broke a rule": len(broken),
             "edits": sum(outcome.edits for outcome in outcomes),
+            "polls": sum(outcome.polls for outcome in outcomes),
+            "moves between transports": sum(outcome.moves for outcome in outcomes),
             "events": sum(outcome.events for outcome in outcomes),
             "simulated, hours": round(sum(outcome.simulated_s for outcome in outcomes) / 3600, 1),
             "took, seconds": round(time.perf_counter() - began),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 import struct
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -198,16 +198,27 @@ def memory_bytes(relay: RelayProcess) -> int:
     return int(psutil.Process(relay.pid).memory_info().rss)
 
 
-def open_sockets(relay: RelayProcess) -> int:
-    """Return how many sockets the process has open: its files come and go as SQLite likes."""
-    folder = Path(f"/proc/{relay.pid}/fd")
-    if not folder.exists():
-        return psutil.Process(relay.pid).num_fds()
-    count = 0
-    for entry in folder.iterdir():
-        with contextlib.suppress(OSError):  # it has been closed in this moment
-            count += str(entry.readlink()).startswith("socket:")
-    return count
+def client_sockets(pid: int) -> int:
+    """Return how many TCP sockets a process holds open, but for those that listen.
+
+    A socket that its peer has reset is in none of the system's tables any more, and counts until it is closed. Files do
+    not count: SQLite keeps those of as many readers as it has had at a time, as closing one would drop others' locks.
+    """
+    process = Path(f"/proc/{pid}")
+    listening, unix = "0A", {row[6] for row in _table(process / "net" / "unix")}
+    tables = [*_table(process / "net" / "tcp"), *_table(process / "net" / "tcp6")]
+    own = unix | {row[9] for row in tables if row[3] == listening}
+    inodes = set()
+    for each in (process / "fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            kind, _, rest = os.readlink(each).partition(":[")
+            if kind == "socket":
+                inodes.add(rest.removesuffix("]"))
+    return len(inodes - own)
+
+
+def _table(path: Path) -> list[list[str]]:
+    return [line.split() for line in path.read_text().splitlines()[1:]]
 
 
 def until(condition: Any, within_s: float = WITHIN_S) -> None:

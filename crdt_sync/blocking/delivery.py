@@ -67,6 +67,28 @@ class Listener(Generic[Value]):
         self._state = threading.Condition()
         self._ended = False
         self._runner: threading.Thread | None = None
+        self._is_busy = False
+        self._next: Callable[[], None] | None = None
+
+    def begin(self) -> None:
+        """Say that a delivery to this listener is under way."""
+        with self._state:
+            self._is_busy = True
+
+    def rest(self) -> None:
+        """Say that it has been taken, or never will be, and do what waits for that."""
+        with self._state:
+            self._is_busy, function, self._next = False, self._next, None
+        if function is not None:
+            function()
+
+    def at_rest(self, function: Callable[[], None]) -> None:
+        """Call `function` once no delivery is under way: now, or on the thread that ends the one that is."""
+        with self._state:
+            if self._is_busy:
+                self._next = function
+                return
+        function()
 
     def run(self, value: Value, taken: Callable[[], None]) -> None:
         """Call the callback, on this thread, unless it is ended; then say that the value was taken."""

@@ -183,9 +183,9 @@ class Library:
     def on_status(self, callback: Callable[[Status], None]) -> Callable[[], None]:
         """Have `callback` called with the status now and whenever it has changed; a slow one sees the latest.
 
-        Else as `on_change`.
+        If the library stops with an error of its own, the last status says so. Else as `on_change`.
         """
-        return self._news.listen(status_of(self._library), callback)
+        return self._news.listen(status_of(self._library), callback, lambda: self.status)
 
     def on_presence(self, callback: Callable[[tuple[PresenceChange, ...]], None]) -> Callable[[], None]:
         """Have `callback` called with who is here now, if anyone, and with who comes, changes and leaves.

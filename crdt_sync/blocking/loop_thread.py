@@ -77,6 +77,7 @@ class LoopThread(Generic[Opened]):
         self._ended = False
         self._exiting = False
         self._failure: BaseException | None = None
+        self._at_failure: Callable[[], object] = lambda: None
         self._is_closed = False
         self._tasks: TaskGroup
         self._ear, self._bell = socket.socketpair()
@@ -138,6 +139,10 @@ class LoopThread(Generic[Opened]):
         """Return the error with which the loop ended, or None."""
         return self._failure
 
+    def at_failure(self, function: Callable[[], object]) -> None:
+        """Have `function` called, on the loop's thread, when the loop has died of an error. You must say so first."""
+        self._at_failure = function
+
     def check_caller(self) -> None:
         """Raise `WrongThread` on the loop's own thread, and `LibraryClosed` in a forked process, which has no loop."""
         if self.is_foreign():
@@ -191,6 +196,8 @@ class LoopThread(Generic[Opened]):
         if not self._ready.done():
             self._ready.set_exception(failure or LibraryClosed("the library was closed while it opened"))
         self._end_calls(self._why_ended())
+        if self._failure is not None:
+            self._at_failure()
 
     async def _main(self) -> None:
         async with self._resource as opened, anyio.create_task_group() as self._tasks:

@@ -62,6 +62,8 @@ class News:
     def __init__(self, loop: LoopThread[Library], deliver: Deliver | None) -> None:
         self._loop = loop
         self._listeners: dict[Listener[Any], None] = {}
+        self._last_words: dict[Listener[Any], Callable[[], Any]] = {}  # of those that hear of an error's end
+        loop.at_failure(self._tell_failure)
         self._courier = Courier(deliver) if deliver is not None else None
 
     def start(self) -> None:
@@ -70,16 +72,25 @@ class News:
             self._courier.start()
 
     def listen(
-        self, source: AbstractAsyncContextManager[Take[Value]], callback: Callable[[Value], None]
+        self,
+        source: AbstractAsyncContextManager[Take[Value]],
+        callback: Callable[[Value], None],
+        last_words: Callable[[], Value] | None = None,
     ) -> Callable[[], None]:
-        """Have `callback` called with what `source` brings from now on; return what ends that."""
+        """Have `callback` called with what `source` brings from now on; return what ends that.
+
+        If the loop dies of an error, what `last_words` returns is the last that comes.
+        """
         if self._courier is None:
             raise InvalidEdit("say with open_library(deliver=) how callbacks reach your thread")
         for known in list(self._listeners):
             if known.is_over:
                 self._listeners.pop(known, None)
+                self._last_words.pop(known, None)
         listener, scopes = Listener(callback), list[anyio.CancelScope]()
         self._listeners[listener] = None
+        if last_words is not None:
+            self._last_words[listener] = last_words
 
         def unsubscribe() -> None:
             listener.end()
@@ -106,6 +117,20 @@ class News:
         for listener in list(self._listeners):
             listener.wait(until_s)
 
+    def _tell_failure(self) -> None:
+        """The loop takes nothing more from any source; what each listener has under way comes first."""
+        for listener, last_words in list(self._last_words.items()):
+            listener.at_rest(partial(self._send, listener, last_words(), lambda: None))
+
+    def _send(self, listener: Listener[Value], value: Value, taken: Callable[[], None]) -> None:
+        def done() -> None:
+            taken()
+            listener.rest()
+
+        assert self._courier is not None
+        listener.begin()
+        self._courier.send(listener, value, done)
+
     async def _follow(
         self,
         source: AbstractAsyncContextManager[Take[Value]],
@@ -115,12 +140,11 @@ class News:
         task_status: TaskStatus[None],
     ) -> None:
         """Send one value after the other; the next is taken only when the last has been."""
-        assert self._courier is not None
         with anyio.CancelScope() as scope:
             scopes.append(scope)
             async with source as take:
                 task_status.started()
                 while True:
                     value, taken = await take(), anyio.Event()
-                    self._courier.send(listener, value, partial(self._loop.post, taken.set))
+                    self._send(listener, value, partial(self._loop.post, taken.set))
                     await taken.wait()

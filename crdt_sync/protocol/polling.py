@@ -219,6 +219,13 @@ class PollStream:
         self.received = piece.first + len(piece.data)
         return self._whole_frames() if len(self._partial) >= self._whole_at else []
 
+    def is_strange(self, piece: Piece) -> bool:
+        """Say whether `piece` is of another session than this end's, which has taken nothing so far.
+
+        A poll that opens a session may be repeated late, to a relay that has been restarted, and opens an empty one.
+        """
+        return not self.received and (piece.first > 0 or piece.received > self._end)
+
     def piece(self, most: int) -> Piece:
         """Return what to send now: the bytes from the first that is not acknowledged, `most` at most."""
         most = min(most, MAX_PIECE_BYTES)

@@ -37,6 +37,8 @@ LOST_AFTER_S = 20.0
 LOST_AFTER_REFUSALS = 3
 """How often in a row nobody may even be reached."""
 EARLY_S = 0.1
+OVERDUE_AFTER_S = 3.0
+"""When a poll that waits is given up though another request has brought what it should have been told."""
 RETRY_DELAYS_S = (0.0, 0.25, 0.5, 1.0, 2.0)
 FAREWELL_WITHIN_S = 2.0
 MIN_MOST_BYTES = 16 * 1024
@@ -94,6 +96,7 @@ class PollingTransport:
         self._failures = 0
         self._refusals = 0
         self._failing_since_s: float | None = None
+        self._waiting = anyio.CancelScope()  # of the poll that waits at the relay
 
     # For the connection
 
@@ -142,8 +145,10 @@ class PollingTransport:
                 await self._news.wait()
                 continue
             began_s = anyio.current_time()
+            brought = True
             try:
-                brought = await self._exchange(PollKind.POLL, wait_s=self._wait_s)
+                with anyio.CancelScope() as self._waiting:
+                    brought = await self._exchange(PollKind.POLL, wait_s=self._wait_s)
             except ConnectionLost as lost:
                 self.end(lost)
             except RequestFailed as failure:  # something cuts what takes long, perhaps: wait for less next time
@@ -162,12 +167,16 @@ class PollingTransport:
             if not self._stream.unacknowledged:
                 await self._news.wait()
                 continue
+            waiting, received = self._waiting, self._stream.received
             try:
                 await self._exchange(PollKind.POLL, carry=True)
             except ConnectionLost as lost:
                 self.end(lost)
             except RequestFailed as failure:
                 await self._recover(failure)
+            else:
+                if self._stream.received > received:  # the relay holds no poll while it has that to say
+                    waiting.deadline = min(waiting.deadline, anyio.current_time() + OVERDUE_AFTER_S)
 
     async def farewell(self) -> None:
         """Say what is left to say, and goodbye, unless the session is lost."""

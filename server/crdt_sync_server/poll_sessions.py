@@ -80,7 +80,7 @@ class PollSession(RoomPeer):
         self._turn = anyio.Lock()
         self._filling = anyio.Lock()
         self._bell = anyio.Event()  # of the poll that waits
-        self._scopes: set[anyio.CancelScope] = set()  # of what waits for the room
+        self._scopes: dict[anyio.CancelScope, None] = {}  # of what waits for the room, in order
         self._requests = 0
         self._last_poll_s = now()
         self._ending: Ending | None = None
@@ -104,7 +104,7 @@ class PollSession(RoomPeer):
         """Take what `poll` brings, wait up to `wait_s` for something to say, and answer.
 
         `has_room` is asked whether a frame that has not come whole may be kept. It may be cancelled at any time, and
-        loses nothing then. Raises `SlowDown`.
+        loses nothing then. Raises `SlowDown`, and `UnknownSession` for a poll of a session that an earlier relay had.
         """
         if self._requests >= MAX_REQUESTS_PER_SESSION:
             raise SlowDown(f"a session has at most {MAX_REQUESTS_PER_SESSION} requests open")
@@ -112,6 +112,8 @@ class PollSession(RoomPeer):
         try:
             await self._entered.wait()
             async with self._turn:
+                if self.stream.is_strange(poll.piece):
+                    raise UnknownSession("the relay has been restarted since this session began; open another")
                 await self._take(poll.piece, has_room)
             if poll.kind is PollKind.GOODBYE:
                 self._end(Ending(NORMAL_CLOSURE, "goodbye"))
@@ -138,7 +140,7 @@ class PollSession(RoomPeer):
 
     def _wake(self) -> None:
         if self.outbox.is_closing:
-            for scope in self._scopes:
+            for scope in list(self._scopes):
                 scope.cancel()
         self._bell.set()
 
@@ -146,13 +148,13 @@ class PollSession(RoomPeer):
     def _until_closing(self) -> Iterator[anyio.CancelScope]:
         """Let nothing but the session's end interrupt: a room that has failed would be waited for without end."""
         with anyio.CancelScope(shield=True) as scope:
-            self._scopes.add(scope)
+            self._scopes[scope] = None
             if self.outbox.is_closing:
                 scope.cancel()
             try:
                 yield scope
             finally:
-                self._scopes.discard(scope)
+                del self._scopes[scope]
 
     def _end(self, ending: Ending) -> None:
         if self._ending is None:

@@ -74,6 +74,7 @@ class LossyNetwork(RuleBasedStateMachine):
         index = data.draw(st.integers(0, len(self.polls) - 1))
         body = self.polls.pop(index) if once else self.polls[index]
         poll = decode_poll(body)
+        assert not self.relay.stream.is_strange(poll.piece)
         self.relay.take(poll.piece)
         self.answers.append(encode_answer(Answer(self.relay.stream.piece(poll.most))))
 
@@ -209,6 +210,18 @@ def test_what_a_poll_cannot_carry_is_our_mistake() -> None:
     for session, data in ((b"short", b""), (SESSION, bytes(MAX_PIECE_BYTES + 1))):
         with pytest.raises(LocalProtocolError):
             encode_poll(Poll(PollKind.POLL, session, 0, 0, Piece(0, 0, data)))
+
+
+@given(st.lists(FRAMES), st.lists(FRAMES))
+def test_what_was_said_in_another_session_is_strange_to_a_new_one(spoken: list[bytes], heard: list[bytes]) -> None:
+    """Unless nothing has come through either way: then there is no difference."""
+    client, relay = PollStream(), PollStream()
+    for stream, frames in ((client, spoken), (relay, heard)):
+        for frame in frames:
+            stream.send(frame)
+    relay.take(client.piece(MAX_PIECE_BYTES))
+    client.take(relay.piece(MAX_PIECE_BYTES))
+    assert PollStream().is_strange(client.piece(0)) == bool(spoken or heard)
 
 
 def test_a_session_that_is_over_keeps_nothing() -> None:

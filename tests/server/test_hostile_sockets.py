@@ -16,10 +16,11 @@ import pytest
 
 from crdt_sync.protocol.messages import Awareness, AwarenessEntry, Barrier, SyncStep1, SyncStep2, SyncUpdate, encode
 from crdt_sync.protocol.polling import SESSION_BYTES, Piece, Poll, PollKind, encode_poll
-from tests.hostile import Bystanders, RawSocket, frame, memory_bytes, open_sockets, stored, until, update
+from tests.hostile import Bystanders, RawSocket, client_sockets, frame, memory_bytes, stored, until, update
 from tests.relay import RelayProcess
 
 MB = 1024 * 1024
+BYSTANDERS = 2
 LIMITS = {
     "unread-s": 2,
     "handshake-s": 2,
@@ -59,14 +60,13 @@ def is_cut(raw: RawSocket) -> bool:
 
 def test_who_floods_and_never_reads_is_cut_and_leaves_nothing_open(relay: RelayProcess) -> None:
     """hypercorn's queue is full when the application ends: alone, it waits for ever to put one more message."""
-    before = open_sockets(relay)
     flood = frame(b"\x66\x00") + 300 * frame(encode(SyncUpdate(update("k"))))  # a barrier without a number, and more
     with ExitStack() as stack:
         bystanders = stack.enter_context(Bystanders(relay))
         for _ in range(20):
             raw = stack.enter_context(RawSocket(relay.port, "/flood"))
             raw.socket.sendall(flood)
-        until(lambda: open_sockets(relay) <= before + 2)
+        until(lambda: client_sockets(relay.pid) == BYSTANDERS)
     assert bystanders.slowest_s < 5
 
 
@@ -76,13 +76,13 @@ def test_who_never_reads_is_cut_after_a_while(relay: RelayProcess) -> None:
         writer.sync()
         writer.send(SyncUpdate(update("big", big)), Barrier(1))
         writer.hear(Barrier)
-        before, memory = open_sockets(relay), memory_bytes(relay)
+        memory = memory_bytes(relay)
         deaf = [RawSocket(relay.port, "/deaf") for _ in range(10)]
         for raw in deaf:
             raw.send(*(SyncStep1(b"\x00") for _ in range(50)))
         until(lambda: logged(relay, "ANSWERS") >= 1)
         until(lambda: logged(relay, "UNREAD") + logged(relay, "LINGERING") >= 10)
-        until(lambda: open_sockets(relay) <= before + 2)
+        until(lambda: client_sockets(relay.pid) == BYSTANDERS + 1)  # and the writer
         assert memory_bytes(relay) - memory < 150 * MB
         for raw in deaf:
             raw.socket.close()
@@ -112,7 +112,6 @@ def test_who_polls_and_never_reads_is_cut(relay: RelayProcess) -> None:
         writer.sync()
         writer.send(SyncUpdate(update("big", "x" * (3 * MB))), Barrier(1))
         writer.hear(Barrier)
-    before = open_sockets(relay)
     session = bytes(SESSION_BYTES)
     body = encode_poll(Poll(PollKind.OPEN, session, 0, MB, Piece(0, 0, b"\x03\x00\x00\x01\x00")))
     head = f"POST /sync/polled HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n".encode()
@@ -122,7 +121,7 @@ def test_who_polls_and_never_reads_is_cut(relay: RelayProcess) -> None:
             raw.socket.sendall(head + body)
     except OSError:
         pass
-    until(lambda: open_sockets(relay) <= before)
+    until(lambda: client_sockets(relay.pid) == 0)
     raw.socket.close()
 
 
@@ -229,7 +228,6 @@ def test_who_never_speaks_stays(relay: RelayProcess) -> None:
 
 
 def test_half_closed_sockets_and_a_storm_of_closes_leave_nothing_open(relay: RelayProcess) -> None:
-    before = open_sockets(relay)
     with Bystanders(relay) as bystanders:
         for kind in ("half", "reset", "close frame"):
             raws = [RawSocket(relay.port, f"/storm{number % 7}", source="127.0.0.16") for number in range(50)]
@@ -247,7 +245,7 @@ def test_half_closed_sockets_and_a_storm_of_closes_leave_nothing_open(relay: Rel
                 assert all(is_cut(raw) for raw in raws)
             for raw in raws:
                 raw.socket.close()
-            until(lambda: open_sockets(relay) <= before + 2)  # the bystanders
+            until(lambda: client_sockets(relay.pid) == BYSTANDERS)
     assert bystanders.slowest_s < 5
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from crdt_sync.protocol.messages import Barrier, SyncStep1, encode
-from tests.hostile import BINARY, CLOSE, PING, RawSocket, frame, memory_bytes, open_sockets, until
+from tests.hostile import BINARY, CLOSE, PING, RawSocket, client_sockets, frame, memory_bytes, until
 from tests.relay import RelayProcess
 
 PONG = 10
@@ -75,13 +75,12 @@ def test_who_pings_and_never_reads_makes_no_heap_of_answers(relay: RelayProcess)
 
 
 def test_a_close_is_answered_and_the_socket_ends(relay: RelayProcess) -> None:
-    before = open_sockets(relay)
     with RawSocket(relay.port, "/bye") as raw:
         raw.sync()
         raw.frame(struct.pack("!H", 1000) + b"\xff\xfe not utf-8", opcode=CLOSE)
         *_, last = frames(raw)
         assert last == (0x80 | CLOSE, struct.pack("!H", 1000))
-    until(lambda: open_sockets(relay) <= before)
+    until(lambda: client_sockets(relay.pid) == 0)
 
 
 def test_what_follows_a_close_is_dropped(relay: RelayProcess) -> None:
@@ -115,7 +114,6 @@ def test_a_client_in_the_midst_of_a_long_message_still_reads_why_it_is_closed(re
 
 def test_words_before_the_handshake_is_over_end_it(relay: RelayProcess) -> None:
     """A client must wait for the answer to its upgrade (RFC 6455, section 4.1); what it says before has no reader."""
-    before = open_sockets(relay)
     request = (
         "GET /early HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -129,14 +127,13 @@ def test_words_before_the_handshake_is_over_end_it(relay: RelayProcess) -> None:
         except ConnectionError:
             pass
         assert encode(Barrier(5)) not in heard
-    until(lambda: open_sockets(relay) <= before)
+    until(lambda: client_sockets(relay.pid) == 0)
 
 
 def test_a_socket_that_is_half_closed_ends_and_what_it_said_is_kept(relay: RelayProcess) -> None:
-    before = open_sockets(relay)
     with RawSocket(relay.port, "/half") as raw:
         raw.sync()
         raw.send(Barrier(3))
         raw.socket.shutdown(socket.SHUT_WR)
         raw.until_closed()
-    until(lambda: open_sockets(relay) <= before)
+    until(lambda: client_sockets(relay.pid) == 0)

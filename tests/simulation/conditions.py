@@ -1,4 +1,4 @@
-"""What a run finds: small bounds, a library's file that is new, and ears for what is logged as a bug."""
+"""What a run finds: small bounds that hold, a library's file that is new, and ears for what is logged as a bug."""
 
 from __future__ import annotations
 
@@ -12,13 +12,19 @@ from unittest.mock import patch
 
 from crdt_sync.storage import transactions as transactions_module
 from crdt_sync.storage.store import LibraryStore
+from crdt_sync.sync import polling as polling_module
 from crdt_sync_server import compaction as compaction_module
 from crdt_sync_server import hosted_room as hosted_room_module
 from crdt_sync_server import inbox as inbox_module
 from crdt_sync_server import outbox as outbox_module
+from crdt_sync_server import poll_sessions as poll_sessions_module
 from crdt_sync_server import room_log as room_log_module
+from crdt_sync_server.app import RelayApp
 
-__all__ = ["empty_library", "listening", "small_bounds"]
+__all__ = ["check_bounds", "empty_library", "listening", "small_bounds"]
+
+LARGEST = 64 * 1024
+"""No message of a run is larger, in bytes: a peer that is above its bound has sent one message more at most."""
 
 
 @cache
@@ -45,12 +51,32 @@ def small_bounds() -> Iterator[None]:
             (inbox_module, "MAX_INBOX_BYTES_PER_PEER", 1024),
             (outbox_module, "MAX_TAIL_BATCHES", 4),
             (outbox_module, "MAX_TAIL_BYTES", 4096),
+            (poll_sessions_module, "WINDOW_BYTES", 2048),
+            (poll_sessions_module, "WINDOW_FRAMES", 8),
+            (polling_module, "MIN_MOST_BYTES", 64),
+            (polling_module, "MAX_MOST_BYTES", 1024),
+            (polling_module, "MAX_UNSENT_BYTES", 8192),
+            (polling_module, "MAX_INBOX_BYTES", 2048),
             (transactions_module, "COMPACT_AFTER_UPDATES", 15),
             (transactions_module, "COMPACT_CHECK_EVERY", 5),
             (transactions_module, "SNAPSHOT_PART_BYTES", 400),
         ):
             stack.enter_context(patch.object(module, name, value))
         yield
+
+
+def check_bounds(app: RelayApp) -> None:
+    """Fail if the relay keeps more for its peers than it may, however slow they are."""
+    sessions = app._sessions._sessions
+    for room in app.host._rooms.values():
+        tail = room.tail
+        peers = app._connections + len(sessions)  # those that are being closed included
+        kept = (len(tail._batches), len(tail._lost), max(room._inbox._bytes.values(), default=0))
+        most = (outbox_module.MAX_TAIL_BATCHES, peers, inbox_module.MAX_INBOX_BYTES_PER_PEER + LARGEST)
+        assert all(one <= bound for one, bound in zip(kept, most, strict=True)), f"{kept} is above {most}"
+    for session in sessions.values():
+        kept_bytes, bound = session.stream.unacknowledged, poll_sessions_module.WINDOW_BYTES + LARGEST
+        assert kept_bytes <= bound, f"a poll session keeps {kept_bytes} bytes and may keep {bound}"
 
 
 @contextmanager

@@ -9,21 +9,26 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
 import anyio
+import httpx
 from anyio.abc import TaskGroup
 
 from crdt_sync.document import Edit
 from crdt_sync.errors import NotFound, StorageError
-from crdt_sync.library import Library
+from crdt_sync.library import Library, TransportChoice
 from crdt_sync.storage.binding import Binding
 from crdt_sync.storage.store import Applied, LibraryStore
+from crdt_sync.sync.fallback import FallbackConnect
+from crdt_sync.sync.polling import PollingConnect
+from crdt_sync.sync.transport import Connect, Transport
 from crdt_sync.testing.state import State, state_of
-from tests.simulation.network import Network
+from tests.simulation.http import Requests, SimulatedHttp
 from tests.simulation.relay import ROOM
 from tests.simulation.truth import Durable
 
@@ -103,7 +108,8 @@ class Device:
         name: str,
         folder: Path,
         random: Random,
-        network: Network,
+        requests: Requests,
+        transport: TransportChoice,
         durable: Durable,
         note: Callable[..., None],
         fail: Callable[[BaseException], None],
@@ -112,7 +118,9 @@ class Device:
         self.path = folder / f"{name}-0.sqlite3"
         self._folder = folder
         self._random = random
-        self._network = network
+        self.transport = transport
+        self._network = requests.network
+        self._client = httpx.AsyncClient(transport=SimulatedHttp(name, requests), trust_env=False)
         self._durable = durable
         self._note = note
         self._fail = fail
@@ -155,7 +163,7 @@ class Device:
                 library.presence.set(self.presence)
                 async with (
                     anyio.create_task_group() as self._tasks,
-                    library._running(BINDING, self._network.connector(self.name), None),
+                    library._running(BINDING, self._connector(library), None),
                 ):
                     await self._closing.wait()
         except BaseException as error:
@@ -167,6 +175,23 @@ class Device:
                 store._connection.close()
             self._note("ended", self.name)
             self._ended.set()
+
+    def _connector(self, library: Library) -> Connect:
+        """Put together what `Library` does, with the network's WebSockets in the place of real ones."""
+        websocket = self._network.connector(self.name)
+        polling = PollingConnect("ws://127.0.0.1:8765", ROOM, self._client, random=self._random)
+        way: Connect = websocket if self.transport == "websocket" else polling
+        if self.transport == "auto":
+            now = asyncio.get_running_loop().time
+            way = library._fallback = FallbackConnect(websocket, polling, random=self._random, now=now)
+
+        @asynccontextmanager
+        async def connect(token: str | None) -> AsyncIterator[Transport]:
+            async with way(token) as transport:
+                self._note("over", self.name, transport.name)
+                yield transport
+
+        return connect
 
     async def close(self) -> None:
         """Leave as a program does that is closed: what is pending goes out if it can."""
@@ -202,8 +227,8 @@ class Device:
         path = self._folder / f"{self.name}-{self._files}.sqlite3"
         store.crash_files(path)
         self.path = path
-        for wire in self._network.wires_of(self.name):
-            wire.cut("the device's process died")
+        for each in self._network.open_of(self.name):
+            each.cut("the device's process died")
         self._note("died", self.name)
         self._scope.cancel()
 

@@ -12,14 +12,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 
-from crdt_sync.errors import ConnectionLost
+from crdt_sync.errors import ConnectionLost, Trouble
 from crdt_sync.sync.transport import Transport
 
-__all__ = ["Network", "Wire"]
+if TYPE_CHECKING:
+    from tests.simulation.http import Exchange
+
+__all__ = ["Conditions", "Network", "Wire"]
 
 WINDOW_BYTES = 16 * 1024
 CONNECT_WITHIN_S = 10.0
@@ -119,6 +122,9 @@ class Conditions:
     latency_s: float = 0.02
     bytes_per_s: float = 1e6
     reachable: bool = True
+    websockets_pass: bool = True
+    request_faults: float = 0.0
+    """The share of HTTP requests that something on the way spoils."""
 
     def delay_s(self, size: int) -> float:
         """Return how long `size` bytes take."""
@@ -145,6 +151,10 @@ class Wire:
         self.up.black_hole = self.down.black_hole = True
         asyncio.get_running_loop().call_later(KEEP_ALIVE_WITHIN_S, self.cut, "keep-alive found the peer gone")
 
+    def duplicate(self, random: Random) -> None:
+        """Let the last update that is on the way, in one direction, come twice."""
+        random.choice((self.up, self.down)).duplicate_last()
+
     def stall(self, seconds: float) -> None:
         """Nothing arrives for a while, then everything does."""
         until_s = asyncio.get_running_loop().time() + seconds
@@ -166,17 +176,18 @@ class Network:
         self.server: _Server | None = None
         self.conditions: dict[str, Conditions] = {}
         self.wires: list[Wire] = []
+        self.exchanges: list[Exchange] = []
 
     def way_to(self, device: str) -> Conditions:
         """Return the conditions of a device."""
         return self.conditions.setdefault(device, Conditions(self._random))
 
-    def wires_of(self, device: str) -> list[Wire]:
-        """Return the open connections of a device."""
-        return [wire for wire in self.wires if wire.device == device]
+    def open_of(self, device: str) -> list[Wire | Exchange]:
+        """Return the open connections and requests of a device."""
+        return [each for each in (*self.wires, *self.exchanges) if each.device == device]
 
     def heal(self) -> None:
-        """Make all ways good and reachable. A connection that died stays dead."""
+        """Make all ways good and reachable. A connection that died stays dead, and proxies stay as they are."""
         for conditions in self.conditions.values():
             conditions.latency_s, conditions.bytes_per_s, conditions.reachable = 0.02, 1e6, True
 
@@ -189,17 +200,19 @@ class Network:
             await anyio.sleep(conditions.delay_s(200))
             if not conditions.reachable:
                 await anyio.sleep(CONNECT_WITHIN_S)
-                raise ConnectionLost("the relay did not answer in time")
+                raise ConnectionLost("the relay did not answer in time", trouble=Trouble.UNREACHABLE)
+            if not conditions.websockets_pass:
+                raise ConnectionLost("something answered 502", trouble=Trouble.INTERCEPTED)
             wire = Wire(device, conditions)
             if self.server is None or not self.server.serve(wire):
-                raise ConnectionLost("connection refused")
+                raise ConnectionLost("connection refused", trouble=Trouble.UNREACHABLE)
             self.wires.append(wire)
             self._note("connect", device)
             try:
                 with anyio.move_on_after(CONNECT_WITHIN_S) as scope:
                     await wire.answered.wait()
                 if scope.cancelled_caught:
-                    raise ConnectionLost("the relay did not answer in time")
+                    raise ConnectionLost("the relay did not answer in time", trouble=Trouble.SILENT)
                 yield _ClientEnd(wire)
             finally:
                 self._leave(wire)
@@ -214,16 +227,24 @@ class Network:
 
 
 class _ClientEnd:
-    name = "simulated"
+    name = "websocket"
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
     async def send(self, frame: bytes) -> None:
-        await self._wire.up.put(frame)
+        try:
+            await self._wire.up.put(frame)
+        except ConnectionLost as lost:
+            raise _told(lost.code, str(lost)) from lost
 
     async def receive(self) -> bytes:
         item = await self._wire.down.get()
         if isinstance(item, Close):
-            raise ConnectionLost(item.reason or f"closed with {item.code}", code=item.code)
+            raise _told(item.code, item.reason or f"closed with {item.code}")
         return item
+
+
+def _told(code: int | None, reason: str) -> ConnectionLost:
+    """Return the end of a connection as the engine's WebSocket tells it."""
+    return ConnectionLost(reason, code=code, trouble=Trouble.CUT if code is None else None)

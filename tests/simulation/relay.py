@@ -9,9 +9,12 @@ from random import Random
 from typing import Any
 
 import anyio
+from anyio.abc import TaskGroup
 from pycrdt import Doc
 
 from crdt_sync.errors import ConnectionLost
+from crdt_sync.protocol.close_codes import CloseCode
+from crdt_sync.protocol.polling import decode_poll
 from crdt_sync.testing.state import state_of
 from crdt_sync_server.config import Config
 from crdt_sync_server.errors import StoreError
@@ -19,8 +22,9 @@ from crdt_sync_server.host import Host
 from crdt_sync_server.ports import Stored
 from crdt_sync_server.stores.memory import MemoryStore
 from crdt_sync_server.wiring import build
+from tests.simulation.http import Arrival
 from tests.simulation.network import Close, Wire
-from tests.simulation.truth import Durable
+from tests.simulation.truth import Durable, PolledStreams
 
 __all__ = ["Disk", "RelayProcess"]
 
@@ -36,6 +40,7 @@ class Disk:
         self.note = note
         self.log = MemoryStore()
         self.durable = Durable()
+        self.streams = PolledStreams(self.durable)
         self.faults: list[str] = []
         """What the next operations do: fail `before` or `after` they have taken effect."""
         self.latency_s = 0.003
@@ -112,13 +117,15 @@ class RelayProcess:
         self._store = DiskStore(disk)
         self._scope = anyio.CancelScope()
         self._wires: dict[Wire, None] = {}
-        self._tasks: anyio.abc.TaskGroup | None = None
+        self._arrivals: dict[Arrival, None] = {}
+        self._accepted: asyncio.Queue[Arrival] = asyncio.Queue()
+        self._tasks: TaskGroup | None = None
         self._lifespan: asyncio.Queue[dict[str, str]] = asyncio.Queue()
         self._started = asyncio.Event()
         self._ended = asyncio.Event()
         loop = asyncio.get_running_loop()
         config = Config(idle_room_s=IDLE_S, max_message_bytes=1024 * 1024)
-        self.app = build(config, self._store, now=loop.time, run_sync=_at_once)
+        self.app = build(config, self._store, now=loop.time, run_sync=self._beside)
         self.host: Host = self.app._host
 
     async def run(self) -> None:
@@ -127,6 +134,7 @@ class RelayProcess:
             with self._scope:
                 async with anyio.create_task_group() as tasks:
                     self._tasks = tasks
+                    tasks.start_soon(self._accept, tasks)
                     self._lifespan.put_nowait({"type": "lifespan.startup"})
                     await self.app({"type": "lifespan"}, self._lifespan.get, self._say)
                     tasks.cancel_scope.cancel()
@@ -135,6 +143,8 @@ class RelayProcess:
             raise
         finally:
             self._tasks = None
+            for arrival in list(self._arrivals):
+                arrival.exchange.cut("the relay's process has ended")
             self._ended.set()
 
     async def started(self) -> None:
@@ -151,6 +161,10 @@ class RelayProcess:
         self._store.dead = True
         for wire in list(self._wires):
             wire.cut("the relay's process died")
+        for arrival in list(self._arrivals):
+            arrival.exchange.cut("the relay's process died")
+        for session in self.app._sessions._sessions.values():
+            session.hang_up(CloseCode.GOING_AWAY, "killed")  # ends what no cancellation may: waiting for its room
         self._scope.cancel()
         await self._ended.wait()
 
@@ -161,6 +175,18 @@ class RelayProcess:
         self._wires[wire] = None
         self._tasks.start_soon(self._serve, wire)
         return True
+
+    def serve_request(self, arrival: Arrival) -> bool:
+        """Serve a poll; return whether anyone listens."""
+        if self._tasks is None or not self._started.is_set():
+            return False
+        self._arrivals[arrival] = None
+        self._accepted.put_nowait(arrival)
+        return True
+
+    async def _accept(self, tasks: TaskGroup) -> None:
+        while True:
+            tasks.start_soon(self._serve_request, await self._accepted.get())  # a timer cannot start a task
 
     async def _serve(self, wire: Wire) -> None:
         scope = {
@@ -208,14 +234,61 @@ class RelayProcess:
             with suppress(ConnectionLost):  # it may have been cut before
                 wire.down.put_now(Close(1006, "the relay has ended the connection"))
 
+    async def _serve_request(self, arrival: Arrival) -> None:
+        exchange = arrival.exchange
+        url = exchange.request.url
+        scope = {
+            "type": "http",
+            "method": exchange.request.method,
+            "path": url.path,
+            "raw_path": url.raw_path,
+            "headers": exchange.request.headers.raw,
+            "query_string": url.query,
+            "client": ("127.0.0.1", 1),
+        }
+        session = decode_poll(exchange.body).session
+        events = [{"type": "http.request", "body": exchange.body, "more_body": False}]
+        head: dict[str, Any] = {}
+
+        async def receive() -> dict[str, Any]:
+            if events:
+                return events.pop()
+            await arrival.gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(event: dict[str, Any]) -> None:
+            if event["type"] == "http.response.start":
+                head.update(event)
+                return
+            status, data = head["status"], event["body"]
+            if status == 200:
+                life = self.app._sessions._sessions.get(session, session)
+                piece = self._disk.streams.answer(exchange.body, data, life)
+                self._disk.note("answer", exchange.device, piece.received, piece.first, data)
+            else:
+                self._disk.note("refusal", exchange.device, status, data.decode())
+            exchange.reply(status, head["headers"], data)
+
+        try:
+            await self.app(scope, receive, send)
+        except Exception as error:
+            self._fail(error)
+        finally:
+            self._arrivals.pop(arrival, None)
+            if not head:
+                exchange.cut("the relay has ended the connection")
+
+    async def _beside(self, function: Callable[..., Any], *arguments: object) -> Any:
+        """Stand in for a thread: the same work, some time after it is asked for and some time before it is told.
+
+        Where the disk is slow the processor is: threads that take long meet more of what happens meanwhile.
+        """
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(self._disk.latency_s * self._disk.random.random())
+            result = function(*arguments)
+            await anyio.sleep(self._disk.latency_s * self._disk.random.random())
+        return result
+
     async def _say(self, event: dict[str, str]) -> None:
         if event["type"] == "lifespan.startup.complete":
             self._started.set()
-
-
-async def _at_once(function: Callable[..., Any], *arguments: object) -> Any:
-    """Stand in for a thread: the same work, with a turn of the loop before it and after."""
-    await anyio.sleep(0.001)
-    result = function(*arguments)
-    await anyio.sleep(0.001)
-    return result

@@ -12,16 +12,19 @@ from crdt_sync.document import AddHighlight, AddNote, Anchor, AppendToNote, Edit
 from crdt_sync.document.edits import EditNote
 from crdt_sync.errors import StorageError
 from tests.simulation.device import Device
+from tests.simulation.http import Exchange
+from tests.simulation.network import Wire
 from tests.simulation.relay import IDLE_S
 
 if TYPE_CHECKING:
     from tests.simulation.whole import World
 
-__all__ = ["BEGINNING", "Trouble"]
+__all__ = ["BEGINNING", "REQUEST_FAULTS", "Trouble"]
 
 PLACE = Anchor.verse("Gen.1.1", work="KJV", quote="In the beginning")
 HIGHLIGHTS, NOTES = ("h0", "h1", "h2"), ("n0", "n1")
 BEGINNING = tuple(AddHighlight(PLACE, id=each) for each in HIGHLIGHTS) + tuple(AddNote("x", id=each) for each in NOTES)
+REQUEST_FAULTS = (0.0, 0.2, 0.6)
 WORDS = ("", "one\ntwo", "𝔘𝔫𝔦", "e\u0301", "word " * 60)
 
 
@@ -54,6 +57,9 @@ class Trouble:
             (1.0 * scale, self._part),
             (2.0, self._heal),
             (0.8 * scale, self._slow_network),
+            (2.0 * scale, self._spoil_requests),
+            (2.0, self._block_websockets),
+            (2.0, self._let_websockets_through),
             (1.0 * scale, self._duplicate),
             (0.7 * scale, self._kill_relay),
             (0.5 * scale, self._stop_relay),
@@ -190,30 +196,33 @@ class Trouble:
     # The network
 
     def _cut(self) -> None:
-        for wire in self._some_wires():
-            wire.cut()
+        for each in self._some_open():
+            each.cut()
 
     def _half_open(self) -> None:
-        for wire in self._some_wires():
-            wire.half_open()
+        for each in self._some_open():
+            each.half_open()
 
     def _stall(self) -> None:
-        for wire in self._some_wires():
-            wire.stall(self._random.choice((0.5, 3.0, 12.0)))
+        for each in self._some_open():
+            each.stall(self._random.choice((0.5, 3.0, 12.0)))
 
     def _duplicate(self) -> None:
-        for wire in self._some_wires():
-            self._random.choice((wire.up, wire.down)).duplicate_last()
+        for each in self._some_open():
+            if isinstance(each, Wire):
+                each.duplicate(self._random)
+            else:
+                self._world.requests.repeat(each, self._random.choice((0.0, 2.0)))
 
-    def _some_wires(self) -> list:  # type: ignore[type-arg]
-        wires = list(self._world.network.wires)
-        return [wire for wire in wires if self._random.random() < 0.6]
+    def _some_open(self) -> list[Wire | Exchange]:
+        network = self._world.network
+        return [each for each in (*network.wires, *network.exchanges) if self._random.random() < 0.6]
 
     def _part(self) -> None:
         device = self._any()
         self._world.network.way_to(device.name).reachable = False
-        for wire in self._world.network.wires_of(device.name):
-            wire.half_open() if self._random.random() < 0.5 else wire.cut()
+        for each in self._world.network.open_of(device.name):
+            each.half_open() if self._random.random() < 0.5 else each.cut()
 
     def _heal(self) -> None:
         self._world.network.heal()
@@ -222,6 +231,22 @@ class Trouble:
         conditions = self._world.network.way_to(self._any().name)
         conditions.latency_s = self._random.choice((0.2, 1.0))
         conditions.bytes_per_s = self._random.choice((2e3, 1e5))
+
+    def _spoil_requests(self) -> None:
+        """Proxies lose, cut, repeat and replace HTTP requests from now on, or do so no more."""
+        self._world.network.way_to(self._any().name).request_faults = self._random.choice(REQUEST_FAULTS)
+
+    def _block_websockets(self) -> None:
+        """Nobody lets the WebSockets of a device through any more; those that are open may be cut, or not."""
+        device = self._any()
+        if device.transport == "auto":
+            self._world.network.way_to(device.name).websockets_pass = False
+            for each in self._world.network.open_of(device.name):
+                if isinstance(each, Wire) and self._random.random() < 0.7:
+                    each.cut()
+
+    def _let_websockets_through(self) -> None:
+        self._world.network.way_to(self._any().name).websockets_pass = True
 
     # The relay
 

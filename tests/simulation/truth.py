@@ -1,4 +1,4 @@
-"""What is durable on the relay's disk, kept beside it; nobody may be sent anything else."""
+"""What is durable on the relay's disk, kept beside it; nobody may be sent anything else. And what was polled before."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 from pycrdt import Doc
 
 from crdt_sync.protocol.messages import SyncStep2, SyncUpdate, decode
+from crdt_sync.protocol.polling import Piece, Poll, PollStream, decode_answer, decode_poll
 from crdt_sync.testing.state import State, state_of
 
-__all__ = ["Durable"]
+__all__ = ["Durable", "PolledStreams"]
 
 
 class Durable:
@@ -37,3 +38,41 @@ class Durable:
             if isinstance(message, SyncStep2 | SyncUpdate):
                 lacking = self.state.lacks(state_of(message.update))
                 assert lacking is None, f"sent before it is durable: {lacking}"
+
+
+class PolledStreams:
+    """What both ends of every poll session have sent: a byte that is sent again is the same, and none is left out."""
+
+    def __init__(self, durable: Durable) -> None:
+        self._durable = durable
+        self._sent: dict[object, bytearray] = {}
+        self._has: dict[object, int] = {}  # how many bytes of the other's stream an end has said to have
+        self._frames: dict[object, PollStream] = {}
+
+    def request(self, body: bytes) -> Poll:
+        """Check what a device sends, and return it."""
+        poll = decode_poll(body)
+        self._check(("device", poll.session), ("relay", poll.session), poll.piece)
+        return poll
+
+    def answer(self, body: bytes, data: bytes, life: object) -> Piece:
+        """Check what the relay answers to the request with this body, and return it.
+
+        `life` is the relay's session: a late copy of the poll that opened one can open another with the same id.
+        """
+        session, piece = decode_poll(body).session, decode_answer(data).piece
+        self._has["relay", session] = max(self._has.get(("relay", session), 0), piece.received)
+        self._check(life, ("device", session), piece)
+        for frame in self._frames.setdefault(life, PollStream()).take(Piece(0, piece.first, piece.data)):
+            self._durable.check_frame(frame)
+        return piece
+
+    def _check(self, end: object, other: tuple[str, bytes], piece: Piece) -> None:
+        self._has[end] = max(self._has.get(end, 0), piece.received)
+        if not piece.data:  # after a goodbye the relay drops what it had to say
+            return
+        sent = self._sent.setdefault(end, bytearray())
+        assert piece.first <= self._has.get(other, 0), f"bytes that the {other[0]} lacks are left out"
+        known = sent[piece.first : piece.first + len(piece.data)]
+        assert piece.data.startswith(known), f"other bytes from {piece.first} on than before are sent to the {other[0]}"
+        sent += piece.data[len(known) :]

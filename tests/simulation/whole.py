@@ -21,24 +21,23 @@ from typing import Any
 
 import anyio
 
+from crdt_sync.library import TransportChoice
 from crdt_sync.sync.loop import State as LinkState
 from crdt_sync.testing.state import state_of
-from crdt_sync_server import inbox as inbox_module
-from crdt_sync_server import outbox as outbox_module
-from tests.simulation.conditions import empty_library, listening, small_bounds
+from tests.simulation.conditions import check_bounds, empty_library, listening, small_bounds
 from tests.simulation.device import Device
+from tests.simulation.http import Requests
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.network import KEEP_ALIVE_WITHIN_S, Network
 from tests.simulation.relay import IDLE_S, Disk, RelayProcess
-from tests.simulation.trouble import BEGINNING, Trouble
+from tests.simulation.trouble import BEGINNING, REQUEST_FAULTS, Trouble
 
 __all__ = ["Broken", "Outcome", "simulate"]
 
+TRANSPORTS: tuple[TransportChoice, ...] = ("websocket", "websocket", "auto", "auto", "polling")
 TROUBLE_S = 40.0
 QUIET_WITHIN_S = 240.0
 """A half-open connection is noticed after 45 s, a back-off lasts up to 16 s, a presence 30 s."""
-LARGEST = 64 * 1024
-"""No message of a run is larger, in bytes: a peer that is above its bound has sent one message more at most."""
 
 
 class Broken(AssertionError):
@@ -54,6 +53,9 @@ class Outcome:
     events: int
     simulated_s: float
     edits: int
+    polls: int
+    moves: int
+    """How often a device came back by another transport than the one before."""
 
 
 class World:
@@ -64,11 +66,13 @@ class World:
         self._loop = loop
         self._hash = hashlib.sha256()
         self._verbose = verbose
-        self.events = self.edits = 0
+        self.events = self.edits = self.polls = self.moves = 0
+        self._ways: dict[str, str] = {}
         self.failures: list[BaseException] = []
         self.failed = asyncio.Event()
         self.disk = Disk(Random(self.random.random()), self.note)
         self.network = Network(Random(self.random.random()), self.note)
+        self.requests = Requests(self.network, self.disk.streams, Random(self.random.random()), self.note)
         self.devices = [self._device(f"device{number}", folder) for number in range(self.random.choice((2, 3, 3, 4)))]
         self.relay: RelayProcess | None = None
         self.tasks: anyio.abc.TaskGroup | None = None
@@ -77,12 +81,20 @@ class World:
     def _device(self, name: str, folder: Path) -> Device:
         (folder / f"{name}-0.sqlite3").write_bytes(empty_library())
         random = Random(self.random.random())
-        return Device(name, folder, random, self.network, self.disk.durable, self.note, self.fail)
+        transport = self.random.choice(TRANSPORTS)
+        if transport == "auto":
+            self.network.way_to(name).websockets_pass = self.random.random() < 0.5
+        self.network.way_to(name).request_faults = self.random.choice(REQUEST_FAULTS)
+        return Device(name, folder, random, self.requests, transport, self.disk.durable, self.note, self.fail)
 
     def note(self, *what: Any) -> None:
         """Put an event into the trace. Of a frame, kind and length: pycrdt writes the keys of a map in any order."""
         self.events += 1
         self.edits += what[0] == "edited"
+        self.polls += what[0] == "poll"
+        if what[0] == "over":
+            self.moves += self._ways.get(what[1], what[2]) != what[2]
+            self._ways[what[1]] = what[2]
         said = [f"{each[:2].hex()}..{len(each)}" if isinstance(each, bytes) else each for each in what]
         line = f"{self._loop.time():.6f} {said}"
         self._hash.update(line.encode())
@@ -108,12 +120,12 @@ class World:
             self.relay = relay = RelayProcess(self.disk, self.fail)
             self.tasks.start_soon(relay.run)
             await relay.started()
-            self.network.server = relay
+            self.network.server = self.requests.server = relay
             self.note("relay started")
 
     async def stop_relay(self, *, kill: bool) -> None:
         if self.relay is not None:
-            relay, self.relay, self.network.server = self.relay, None, None
+            relay, self.relay, self.network.server, self.requests.server = self.relay, None, None, None
             self.note("relay stops", kill)
             await (relay.kill() if kill else relay.stop())
 
@@ -156,24 +168,18 @@ class World:
             relay = self.relay
             if relay is None:
                 continue
-            for room in list(relay.host._rooms.values()):
-                tail, connections = room.tail, relay.app._connections  # those that are being closed included
-                kept = (len(tail._batches), len(tail._lost), max(room._inbox._bytes.values(), default=0))
-                most = (
-                    outbox_module.MAX_TAIL_BATCHES,
-                    connections,
-                    inbox_module.MAX_INBOX_BYTES_PER_PEER + LARGEST,
-                )
-                try:
-                    assert all(one <= bound for one, bound in zip(kept, most, strict=True)), f"{kept} is above {most}"
-                except AssertionError as error:
-                    self.fail(error)
+            try:
+                check_bounds(relay.app)
+            except AssertionError as error:
+                self.fail(error)
 
     async def _calm(self) -> None:
         """Mend everything, and start what is not running."""
         self.disk.faults.clear()
         self.disk.latency_s = 0.003
         self.network.heal()
+        for device in self.devices:
+            self.network.way_to(device.name).request_faults = 0.0
         await self.start_relay()
         for device in self.devices:
             if device.store is not None:
@@ -227,6 +233,7 @@ class World:
     async def _newcomer(self) -> None:
         """A new device gets everything."""
         self.devices.append(self._device("newcomer", self._folder))
+        self.network.way_to("newcomer").request_faults = 0.0
         self.start(self.devices[-1])
         await self._settle()
 
@@ -237,7 +244,9 @@ class World:
         await anyio.sleep(KEEP_ALIVE_WITHIN_S + IDLE_S + 3)
         assert self.relay is not None
         assert not self.relay.host._rooms, "a room outlives its peers"
-        assert not self.relay.app._connections, "a connection is kept"
+        app = self.relay.app
+        assert not app._connections, "a connection is kept"
+        assert not app._sessions._sessions, "a poll session is kept"
         await self.stop_relay(kill=False)
         await self.disk.check_log()
 
@@ -261,7 +270,7 @@ def simulate(seed: int, *, verbose: bool = False) -> Outcome:
     finally:
         loop.close()
         shutil.rmtree(folder)
-    return Outcome(seed, world.trace, world.events, loop.time(), world.edits)
+    return Outcome(seed, world.trace, world.events, loop.time(), world.edits, world.polls, world.moves)
 
 
 async def _live(seed: int, folder: Path, loop: SimulatedLoop, verbose: bool) -> World:

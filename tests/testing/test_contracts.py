@@ -11,8 +11,6 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
 
 from crdt_sync.storage.database import open_database
 from crdt_sync.storage.log import Log
@@ -26,6 +24,7 @@ from crdt_sync.testing.contracts import (
     UpdateLogContract,
     memory_channels,
 )
+from tests.testing.served import served
 
 
 @pytest.fixture
@@ -95,7 +94,7 @@ class TestTheWebSocket(ChannelContract):
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[tuple[Any, Any]]:
         ends: list[ServerEnd] = []
-        arrived, stop = anyio.Event(), anyio.Event()
+        arrived = anyio.Event()
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] == "lifespan":
@@ -110,27 +109,14 @@ class TestTheWebSocket(ChannelContract):
             arrived.set()
             await ends[0].done.wait()
 
-        listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
-        port = listener.extra(anyio.abc.SocketAttribute.local_port)
-        await listener.aclose()
-        config = Config()
-        config.bind = [f"127.0.0.1:{port}"]
-        config.graceful_timeout = 1
-        config.errorlog = config.accesslog = None
-        async with anyio.create_task_group() as tasks, httpx.AsyncClient() as client:
-            tasks.start_soon(lambda: serve(app, config, shutdown_trigger=stop.wait))  # type: ignore[arg-type]
-            with anyio.fail_after(10):
-                while True:
-                    try:
-                        await (await anyio.connect_tcp("127.0.0.1", port)).aclose()
-                        break
-                    except OSError:
-                        await anyio.sleep(0.01)
-            async with WebSocketConnect(f"ws://127.0.0.1:{port}", "room", client)(None) as transport:
-                await arrived.wait()
-                yield ends[0], transport
-                ends[0].done.set()
-            stop.set()
+        async with (
+            served(app) as port,
+            httpx.AsyncClient() as client,
+            WebSocketConnect(f"ws://127.0.0.1:{port}", "room", client)(None) as transport,
+        ):
+            await arrived.wait()
+            yield ends[0], transport
+            ends[0].done.set()
 
     async def close(self, end: Any) -> None:
         await end.aclose()
