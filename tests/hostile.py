@@ -202,7 +202,7 @@ def client_sockets(pid: int) -> int:
     """Return how many TCP sockets a process holds open, but for those that listen.
 
     A socket that its peer has reset is in none of the system's tables any more, and counts until it is closed. Files do
-    not count: SQLite keeps those of as many readers as it has had at a time, as closing one would drop others' locks.
+    not count: the store keeps those of as many readers as it has had at a time.
     """
     process = Path(f"/proc/{pid}")
     listening, unix = "0A", {row[6] for row in _table(process / "net" / "unix")}
