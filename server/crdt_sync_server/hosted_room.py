@@ -18,7 +18,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from crdt_sync.protocol.close_codes import CloseCode
-from crdt_sync.protocol.messages import Message
+from crdt_sync.protocol.messages import Message, SyncUpdate, encode
 from crdt_sync_server.announcing import Announcer
 from crdt_sync_server.errors import RelayError, RoomDeleted, StoreError
 from crdt_sync_server.inbox import Inbox
@@ -75,6 +75,9 @@ class Peer(Protocol, Hashable):
 
     def strike(self, words: str) -> None:
         """Count a mistake."""
+
+    def take_at_once(self, message: bytes, now_s: float) -> bool:
+        """Send content now, if nothing else waits and the connection is free for it; say whether it was sent."""
 
 
 class HostedRoom:
@@ -387,8 +390,12 @@ class HostedRoom:
                 case Content(update=update, moved=moved, peers=peers, updates=updates):
                     self.metrics.deliveries += updates * len(peers)
                     self.tail.push(update, moved)
+                    message, now_s = encode(SyncUpdate(update)), self._host.now()
                     for peer in peers:
-                        peer.outbox.content()
+                        if peer.take_at_once(message, now_s):
+                            self.tail.frames_taken += 1
+                        else:
+                            peer.outbox.content()
                 case PresenceOf(entries=entries, peers=peers):
                     self._announcer.tell(entries, peers)
                 case HangUp(peer=peer, code=code, reason=reason, limit=limit):

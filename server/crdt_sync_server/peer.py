@@ -70,6 +70,10 @@ class RoomPeer:
         except LimitReached as error:
             self._refuse(error)
 
+    def take_at_once(self, message: bytes, now_s: float) -> bool:
+        """Send content now, if nothing else waits and the connection is free for it; say whether it was sent."""
+        return False
+
     def _wake(self) -> None:
         """Look into the outbox; it has something new."""
         raise NotImplementedError
