@@ -10,7 +10,7 @@ from typing import TypeVar
 from crdt_sync.document.edits import Adopt, Edit
 from crdt_sync.document.library_document import LibraryDocument, Touched
 from crdt_sync.document.values import Highlight, Note
-from crdt_sync.errors import GapError, LibraryDamaged, RemoteProtocolError
+from crdt_sync.errors import BoundElsewhere, GapError, LibraryDamaged, RemoteProtocolError
 from crdt_sync.protocol.exchange import Export
 from crdt_sync.protocol.fitting import in_fitting_order
 from crdt_sync.protocol.split import split_update
@@ -46,6 +46,9 @@ class LibraryStore(Transactions):
     `now_ms` gives the time that is shown, and `random` the bits of ids; a test hands in its own.
     """
 
+    _partner: Binding | None = None
+    _was_bound = False
+
     # Changing
 
     def edit(self, *edits: Edit) -> Applied:
@@ -62,6 +65,7 @@ class LibraryStore(Transactions):
 
         def change(document: LibraryDocument) -> tuple[Touched, tuple[str, ...]]:
             nonlocal failure
+            self._check_partner()
             touched, failure = document.receive(updates)
             return touched, ()
 
@@ -78,6 +82,7 @@ class LibraryStore(Transactions):
         """
 
         def change(document: LibraryDocument) -> tuple[Touched, tuple[str, ...]]:
+            self._check_partner()
             if export.origin is not None:
                 origin = Binding(*export.origin)
                 if wanted is not None and wanted != origin:
@@ -171,9 +176,14 @@ class LibraryStore(Transactions):
         with self._reading():
             return self._document().state_vector()
 
-    def diff(self, state_vector: bytes, max_bytes: int = MAX_UPDATE_BYTES) -> Outgoing:
-        """Return what a peer at `state_vector` lacks, cut into updates of about `max_bytes`."""
+    def diff(self, state_vector: bytes, max_bytes: int = MAX_UPDATE_BYTES, *, for_partner: bool = False) -> Outgoing:
+        """Return what a peer at `state_vector` lacks, cut into updates of about `max_bytes`.
+
+        `for_partner` raises `BoundElsewhere` if the file does not belong any more to what it is being synced with.
+        """
         with self._reading():
+            if for_partner:
+                self._check_partner()
             document = self._document()
             self._catch_up(document)
             edits_made = self._state.number("edits_made")
@@ -182,6 +192,7 @@ class LibraryStore(Transactions):
     def outgoing(self, after_seq: int, not_received_by: str) -> Outgoing | None:
         """Return the log after `after_seq` without what that connection brought; None if it was compacted away."""
         with self._reading():
+            self._check_partner()
             found = self._log.outgoing(after_seq, not_received_by)
             if found is None:
                 return None
@@ -191,6 +202,7 @@ class LibraryStore(Transactions):
     def acknowledge(self, edits_made: int) -> None:
         """Say that the first `edits_made` edits are durable on the relay. The count never goes down."""
         with self._writing():
+            self._check_partner()
             self._state.acknowledge(edits_made, self._now_ms())
 
     def query(self, read: Callable[[ReadModel], Result]) -> Result:
@@ -227,15 +239,31 @@ class LibraryStore(Transactions):
         with reading_back(self._path):
             return binding.bound_to(self._connection)
 
-    def check_binding(self, wanted: Binding) -> None:
-        """Raise `BoundElsewhere` if the file belongs to something else."""
+    def sync_with(self, wanted: Binding) -> None:
+        """Say what this library is being synced with. Raises `BoundElsewhere` if the file belongs to something else.
+
+        From now on the same is raised by whatever would exchange something with it once the file is signed out, by
+        another process perhaps, or belongs elsewhere.
+        """
         with translated(self._path):
             binding.check(self._connection, wanted)
+            self._was_bound = binding.bound_to(self._connection) is not None
+        self._partner = wanted
 
     def bind(self, wanted: Binding) -> None:
         """Bind the file, if it is not bound yet. Raises `BoundElsewhere`."""
         with self._writing():
+            self._check_partner()
             binding.bind(self._connection, wanted)
+        self._was_bound = True
+
+    def _check_partner(self) -> None:
+        """Raise `BoundElsewhere` if the file was signed out meanwhile: it, or its next relay, would merge with this."""
+        if self._partner is None:
+            return
+        binding.check(self._connection, self._partner)
+        if self._was_bound and binding.bound_to(self._connection) is None:
+            raise BoundElsewhere("this library was signed out; open it again to sync it")
 
     def unbind(self) -> None:
         """Let the file belong to nobody. To the next relay nothing in it is saved."""
