@@ -71,8 +71,7 @@ class Pages:
     @classmethod
     def of(cls, path: Path) -> Pages:
         """Read the pages of the library at `path`. Raises `OSError`."""
-        wal = wal_of(path)
-        return cls(path.read_bytes(), wal.read_bytes() if wal.exists() else b"")
+        return cls(*(each.read_bytes() if each.exists() else b"" for each in (path, wal_of(path))))
 
     def records(self, columns: Sequence[bytes]) -> Iterator[Record]:
         """Yield what looks like a record with these columns (`Kind`)."""

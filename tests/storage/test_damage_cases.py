@@ -20,6 +20,7 @@ from crdt_sync.errors import LibraryBusy, LibraryDamaged, LibraryTooNew, NotALib
 from crdt_sync.protocol.exchange import Export
 from crdt_sync.storage import database, migrations, transactions
 from crdt_sync.storage.binding import Binding
+from crdt_sync.storage.database import wal_of
 from crdt_sync.storage.salvage import repair
 from crdt_sync.storage.store import LibraryStore
 from tests.storage.opened import GENESIS, MINE, opened, whole
@@ -44,6 +45,47 @@ def findings(path: Path) -> str:
     with opened(path) as store, pytest.raises(LibraryDamaged, match="repair") as caught:
         store.verify()
     return "; ".join(caught.value.findings)
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_write_ahead_log_whose_file_is_gone_or_empty_is_kept_and_repaired(path: Path, is_gone: bool) -> None:
+    copy = path.with_name("copy")
+    with opened(path) as store:
+        store.edit(AddHighlight(GENESIS, id="h1", comment="kept", tags=("t",)))
+        wanted = store.read.content()
+        shutil.copyfile(wal_of(path), wal_of(copy))  # as a kill leaves it
+    log = wal_of(copy).read_bytes()
+    if not is_gone:
+        copy.touch()
+    with pytest.raises(LibraryDamaged, match="repair"):
+        LibraryStore(copy)
+    into = path.with_name("new")
+    done = repair(copy, into)
+    assert (done.updates, done.findings) == (1, ("only its write-ahead log is there",))
+    assert wal_of(copy).read_bytes() == log
+    with opened(into) as store:
+        assert store.read.content() == wanted
+
+
+def test_an_empty_file_is_no_library_to_repair(path: Path) -> None:
+    path.touch()
+    into = path.with_name("new")
+    with pytest.raises(NotALibrary, match="nothing of a library"):
+        repair(path, into)
+    assert not into.exists()
+
+
+def test_a_repair_is_not_put_beside_a_log_that_sqlite_would_take_for_its_own(path: Path) -> None:
+    filled(path, count=1)
+    into = path.with_name("new")
+    with opened(into) as store:
+        store.edit(AddNote("of another library"))
+        log = wal_of(into).read_bytes()
+    into.unlink()
+    wal_of(into).write_bytes(log)
+    with pytest.raises(StorageError, match="new-wal is there already"):
+        repair(path, into)
+    assert wal_of(into).read_bytes() == log
 
 
 @pytest.mark.parametrize(
