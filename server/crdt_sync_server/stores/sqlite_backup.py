@@ -21,6 +21,8 @@ from crdt_sync_server.stores.sqlite_file import check_ours, connect, hold, prepa
 __all__ = ["Copied", "back_up", "restore"]
 
 _SIDE_FILES = ("-wal", "-shm")
+_LOGS = ("-wal", "-journal")
+"""What SQLite plays back into the file that it lies beside, whichever that is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ def restore(backup: Path, database: Path) -> Copied:
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
         with closing(hold(database)):
+            if not database.exists():
+                _check_no_log(database)
             part.unlink(missing_ok=True)
             with closing(connect(backup)) as connection:
                 if not check_ours(connection, backup):
@@ -81,6 +85,7 @@ def restore(backup: Path, database: Path) -> Copied:
                 if database.exists():
                     _keep_tombstones(copy, database)
                 copied = _checked(copy, part)
+            part.chmod(0o600)
             replaced = _keep(database, part) if database.exists() else None
             _sync(part)
             part.replace(database)
@@ -91,6 +96,14 @@ def restore(backup: Path, database: Path) -> Copied:
         for name in ("", *_SIDE_FILES):
             part.with_name(part.name + name).unlink(missing_ok=True)
     return Copied(copied.rooms, copied.size_bytes, copied.tombstones, replaced)
+
+
+def _check_no_log(database: Path) -> None:
+    """Raise `StoreError` if the log of a store that was moved away was left behind."""
+    for suffix in _LOGS:
+        log = database.with_name(database.name + suffix)
+        if log.exists():
+            raise StoreError(f"{log} belongs to a store that is not here any more; move it to where that is")
 
 
 def _copy(connection: sqlite3.Connection, target: Path) -> None:
