@@ -143,7 +143,11 @@ def _read(image: _Image, start: int, types: bytes, images: dict[int, list[_Image
 def _overflow(number: int, length: int, as_of: int, images: dict[int, list[_Image]], size: int) -> bytes | None:
     """Follow a chain of overflow pages, each as it stood after the frame `as_of`."""
     parts: list[bytes] = []
+    followed: set[int] = set()  # a damaged chain may bite its own tail, and a damaged length be a gigabyte
     while length > 0:
+        if number in followed:
+            return None
+        followed.add(number)
         page = next((each for each in reversed(images.get(number, [])) if each.frame <= as_of), None)
         if page is None or len(page.data) < min(size, 4 + length):
             return None
