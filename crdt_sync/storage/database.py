@@ -67,7 +67,7 @@ def open_database(path: Path, durability: Durability) -> Database:
     with translated(path):
         _check_log_has_file(path)
         try:
-            if path.exists() and not os.access(path, os.W_OK):
+            if path.exists() and not _may_write(path):
                 database = _open_to_read(path)
                 connection = database.connection
                 _check_ours(connection, path, writable=False)
@@ -102,6 +102,11 @@ def _check_log_has_file(path: Path) -> None:
     """
     if size_of(wal_of(path)) and not size_of(path):
         raise LibraryDamaged(f"{path} is gone or empty, and its write-ahead log is still there. {REPAIR}")
+
+
+def _may_write(path: Path) -> bool:
+    """Say whether a file may be written, and a write-ahead log beside it, which one that is open has already."""
+    return os.access(path, os.W_OK) and (wal_of(path).exists() or os.access(path.absolute().parent, os.W_OK))
 
 
 def _open_to_read(path: Path) -> Database:

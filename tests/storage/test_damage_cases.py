@@ -428,7 +428,9 @@ def readable(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_file_that_may_not_be_written_answers_queries_and_refuses_edits(readable: Path) -> None:
+@pytest.mark.parametrize("mode", [0o444, 0o666])
+def test_a_file_or_folder_that_may_not_be_written_answers_queries_and_refuses_edits(readable: Path, mode: int) -> None:
+    os.chmod(readable, mode)
     before = readable.read_bytes()
     folder = set(readable.parent.iterdir())
     if os.geteuid() != 0:
