@@ -163,10 +163,11 @@ class LibraryStore(Transactions):
         """Take what other processes have appended; cheap if that is nothing."""
         with translated(self._path):
             (version,) = self._connection.execute("PRAGMA data_version").fetchone()
-        if version != self._data_version and self._loaded is not None:
-            with self._reading():
-                self._catch_up(self._loaded)
+        was_loaded = self._loaded is not None or self._position > 0  # then somebody may listen
+        if version != self._data_version and was_loaded:
             self._data_version = version
+            with self._reading():
+                self._catch_up(self._document())
         return Applied(self._take_met())
 
     # Syncing

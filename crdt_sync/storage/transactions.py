@@ -169,7 +169,7 @@ class Transactions:
             try:
                 if holes := self._log.holes():  # or what follows a hole would be applied without what it needs
                     raise LibraryDamaged("; ".join(holes))
-                updates, position = self._log.after(0)
+                updates, position = self._stored()
                 self._loaded = LibraryDocument(updates, lambda: self._random.getrandbits(53))
             except ValueError as error:
                 raise LibraryDamaged(f"the log of {self._path} cannot be read: {error}. {REPAIR}") from error
@@ -177,6 +177,16 @@ class Transactions:
                 raise LibraryDamaged(f"{self._path} is damaged: {error}. {REPAIR}") from error
             self._position = position
         return self._loaded
+
+    def _stored(self) -> tuple[list[bytes], int]:
+        """Return what to load, and the position that the document then has.
+
+        One that was dropped starts again where it was, if that can be had: `_catch_up` then tells what came since.
+        """
+        updates, position = self._log.after(0)
+        since = self._log.after(self._position)[0] if self._position else updates
+        known = len(updates) - len(since)
+        return (updates[:known], self._position) if known else (updates, position)
 
     def _catch_up(self, document: LibraryDocument) -> None:
         """Take the rows that other processes have committed. Each has projected its own already."""
