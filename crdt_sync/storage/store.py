@@ -10,7 +10,7 @@ from typing import TypeVar
 from crdt_sync.document.edits import Adopt, Edit
 from crdt_sync.document.library_document import LibraryDocument, Touched
 from crdt_sync.document.values import Highlight, Note
-from crdt_sync.errors import BoundElsewhere, GapError, LibraryDamaged, RemoteProtocolError
+from crdt_sync.errors import GapError, LibraryDamaged, RemoteProtocolError
 from crdt_sync.protocol.exchange import Export
 from crdt_sync.protocol.fitting import in_fitting_order
 from crdt_sync.protocol.split import split_update
@@ -46,9 +46,6 @@ class LibraryStore(Transactions):
     `now_ms` gives the time that is shown, and `random` the bits of ids; a test hands in its own.
     """
 
-    _partner: Binding | None = None
-    _was_bound = False
-
     # Changing
 
     def edit(self, *edits: Edit) -> Applied:
@@ -65,7 +62,7 @@ class LibraryStore(Transactions):
 
         def change(document: LibraryDocument) -> tuple[Touched, tuple[str, ...]]:
             nonlocal failure
-            self._check_partner()
+            self._partner.check()
             touched, failure = document.receive(updates)
             return touched, ()
 
@@ -82,7 +79,7 @@ class LibraryStore(Transactions):
         """
 
         def change(document: LibraryDocument) -> tuple[Touched, tuple[str, ...]]:
-            self._check_partner()
+            self._partner.check()
             if export.origin is not None:
                 origin = Binding(*export.origin)
                 if wanted is not None and wanted != origin:
@@ -184,7 +181,7 @@ class LibraryStore(Transactions):
         """
         with self._reading():
             if for_partner:
-                self._check_partner()
+                self._partner.check()
             document = self._document()
             self._catch_up(document)
             edits_made = self._state.number("edits_made")
@@ -193,7 +190,7 @@ class LibraryStore(Transactions):
     def outgoing(self, after_seq: int, not_received_by: str) -> Outgoing | None:
         """Return the log after `after_seq` without what that connection brought; None if it was compacted away."""
         with self._reading():
-            self._check_partner()
+            self._partner.check()
             found = self._log.outgoing(after_seq, not_received_by)
             if found is None:
                 return None
@@ -203,7 +200,7 @@ class LibraryStore(Transactions):
     def acknowledge(self, edits_made: int) -> None:
         """Say that the first `edits_made` edits are durable on the relay. The count never goes down."""
         with self._writing():
-            self._check_partner()
+            self._partner.check()
             self._state.acknowledge(edits_made, self._now_ms())
 
     def query(self, read: Callable[[ReadModel], Result]) -> Result:
@@ -247,24 +244,14 @@ class LibraryStore(Transactions):
         another process perhaps, or belongs elsewhere.
         """
         with translated(self._path):
-            binding.check(self._connection, wanted)
-            self._was_bound = binding.bound_to(self._connection) is not None
-        self._partner = wanted
+            self._partner.meet(wanted)
 
     def bind(self, wanted: Binding) -> None:
         """Bind the file, if it is not bound yet. Raises `BoundElsewhere`."""
         with self._writing():
-            self._check_partner()
+            self._partner.check()
             binding.bind(self._connection, wanted)
-        self._was_bound = True
-
-    def _check_partner(self) -> None:
-        """Raise `BoundElsewhere` if the file was signed out meanwhile: it, or its next relay, would merge with this."""
-        if self._partner is None:
-            return
-        binding.check(self._connection, self._partner)
-        if self._was_bound and binding.bound_to(self._connection) is None:
-            raise BoundElsewhere("this library was signed out; open it again to sync it")
+        self._partner.is_bound = True
 
     def unbind(self) -> None:
         """Let the file belong to nobody. To the next relay nothing in it is saved."""

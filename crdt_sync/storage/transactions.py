@@ -20,6 +20,7 @@ from crdt_sync.document.library_document import LibraryDocument, Touch, Touched
 from crdt_sync.errors import CrdtSyncError, GapError, LibraryDamaged, LibraryError, RemoteProtocolError
 from crdt_sync.protocol.split import split_update
 from crdt_sync.storage.aside import Aside
+from crdt_sync.storage.binding import Partner
 from crdt_sync.storage.database import REPAIR, Durability, open_database, reading_back, translated
 from crdt_sync.storage.log import Log
 from crdt_sync.storage.read_model import ReadModel
@@ -76,6 +77,7 @@ class Transactions:
         self._log = Log(self._connection)
         self._state = State(self._connection)
         self._aside = Aside(self._connection)
+        self._partner = Partner(self._connection)
         self.read = ReadModel(self._connection)
 
     def close(self) -> None:
