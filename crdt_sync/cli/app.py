@@ -66,6 +66,8 @@ def sync(
     json: Json = False,
 ) -> None:
     """Sync once: fetch what others did, send what waits, and return when the relay has stored it."""
+    if not timeout >= 0:  # nor NaN
+        raise typer.BadParameter("--timeout takes 0 or more seconds")
 
     async def once(opened: Library) -> None:
         if json:

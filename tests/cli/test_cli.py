@@ -137,6 +137,8 @@ def test_not_in_step_in_time_is_status_3(device: Device) -> None:
     device("init", "--relay", "ws://127.0.0.1:1", "--room", "r")
     device("highlight", "add", "Gen.1.1")
     device("sync", "--timeout", "0.2", status=3)
+    for wrong in ("-1", "nan"):
+        assert "0 or more" in device("sync", "--timeout", wrong, status=2)
     assert device.json("status")["pending"] == 1
 
 

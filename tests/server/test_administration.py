@@ -212,6 +212,15 @@ def test_without_a_store_nothing_is_made(tmp_path: Path, command: list[str]) -> 
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_a_name_that_is_no_text_is_no_rooms(tmp_path: Path) -> None:
+    """The command line hands on bytes that are not UTF-8 as half characters."""
+    with RelayProcess(tmp_path):
+        running = call(tmp_path, "rooms", "show", "a\udcff")
+    for done in (running, call(tmp_path, "rooms", "delete", "a\udcff", "--yes")):
+        assert done.returncode == 1
+        assert b"there is no room" in done.stderr
+
+
 def test_an_unknown_room_is_not_made_by_looking_at_it(tmp_path: Path) -> None:
     with RelayProcess(tmp_path):
         failed = call(tmp_path, "rooms", "show", "nobody")

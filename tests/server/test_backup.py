@@ -127,8 +127,10 @@ def test_nothing_is_written_over_and_nothing_half_written_stays(
     with pytest.raises(StoreError, match="no store at"):
         back_up(tmp_path / "missing", tmp_path / "second")
     (tmp_path / "text").write_text("no database " * 1000)
-    with pytest.raises(StoreError, match="not an SQLite database"):
+    with pytest.raises(StoreError, match="text is not an SQLite database"):
         back_up(tmp_path / "text", tmp_path / "second")
+    with pytest.raises(StoreError, match="text/data"):
+        restore(backup, tmp_path / "text" / "data" / "relay.sqlite3")
     before = rows(database, "SELECT * FROM updates")
     for bad in ("text", "missing", "cut"):
         (tmp_path / "cut").write_bytes(whole[: len(whole) // 2])

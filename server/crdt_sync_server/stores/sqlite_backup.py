@@ -47,7 +47,7 @@ def back_up(source: Path, target: Path) -> Copied:
     part = target.with_name(f"{target.name}.part")
     try:
         with closing(connect(source)) as connection:
-            check_ours(connection, source)
+            _check_source(connection, source)
             _copy(connection, part)
         part.chmod(0o600)
         with closing(connect(part)) as copy:
@@ -73,12 +73,16 @@ def restore(backup: Path, database: Path) -> Copied:
     part = database.with_name(f"{database.name}.restoring")
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
-        with closing(hold(database)):
+        lock = hold(database)
+    except (sqlite3.Error, OSError) as error:
+        raise translate(error, database) from error
+    try:
+        with closing(lock):
             if not database.exists():
                 _check_no_log(database)
             part.unlink(missing_ok=True)
             with closing(connect(backup)) as connection:
-                if not check_ours(connection, backup):
+                if not _check_source(connection, backup):
                     raise StoreError(f"{backup} is no backup of a relay")
                 _copy(connection, part)
             with closing(connect(part)) as copy:
@@ -96,6 +100,14 @@ def restore(backup: Path, database: Path) -> Copied:
         for name in ("", *_SIDE_FILES):
             part.with_name(part.name + name).unlink(missing_ok=True)
     return Copied(copied.rooms, copied.size_bytes, copied.tombstones, replaced)
+
+
+def _check_source(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version of what is to be copied. Raises `StoreError`, which names it and not where the copy goes."""
+    try:
+        return check_ours(connection, path)
+    except sqlite3.Error as error:
+        raise translate(error, path) from error
 
 
 def _check_no_log(database: Path) -> None:
