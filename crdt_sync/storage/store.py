@@ -10,7 +10,7 @@ from typing import TypeVar
 from crdt_sync.document.edits import Adopt, Edit
 from crdt_sync.document.library_document import LibraryDocument, Touched
 from crdt_sync.document.values import Highlight, Note
-from crdt_sync.errors import GapError, LibraryDamaged, RemoteProtocolError
+from crdt_sync.errors import GapError, LibraryDamaged, RemoteProtocolError, StorageError
 from crdt_sync.protocol.exchange import Export
 from crdt_sync.protocol.fitting import in_fitting_order
 from crdt_sync.protocol.split import split_update
@@ -18,7 +18,7 @@ from crdt_sync.protocol.update import decode_state_vector
 from crdt_sync.storage import binding, check
 from crdt_sync.storage.aside import Rescued
 from crdt_sync.storage.binding import Binding
-from crdt_sync.storage.database import REPAIR, reading_back, translated, wal_of
+from crdt_sync.storage.database import REPAIR, reading_back, translated
 from crdt_sync.storage.read_model import ReadModel
 from crdt_sync.storage.transactions import Applied, Transactions
 
@@ -120,8 +120,11 @@ class LibraryStore(Transactions):
 
         try:
             return self._write(change, received_by=None, here=False)
-        except RemoteProtocolError as error:  # whole by its checksum, and yet nothing to take: it waits on
-            logger.warning("what a repair put aside cannot be taken: %s", error)
+        except (
+            RemoteProtocolError,
+            StorageError,
+        ) as error:  # it waits on; what brought us here is done and must be told
+            logger.warning("what a repair put aside cannot be taken now: %s", error)
             return Applied()
 
     def rescued(self) -> list[Rescued]:
@@ -264,18 +267,6 @@ class LibraryStore(Transactions):
     def check_writable(self) -> None:
         """Raise `ReadOnlyFile` if the file may be read and not written."""
         self._database.check_writable()
-
-    def size_bytes(self) -> int:
-        """Return how many bytes the file and its write-ahead log have."""
-        with translated(self._path):
-            return sum(each.stat().st_size for each in (self._path, wal_of(self._path)) if each.exists())
-
-    def vacuum(self) -> None:
-        """Give the disk back what the file no longer needs. Raises `LibraryBusy` if another process reads or writes."""
-        self._database.check_writable()
-        with translated(self._path):
-            self._connection.execute("VACUUM")
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def rebuild_read_model(self) -> None:
         """Throw the read model away and make it again from the document."""

@@ -21,7 +21,7 @@ from crdt_sync.errors import CrdtSyncError, GapError, LibraryDamaged, LibraryErr
 from crdt_sync.protocol.split import split_update
 from crdt_sync.storage.aside import Aside
 from crdt_sync.storage.binding import Partner
-from crdt_sync.storage.database import REPAIR, Durability, open_database, reading_back, translated
+from crdt_sync.storage.database import REPAIR, Durability, open_database, reading_back, translated, wal_of
 from crdt_sync.storage.log import Log
 from crdt_sync.storage.read_model import ReadModel
 from crdt_sync.storage.state import State
@@ -92,6 +92,18 @@ class Transactions:
             document = self._document()
             self._catch_up(document)
             self._log.compact(split_update(document.diff(b"\x00"), SNAPSHOT_PART_BYTES), self._position)
+
+    def size_bytes(self) -> int:
+        """Return how many bytes the file and its write-ahead log have."""
+        with translated(self._path):
+            return sum(each.stat().st_size for each in (self._path, wal_of(self._path)) if each.exists())
+
+    def vacuum(self) -> None:
+        """Give the disk back what the file no longer needs. Raises `LibraryBusy` if another process reads or writes."""
+        self._database.check_writable()
+        with translated(self._path):
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _write(
         self,

@@ -272,6 +272,26 @@ def test_a_waiting_update_that_the_relay_never_had_is_sent_on_once_it_fits(tmp_p
         store.verify()
 
 
+def test_an_export_that_was_taken_is_told_also_if_what_waits_cannot_be_taken(tmp_path: Path) -> None:
+    path, into = tmp_path / "library", tmp_path / "new"
+    filled(path, 3)
+    with opened(path) as store:
+        export = Export(None, b"\x00", store.state_vector(), whole(store))
+        store.compact()
+        store.edit(EditHighlight("h1", comment="waits"))
+    meddled(path, "DELETE FROM snapshots")
+    assert repair(path, into).waiting == 1
+    with opened(into) as store:
+        store._connection.execute(
+            "CREATE TEMP TRIGGER stuck BEFORE DELETE ON waiting BEGIN SELECT RAISE(ABORT, 'the disk fails'); END"
+        )
+        applied = store.apply_export(export)
+        assert applied.appended
+        assert {change.item_id for change in applied.changes} >= {"h0", "h1", "h2"}
+        store._connection.execute("DROP TRIGGER stuck")
+        assert [change.item_id for change in store.take_waiting().changes] == ["h1"]
+
+
 def test_without_any_other_copy_the_tables_give_the_items_back_on_the_users_word(path: Path) -> None:
     with closing(without_snapshot(path)) as good:
         with opened(path) as store:
