@@ -120,10 +120,8 @@ class LibraryStore(Transactions):
 
         try:
             return self._write(change, received_by=None, here=False)
-        except (
-            RemoteProtocolError,
-            StorageError,
-        ) as error:  # it waits on; what brought us here is done and must be told
+        except (RemoteProtocolError, StorageError) as error:
+            # it waits on; what brought us here is done, and must be told
             logger.warning("what a repair put aside cannot be taken now: %s", error)
             return Applied()
 

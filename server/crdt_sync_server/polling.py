@@ -29,8 +29,8 @@ Send: TypeAlias = Callable[[Any], Awaitable[None]]
 POLLING_PREFIX = "/sync/"
 BODY_WITHIN_S = 30.0
 MAX_BODIES = 256
-"""How many bodies are read at a time, half of them of one address: each may take a megabyte before its session is
-known, and as long as it likes within its bound."""
+"""How many bodies are read at a time, half of them of one address: each may take a megabyte and half a minute before
+its session is known."""
 MAX_HELD_BYTES = 256 * 1024 * 1024
 """What the bodies of all polls that are not answered yet may take together, and half of it those of one address; a poll
 that waits has next to none."""
