@@ -106,7 +106,7 @@ async def open_library(
         stack.push_async_callback(worker.call, store.close)
         connect: Connect | None = None
         if binding is not None:
-            await worker.call(store.check_binding, binding)
+            await worker.call(store.sync_with, binding)
             store.check_writable()
             if client is None:
                 client = await stack.enter_async_context(httpx.AsyncClient(timeout=10))
@@ -333,12 +333,13 @@ class Library(Upkeep):
                 await self._loop.leave()
 
     async def _follow(self) -> None:
+        def look() -> tuple[Applied, tuple[int, int, int | None]]:
+            return self._store.follow(), self._read_counters()  # another process may have synced, or signed out
+
         while True:
             await anyio.sleep(FOLLOW_EVERY_S)
             try:
-                applied = await self._worker.call(self._store.follow)
-                if applied.changes:
-                    await self._applied(applied)
+                self._tell(*await self._worker.call(look))
             except StorageError as error:  # a reader that cannot look now looks again; an edit would say it aloud
                 logger.warning("the file could not be followed: %s", error)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from crdt_sync.errors import GapError, RemoteProtocolError
 from crdt_sync.storage.binding import Binding
@@ -44,7 +45,7 @@ class StoreReplica:
 
     async def diff(self, state_vector: bytes) -> Outgoing:
         """Return what a peer at `state_vector` lacks."""
-        return await self._worker.call(self._store.diff, state_vector)
+        return await self._worker.call(partial(self._store.diff, state_vector, for_partner=True))
 
     async def outgoing(self, after_seq: int, not_received_by: str) -> Outgoing | None:
         """Return the log after `after_seq` without what that connection brought, or None if it was compacted away."""

@@ -145,6 +145,7 @@ def wipe(path: Path) -> None:
                 connection.execute("PRAGMA locking_mode = EXCLUSIVE")
                 connection.execute("BEGIN EXCLUSIVE")  # fails while another process has the file open
                 connection.execute("ROLLBACK")
+                wal_of(path).unlink(missing_ok=True)  # first: alone it would look like a library that was lost
                 os.unlink(path)
         for each in (wal_of(path), path.with_name(f"{path.name}-shm")):
             each.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from crdt_sync.cli import exchange, highlights, notes, upkeep
 from crdt_sync.cli.output import as_json, console, counted, highlight_value, note_value, status_line
 from crdt_sync.cli.running import DEFAULT, Json, LibraryPath, run, with_library
 from crdt_sync.cli.settings import Settings
+from crdt_sync.sync.presence import PresenceChange
 
 __all__ = ["app", "main"]
 
@@ -65,6 +66,8 @@ def sync(
     json: Json = False,
 ) -> None:
     """Sync once: fetch what others did, send what waits, and return when the relay has stored it."""
+    if not timeout >= 0:  # nor NaN
+        raise typer.BadParameter("--timeout takes 0 or more seconds")
 
     async def once(opened: Library) -> None:
         if json:
@@ -86,7 +89,7 @@ def watch(library: LibraryPath = DEFAULT, json: Json = False) -> None:
 
     async def follow(opened: Library) -> None:
         def tell(kind: str, value: dict[str, object], line: str) -> None:
-            as_json({"event": kind, **value}) if json else console.print(line, soft_wrap=True, markup=False)
+            as_json({"event": kind, **value}) if json else console.print(line, soft_wrap=True)
 
         async def changes() -> None:
             async with opened.changes() as feed:
@@ -101,7 +104,7 @@ def watch(library: LibraryPath = DEFAULT, json: Json = False) -> None:
             lambda who: tell(
                 "presence",
                 {"client": who.client_id, "is": who.kind.value, "state": who.state},
-                (f"{(who.state or {}).get('name', who.client_id)} {who.kind.value}"),
+                f"{_name_of(who)} {who.kind.value}",
             )
         )
         opened.presence.set({"name": Settings.load(library).author or "crdt-sync watch"})
@@ -110,7 +113,7 @@ def watch(library: LibraryPath = DEFAULT, json: Json = False) -> None:
             async for status in opened.status_changes():
                 tell("status", _status_value(opened), status_line(status))
 
-    with_library(library, follow, online=True)
+    with_library(library, follow, online=True, until_interrupted=True)
 
 
 @app.command()
@@ -141,7 +144,7 @@ def search(words: list[str], library: LibraryPath = DEFAULT, json: Json = False)
         if json:
             as_json([asdict(hit) for hit in hits])
         for hit in () if json else hits:
-            console.print(f"{hit.item_id}  {hit.snippet}".replace("\n", " "), markup=False, soft_wrap=True)
+            console.print(f"{hit.item_id}  {hit.snippet}".replace("\n", " "), soft_wrap=True)
 
     with_library(library, find)
 
@@ -174,6 +177,11 @@ async def _progress(opened: Library) -> AsyncIterator[None]:
             tasks.start_soon(follow)
             yield
             tasks.cancel_scope.cancel()
+
+
+def _name_of(who: PresenceChange) -> object:
+    """Return what a client calls itself, if it does: what it shows is any JSON."""
+    return who.state.get("name", who.client_id) if isinstance(who.state, dict) else who.client_id
 
 
 def _status_value(opened: Library) -> dict[str, object]:

@@ -19,13 +19,15 @@ __all__ = [
     "console",
     "counted",
     "highlight_value",
+    "moment",
     "note_value",
     "print_highlights",
     "print_notes",
     "status_line",
 ]
 
-console = Console(highlight=False, soft_wrap=False)
+console = Console(highlight=False, soft_wrap=False, markup=False, emoji=False)
+"""What is printed comes from other devices, the relay and file names: nothing in it is markup."""
 _COLORS = {"yellow": "black on yellow", "green": "black on green", "blue": "white on blue", "pink": "black on magenta"}
 
 
@@ -47,6 +49,14 @@ def note_value(note: Note) -> dict[str, Any]:
 def counted(number: int, what: str) -> str:
     """Return `1 note`, `2 notes`."""
     return f"{number} {what}{'s' * (number != 1)}"
+
+
+def moment(at_ms: int, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """Return a time in milliseconds since 1970 as this machine writes it; a clock of some other device made it."""
+    try:
+        return datetime.fromtimestamp(at_ms / 1000).strftime(form)
+    except (ValueError, OverflowError, OSError):
+        return f"at {at_ms} ms, which is no date"
 
 
 def print_highlights(highlights: Iterable[Highlight]) -> None:
@@ -80,7 +90,7 @@ def status_line(status: Status) -> str:
     if status.confirms_storage is False:
         parts.append("the relay does not confirm what it stores")
     if status.durable_at_ms is not None:
-        parts.append(f"last saved on the relay {datetime.fromtimestamp(status.durable_at_ms / 1000):%Y-%m-%d %H:%M:%S}")
+        parts.append(f"last saved on the relay {moment(status.durable_at_ms)}")
     if status.last_error:
         parts.append(status.last_error)
     if status.retry_in_s is not None:

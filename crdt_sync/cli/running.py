@@ -24,6 +24,7 @@ LibraryPath = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 ItemId = Annotated[str, typer.Argument(help="The item's id, or the first characters of it.")]
 DEFAULT = default_library()
+INTERRUPTED = 130
 
 
 async def full_id(opened: Library, start: str) -> str:
@@ -41,19 +42,31 @@ def with_library(
     work: Callable[[Library], Awaitable[None]],
     *,
     online: bool = False,
+    until_interrupted: bool = False,
     caught: type[CrdtSyncError] | tuple[()] = (),
 ) -> None:
-    """Open the library, connected if `online`, and do `work` with it; errors that are `caught` are raised."""
+    """Open the library, connected if `online`, and do `work` with it; errors that are `caught` are raised.
+
+    `until_interrupted` is for work that Ctrl-C ends as it should.
+    """
 
     async def opened() -> None:
         async with _open(library, online=online) as library_:
             await work(library_)
 
-    run(opened, caught=caught)
+    run(opened, until_interrupted=until_interrupted, caught=caught)
 
 
-def run(work: Callable[[], Awaitable[None]], *, caught: type[CrdtSyncError] | tuple[()] = ()) -> None:
-    """Run `work`; an error becomes one line on standard error and exit status 1; `caught` ones are raised."""
+def run(
+    work: Callable[[], Awaitable[None]],
+    *,
+    until_interrupted: bool = False,
+    caught: type[CrdtSyncError] | tuple[()] = (),
+) -> None:
+    """Run `work`; an error becomes one line on standard error and exit status 1; `caught` ones are raised.
+
+    Ctrl-C is status 130, since what was asked is not done, or 0 for work that runs `until_interrupted`.
+    """
 
     async def call() -> None:
         await work()
@@ -62,10 +75,12 @@ def run(work: Callable[[], Awaitable[None]], *, caught: type[CrdtSyncError] | tu
         anyio.run(call)
     except caught:
         raise
+    except BrokenPipeError:  # nobody reads on, as behind `| head`; the command line's own library ends in silence then
+        raise
     except (CrdtSyncError, OSError) as error:
         _fail(str(error))
     except KeyboardInterrupt:
-        raise typer.Exit(0) from None
+        raise typer.Exit(0 if until_interrupted else INTERRUPTED) from None
 
 
 def _open(library: Path, *, online: bool) -> AbstractAsyncContextManager[Library]:

@@ -40,11 +40,16 @@ class Settings:
 
     @classmethod
     def load(cls, library: Path) -> Settings:
-        """Read the settings of a library. Raises `LibraryError` if there are none, or they cannot be read."""
+        """Read the settings of a library; one that a program has made may have none.
+
+        Raises `LibraryError` if there is no library, or they cannot be read.
+        """
         path = cls.file_of(library)
         try:
             return cls(**json.loads(path.read_text("utf-8")))
         except FileNotFoundError:
+            if library.is_file():
+                return cls()
             raise LibraryError(f"there is no library at {library}; make one with: crdt-sync init") from None
         except (OSError, TypeError, ValueError) as error:
             raise LibraryError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +11,7 @@ import typer
 
 from crdt_sync import Highlight, Library, Note
 from crdt_sync import upkeep as files
-from crdt_sync.cli.output import as_json, console, counted, highlight_value, note_value
+from crdt_sync.cli.output import as_json, console, counted, highlight_value, moment, note_value
 from crdt_sync.cli.running import DEFAULT, Json, LibraryPath, run, with_library
 from crdt_sync.cli.settings import Settings
 from crdt_sync.errors import LibraryDamaged
@@ -78,7 +77,7 @@ def repair(
             as_json(asdict(done))
             return
         for line in _report(done, into):
-            console.print(line, soft_wrap=True, markup=False)
+            console.print(line, soft_wrap=True)
 
     run(call)
 
@@ -108,7 +107,7 @@ def rescued(
             console.print(f"Written into the library: {counted(len(taken), 'item')}.")
         for each in kept:
             state = "missing " if each.now is None else "differs "
-            console.print(state + _line(each.item), soft_wrap=True, markup=False)
+            console.print(state + _line(each.item), soft_wrap=True)
 
     with_library(library, call)
 
@@ -123,12 +122,12 @@ def devices(library: LibraryPath = DEFAULT, json: Json = False) -> None:
             as_json(asdict(found))
             return
         for author in found.authors:
-            last = datetime.fromtimestamp(author.last_made_at_ms / 1000)
+            last = moment(author.last_made_at_ms, "%Y-%m-%d %H:%M")
             name = author.name or "(no name)"
             made = f"{counted(author.highlights, 'highlight')}, {counted(author.notes, 'note')}"
-            console.print(f"{name}: {made}, the last made {last:%Y-%m-%d %H:%M}", markup=False)
+            console.print(f"{name}: {made}, the last made {last}")
         console.print(f"Edited in {counted(found.sessions, 'session')}, on all devices together.")
-        console.print(f"This file belongs to {found.binding or 'no relay yet'}.", soft_wrap=True, markup=False)
+        console.print(f"This file belongs to {found.binding or 'no relay yet'}.", soft_wrap=True)
 
     with_library(library, call)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from crdt_sync.errors import BoundElsewhere
 
-__all__ = ["Binding", "bind", "bound_to", "check", "elsewhere", "unbind"]
+__all__ = ["Binding", "Partner", "bind", "bound_to", "check", "elsewhere", "unbind"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +57,27 @@ def bind(connection: sqlite3.Connection, wanted: Binding) -> None:
 def unbind(connection: sqlite3.Connection) -> None:
     """Let the file belong to nobody. The caller holds the transaction."""
     connection.execute("UPDATE state SET relay = NULL, room = NULL, subject = NULL")
+
+
+class Partner:
+    """What a file is being synced with by this process, if anything. The caller holds the transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._wanted: Binding | None = None
+        self.is_bound = False
+        """Whether the file has been seen to belong to it."""
+
+    def meet(self, wanted: Binding) -> None:
+        """Sync with `wanted` from now on. Raises `BoundElsewhere` if the file belongs to something else."""
+        check(self._connection, wanted)
+        self._wanted = wanted
+        self.is_bound = bound_to(self._connection) is not None
+
+    def check(self) -> None:
+        """Raise `BoundElsewhere` if the file was signed out meanwhile: it, or its next relay, would merge with this."""
+        if self._wanted is None:
+            return
+        check(self._connection, self._wanted)
+        if self.is_bound and bound_to(self._connection) is None:
+            raise BoundElsewhere("this library was signed out; open it again to sync it")

@@ -19,7 +19,7 @@ from crdt_sync.errors import CrdtSyncError, LibraryBusy, LibraryTooNew
 from crdt_sync.storage import check
 from crdt_sync.storage.aside import Aside, item_of
 from crdt_sync.storage.binding import Binding, bound_to
-from crdt_sync.storage.database import open_database, wal_of
+from crdt_sync.storage.database import open_database, size_of, wal_of
 from crdt_sync.storage.log import Log
 from crdt_sync.storage.pages import Kind, Pages, Record, Value
 from crdt_sync.storage.read_model import ReadModel
@@ -64,6 +64,9 @@ def find(path: Path, scratch: Path, *, any_version: bool = False) -> Found:
     _copy(path, copy)
     pages = Pages.of(copy)
     updates = _updates(pages)
+    if not size_of(copy):  # SQLite would make a new library of it
+        finding = "only its write-ahead log is there" if size_of(wal_of(copy)) else "the file is empty"
+        return _without_sqlite(pages, updates, (finding,))
     try:
         database = open_database(copy, "normal")
     except LibraryTooNew:

@@ -21,7 +21,7 @@ from crdt_sync.errors import (
     StorageError,
 )
 
-__all__ = ["Database", "Durability", "open_database", "reading_back", "translated", "wal_of"]
+__all__ = ["Database", "Durability", "open_database", "reading_back", "size_of", "translated", "wal_of"]
 
 Durability: TypeAlias = Literal["full", "normal"]
 
@@ -65,8 +65,9 @@ def open_database(path: Path, durability: Durability) -> Database:
     """
     connection: sqlite3.Connection | None = None
     with translated(path):
+        _check_log_has_file(path)
         try:
-            if path.exists() and not os.access(path, os.W_OK):
+            if path.exists() and not _may_write(path):
                 database = _open_to_read(path)
                 connection = database.connection
                 _check_ours(connection, path, writable=False)
@@ -84,6 +85,28 @@ def open_database(path: Path, durability: Durability) -> Database:
 def wal_of(path: Path) -> Path:
     """Return the write-ahead log of a library file."""
     return path.with_name(f"{path.name}-wal")
+
+
+def size_of(path: Path) -> int:
+    """Return how many bytes a file has, 0 if there is none."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _check_log_has_file(path: Path) -> None:
+    """Raise `LibraryDamaged` if of a library only its write-ahead log is there: opening it, SQLite would delete that.
+
+    The log is looked at first: another process that makes the file has written to it before there is a log.
+    """
+    if size_of(wal_of(path)) and not size_of(path):
+        raise LibraryDamaged(f"{path} is gone or empty, and its write-ahead log is still there. {REPAIR}")
+
+
+def _may_write(path: Path) -> bool:
+    """Say whether a file may be written, and a write-ahead log beside it, which one that is open has already."""
+    return os.access(path, os.W_OK) and (wal_of(path).exists() or os.access(path.absolute().parent, os.W_OK))
 
 
 def _open_to_read(path: Path) -> Database:

@@ -71,8 +71,7 @@ class Pages:
     @classmethod
     def of(cls, path: Path) -> Pages:
         """Read the pages of the library at `path`. Raises `OSError`."""
-        wal = wal_of(path)
-        return cls(path.read_bytes(), wal.read_bytes() if wal.exists() else b"")
+        return cls(*(each.read_bytes() if each.exists() else b"" for each in (path, wal_of(path))))
 
     def records(self, columns: Sequence[bytes]) -> Iterator[Record]:
         """Yield what looks like a record with these columns (`Kind`)."""
@@ -144,7 +143,11 @@ def _read(image: _Image, start: int, types: bytes, images: dict[int, list[_Image
 def _overflow(number: int, length: int, as_of: int, images: dict[int, list[_Image]], size: int) -> bytes | None:
     """Follow a chain of overflow pages, each as it stood after the frame `as_of`."""
     parts: list[bytes] = []
+    followed: set[int] = set()  # a damaged chain may bite its own tail, and a damaged length be a gigabyte
     while length > 0:
+        if number in followed:
+            return None
+        followed.add(number)
         page = next((each for each in reversed(images.get(number, [])) if each.frame <= as_of), None)
         if page is None or len(page.data) < min(size, 4 + length):
             return None

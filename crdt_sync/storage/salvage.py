@@ -15,7 +15,7 @@ from crdt_sync.errors import NotALibrary, StorageError
 from crdt_sync.protocol.fitting import in_fitting_order
 from crdt_sync.storage.binding import Binding
 from crdt_sync.storage.carve import Found, find
-from crdt_sync.storage.database import translated
+from crdt_sync.storage.database import size_of, translated, wal_of
 from crdt_sync.storage.store import LibraryStore
 from crdt_sync.storage.whole_files import check_free, put_in_place
 
@@ -47,8 +47,9 @@ def repair(path: Path, into: Path, *, any_version: bool = False) -> Repaired:
     `any_version` reads a file that says that a newer version made it: a flipped bit can say so too. Raises
     `StorageError` if `into` is there already, `path` is not, or nothing of a library is in it.
     """
-    check_free(into)
-    if not path.is_file():
+    for each in (into, wal_of(into), into.with_name(f"{into.name}-journal")):  # SQLite would take what is in an old log
+        check_free(each)
+    if not path.is_file() and not size_of(wal_of(path)):
         raise StorageError(f"there is no file {path}")
     with translated(into), tempfile.TemporaryDirectory(prefix=f".{into.name}.", dir=into.parent) as scratch:
         found = find(path, Path(scratch), any_version=any_version)

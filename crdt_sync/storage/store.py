@@ -10,7 +10,7 @@ from typing import TypeVar
 from crdt_sync.document.edits import Adopt, Edit
 from crdt_sync.document.library_document import LibraryDocument, Touched
 from crdt_sync.document.values import Highlight, Note
-from crdt_sync.errors import GapError, LibraryDamaged, RemoteProtocolError
+from crdt_sync.errors import GapError, LibraryDamaged, RemoteProtocolError, StorageError
 from crdt_sync.protocol.exchange import Export
 from crdt_sync.protocol.fitting import in_fitting_order
 from crdt_sync.protocol.split import split_update
@@ -18,7 +18,7 @@ from crdt_sync.protocol.update import decode_state_vector
 from crdt_sync.storage import binding, check
 from crdt_sync.storage.aside import Rescued
 from crdt_sync.storage.binding import Binding
-from crdt_sync.storage.database import REPAIR, reading_back, translated, wal_of
+from crdt_sync.storage.database import REPAIR, reading_back, translated
 from crdt_sync.storage.read_model import ReadModel
 from crdt_sync.storage.transactions import Applied, Transactions
 
@@ -62,6 +62,7 @@ class LibraryStore(Transactions):
 
         def change(document: LibraryDocument) -> tuple[Touched, tuple[str, ...]]:
             nonlocal failure
+            self._partner.check()
             touched, failure = document.receive(updates)
             return touched, ()
 
@@ -78,6 +79,7 @@ class LibraryStore(Transactions):
         """
 
         def change(document: LibraryDocument) -> tuple[Touched, tuple[str, ...]]:
+            self._partner.check()
             if export.origin is not None:
                 origin = Binding(*export.origin)
                 if wanted is not None and wanted != origin:
@@ -118,8 +120,9 @@ class LibraryStore(Transactions):
 
         try:
             return self._write(change, received_by=None, here=False)
-        except RemoteProtocolError as error:  # whole by its checksum, and yet nothing to take: it waits on
-            logger.warning("what a repair put aside cannot be taken: %s", error)
+        except (RemoteProtocolError, StorageError) as error:
+            # it waits on; what brought us here is done, and must be told
+            logger.warning("what a repair put aside cannot be taken now: %s", error)
             return Applied()
 
     def rescued(self) -> list[Rescued]:
@@ -158,10 +161,11 @@ class LibraryStore(Transactions):
         """Take what other processes have appended; cheap if that is nothing."""
         with translated(self._path):
             (version,) = self._connection.execute("PRAGMA data_version").fetchone()
-        if version != self._data_version and self._loaded is not None:
-            with self._reading():
-                self._catch_up(self._loaded)
+        was_loaded = self._loaded is not None or self._position > 0  # then somebody may listen
+        if version != self._data_version and was_loaded:
             self._data_version = version
+            with self._reading():
+                self._catch_up(self._document())
         return Applied(self._take_met())
 
     # Syncing
@@ -171,9 +175,14 @@ class LibraryStore(Transactions):
         with self._reading():
             return self._document().state_vector()
 
-    def diff(self, state_vector: bytes, max_bytes: int = MAX_UPDATE_BYTES) -> Outgoing:
-        """Return what a peer at `state_vector` lacks, cut into updates of about `max_bytes`."""
+    def diff(self, state_vector: bytes, max_bytes: int = MAX_UPDATE_BYTES, *, for_partner: bool = False) -> Outgoing:
+        """Return what a peer at `state_vector` lacks, cut into updates of about `max_bytes`.
+
+        `for_partner` raises `BoundElsewhere` if the file does not belong any more to what it is being synced with.
+        """
         with self._reading():
+            if for_partner:
+                self._partner.check()
             document = self._document()
             self._catch_up(document)
             edits_made = self._state.number("edits_made")
@@ -182,6 +191,7 @@ class LibraryStore(Transactions):
     def outgoing(self, after_seq: int, not_received_by: str) -> Outgoing | None:
         """Return the log after `after_seq` without what that connection brought; None if it was compacted away."""
         with self._reading():
+            self._partner.check()
             found = self._log.outgoing(after_seq, not_received_by)
             if found is None:
                 return None
@@ -191,6 +201,7 @@ class LibraryStore(Transactions):
     def acknowledge(self, edits_made: int) -> None:
         """Say that the first `edits_made` edits are durable on the relay. The count never goes down."""
         with self._writing():
+            self._partner.check()
             self._state.acknowledge(edits_made, self._now_ms())
 
     def query(self, read: Callable[[ReadModel], Result]) -> Result:
@@ -227,15 +238,21 @@ class LibraryStore(Transactions):
         with reading_back(self._path):
             return binding.bound_to(self._connection)
 
-    def check_binding(self, wanted: Binding) -> None:
-        """Raise `BoundElsewhere` if the file belongs to something else."""
+    def sync_with(self, wanted: Binding) -> None:
+        """Say what this library is being synced with. Raises `BoundElsewhere` if the file belongs to something else.
+
+        From now on the same is raised by whatever would exchange something with it once the file is signed out, by
+        another process perhaps, or belongs elsewhere.
+        """
         with translated(self._path):
-            binding.check(self._connection, wanted)
+            self._partner.meet(wanted)
 
     def bind(self, wanted: Binding) -> None:
         """Bind the file, if it is not bound yet. Raises `BoundElsewhere`."""
         with self._writing():
+            self._partner.check()
             binding.bind(self._connection, wanted)
+        self._partner.is_bound = True
 
     def unbind(self) -> None:
         """Let the file belong to nobody. To the next relay nothing in it is saved."""
@@ -248,18 +265,6 @@ class LibraryStore(Transactions):
     def check_writable(self) -> None:
         """Raise `ReadOnlyFile` if the file may be read and not written."""
         self._database.check_writable()
-
-    def size_bytes(self) -> int:
-        """Return how many bytes the file and its write-ahead log have."""
-        with translated(self._path):
-            return sum(each.stat().st_size for each in (self._path, wal_of(self._path)) if each.exists())
-
-    def vacuum(self) -> None:
-        """Give the disk back what the file no longer needs. Raises `LibraryBusy` if another process reads or writes."""
-        self._database.check_writable()
-        with translated(self._path):
-            self._connection.execute("VACUUM")
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def rebuild_read_model(self) -> None:
         """Throw the read model away and make it again from the document."""

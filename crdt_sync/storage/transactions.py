@@ -20,7 +20,8 @@ from crdt_sync.document.library_document import LibraryDocument, Touch, Touched
 from crdt_sync.errors import CrdtSyncError, GapError, LibraryDamaged, LibraryError, RemoteProtocolError
 from crdt_sync.protocol.split import split_update
 from crdt_sync.storage.aside import Aside
-from crdt_sync.storage.database import REPAIR, Durability, open_database, reading_back, translated
+from crdt_sync.storage.binding import Partner
+from crdt_sync.storage.database import REPAIR, Durability, open_database, reading_back, translated, wal_of
 from crdt_sync.storage.log import Log
 from crdt_sync.storage.read_model import ReadModel
 from crdt_sync.storage.state import State
@@ -76,6 +77,7 @@ class Transactions:
         self._log = Log(self._connection)
         self._state = State(self._connection)
         self._aside = Aside(self._connection)
+        self._partner = Partner(self._connection)
         self.read = ReadModel(self._connection)
 
     def close(self) -> None:
@@ -90,6 +92,18 @@ class Transactions:
             document = self._document()
             self._catch_up(document)
             self._log.compact(split_update(document.diff(b"\x00"), SNAPSHOT_PART_BYTES), self._position)
+
+    def size_bytes(self) -> int:
+        """Return how many bytes the file and its write-ahead log have."""
+        with translated(self._path):
+            return sum(each.stat().st_size for each in (self._path, wal_of(self._path)) if each.exists())
+
+    def vacuum(self) -> None:
+        """Give the disk back what the file no longer needs. Raises `LibraryBusy` if another process reads or writes."""
+        self._database.check_writable()
+        with translated(self._path):
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _write(
         self,
@@ -169,7 +183,7 @@ class Transactions:
             try:
                 if holes := self._log.holes():  # or what follows a hole would be applied without what it needs
                     raise LibraryDamaged("; ".join(holes))
-                updates, position = self._log.after(0)
+                updates, position = self._stored()
                 self._loaded = LibraryDocument(updates, lambda: self._random.getrandbits(53))
             except ValueError as error:
                 raise LibraryDamaged(f"the log of {self._path} cannot be read: {error}. {REPAIR}") from error
@@ -177,6 +191,16 @@ class Transactions:
                 raise LibraryDamaged(f"{self._path} is damaged: {error}. {REPAIR}") from error
             self._position = position
         return self._loaded
+
+    def _stored(self) -> tuple[list[bytes], int]:
+        """Return what to load, and the position that the document then has.
+
+        One that was dropped starts again where it was, if that can be had: `_catch_up` then tells what came since.
+        """
+        updates, position = self._log.after(0)
+        since = self._log.after(self._position)[0] if self._position else updates
+        known = len(updates) - len(since)
+        return (updates[:known], self._position) if known else (updates, position)
 
     def _catch_up(self, document: LibraryDocument) -> None:
         """Take the rows that other processes have committed. Each has projected its own already."""

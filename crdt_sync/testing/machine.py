@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from crdt_sync.testing.model import Edit, Model
 from crdt_sync.testing.replicas import OpenReplica
 from crdt_sync.testing.script import Script
 from crdt_sync.testing.world import World
+from crdt_sync.testing.yjs import NodeError
 
 __all__ = ["convergence_machine"]
 
@@ -132,10 +134,15 @@ def convergence_machine(
                 self._step("edit", at, second)
 
         def teardown(self) -> None:
-            if self._world is not None and not self._script.failed:
-                try:
-                    self._step("settle")
-                finally:
+            if self._world is None:
+                return
+            if self._script.failed:
+                with suppress(NodeError):  # what node has said of it is the failure already
                     self._world.close()
+                return
+            try:
+                self._step("settle")
+            finally:
+                self._world.close()
 
     return ConvergenceMachine

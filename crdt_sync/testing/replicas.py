@@ -84,4 +84,5 @@ class PycrdtReplica:
         return self.model.read(self.doc)
 
     def close(self) -> None:
-        """See `Replica`."""
+        """See `Replica`. Without this its observer and the document hold one another for ever, unseen by Python."""
+        self._subscription.drop()

@@ -215,4 +215,5 @@ class World:
         updates, _ = peer.log.after(0)
         again = PycrdtReplica(self._model, updates, 1)
         kept, held = state_of(again.diff(b"\x00")), state_of(peer.replica.diff(b"\x00"))
+        again.close()
         assert kept == held, f"the log of {number} does not hold what its document holds"

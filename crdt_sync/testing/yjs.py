@@ -71,7 +71,7 @@ class Yjs:
         if self._process is None:
             command = ["node", str(_DRIVER), str(self._module), str(self._packages)]
             try:
-                process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
             except OSError as error:
                 raise NodeError(f"node could not be started; install node 20 or later ({error})") from error
             self._process = process

@@ -60,7 +60,8 @@ class Administration:
         return {**asdict(record), "connections": self._host.connections(record.name)}
 
     async def _living(self, name: str) -> RoomRecord:
-        records = await self._store.rooms(name)
+        is_text = name.encode("utf-8", "replace").decode() == name  # one with half a character is no room's
+        records = await self._store.rooms(name) if is_text else ()
         if not records:
             raise NoSuchRoom(f"there is no room {name!r}; `rooms list` shows them")
         if records[0].deleted_ms is not None:

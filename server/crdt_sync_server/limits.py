@@ -18,6 +18,10 @@ from crdt_sync_server.errors import ConfigurationError, RelayError
 __all__ = ["Admission", "Budget", "Limit", "LimitReached", "Limits", "TokenBucket"]
 
 
+MOST = 2**53
+"""The largest number of a bound: times and rates count in floats."""
+
+
 class Limit(Enum):
     """Why a connection was refused or ended: the close code (None where nothing can be said), and the log's words."""
 
@@ -100,8 +104,8 @@ class Limits:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if getattr(self, field.name) < 1:
-                raise ConfigurationError(f"--limit {field.name.replace('_', '-')} takes 1 or more")
+            if not 1 <= getattr(self, field.name) <= MOST:
+                raise ConfigurationError(f"--limit {field.name.replace('_', '-')} takes 1 to {MOST}")
 
     def changed(self, settings: Iterable[str]) -> Limits:
         """Return these limits with what `settings` say, each `name=value`. Raises `ConfigurationError`."""
@@ -113,7 +117,7 @@ class Limits:
             if name not in known:
                 names = ", ".join(sorted(each.replace("_", "-") for each in known))
                 raise ConfigurationError(f"--limit knows no {name.replace('_', '-')!r}; there are {names}")
-            if not value.strip().isdecimal():
+            if not value.strip().isdecimal() or len(value) > 100:
                 raise ConfigurationError(f"--limit {setting!r} is no name=value with a whole number")
             values[name] = int(value)
         return replace(self, **values)

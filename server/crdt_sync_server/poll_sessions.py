@@ -38,7 +38,7 @@ WINDOW_BYTES = 256 * 1024
 """Nothing more is taken from the outbox while so much waits for the client's acknowledgement."""
 WINDOW_FRAMES = 1024
 MAX_PARTIAL_BYTES = 256 * 1024 * 1024
-"""What may wait, over all sessions, for the rest of its frame."""
+"""What may wait, over all sessions, for the rest of its frame; half of it in those of one address."""
 
 
 class UnknownSession(RelayError):
@@ -100,11 +100,12 @@ class PollSession(RoomPeer):
         finally:
             self._entered.set()
 
-    async def poll(self, poll: Poll, wait_s: float, has_room: Callable[[], bool]) -> Answer:
+    async def poll(self, poll: Poll, wait_s: float, has_room: Callable[[str | None], bool]) -> Answer:
         """Take what `poll` brings, wait up to `wait_s` for something to say, and answer.
 
-        `has_room` is asked whether a frame that has not come whole may be kept. It may be cancelled at any time, and
-        loses nothing then. Raises `SlowDown`, and `UnknownSession` for a poll of a session that an earlier relay had.
+        `has_room` is asked, with the client's address, whether a frame that has not come whole may be kept. It may be
+        cancelled at any time, and loses nothing then. Raises `SlowDown`, and `UnknownSession` for a poll of a session
+        that an earlier relay had.
         """
         if self._requests >= MAX_REQUESTS_PER_SESSION:
             raise SlowDown(f"a session has at most {MAX_REQUESTS_PER_SESSION} requests open")
@@ -165,7 +166,7 @@ class PollSession(RoomPeer):
             self._gone()
             self._bell.set()
 
-    async def _take(self, piece: Piece, has_room: Callable[[], bool]) -> None:
+    async def _take(self, piece: Piece, has_room: Callable[[str | None], bool]) -> None:
         if self._ending is not None or self.outbox.is_closing:
             return
         partial = self.stream.partial
@@ -175,7 +176,7 @@ class PollSession(RoomPeer):
                     await self._hear(frame)
             except (RemoteProtocolError, LimitReached) as error:
                 self._refuse(error)
-        if self.stream.partial > partial and not has_room():
+        if self.stream.partial > partial and not has_room(self.client):
             self._refuse(LimitReached(Limit.WAITING_BYTES, f"{Limit.WAITING_BYTES.words}; try again later"))
 
     async def _wait(self, wait_s: float) -> None:
@@ -254,9 +255,13 @@ class PollSessions:
         self._sessions[session_id] = session
         self._per_address[session.client] += 1
 
-    def has_room(self) -> bool:
-        """Say whether frames that have not come whole may grow."""
-        return sum(session.stream.partial for session in self._sessions.values()) <= MAX_PARTIAL_BYTES
+    def has_room(self, client: str | None) -> bool:
+        """Say whether frames that have not come whole may grow in sessions of this address."""
+        total = of_client = 0
+        for session in self._sessions.values():
+            total += session.stream.partial
+            of_client += session.stream.partial * (session.client == client)
+        return total <= MAX_PARTIAL_BYTES and of_client <= MAX_PARTIAL_BYTES // 2
 
     def sweep(self, now_s: float) -> None:
         """End those that are not polled any more, and forget those that have ended."""

@@ -14,7 +14,7 @@ from crdt_sync.protocol.polling import MAX_POLL_BYTES, Answer, Poll, PollKind, d
 from crdt_sync_server.errors import Forbidden, RelayError, Unauthenticated
 from crdt_sync_server.host import Host
 from crdt_sync_server.http import Headers, respond, respond_json
-from crdt_sync_server.limits import Limit, LimitReached
+from crdt_sync_server.limits import Admission, Budget, Limit, LimitReached
 from crdt_sync_server.logs import reached, tell
 from crdt_sync_server.poll_sessions import PollSession, PollSessions, SlowDown, UnknownSession
 from crdt_sync_server.ports import Authenticator, ConnectRequest, Grant
@@ -29,9 +29,11 @@ Send: TypeAlias = Callable[[Any], Awaitable[None]]
 POLLING_PREFIX = "/sync/"
 BODY_WITHIN_S = 30.0
 MAX_BODIES = 256
-"""How many bodies are read at a time: each may take a megabyte before its session is known."""
+"""How many bodies are read at a time, half of them of one address: each may take a megabyte and half a minute before
+its session is known."""
 MAX_HELD_BYTES = 256 * 1024 * 1024
-"""What the bodies of all polls that are not answered yet may take together; a poll that waits has next to none."""
+"""What the bodies of all polls that are not answered yet may take together, and half of it those of one address; a poll
+that waits has next to none."""
 SAY_AT_ONCE = ((b"x-accel-buffering", b"no"),)
 _STATUS = {
     CloseCode.NOT_THE_PROTOCOL: 400,
@@ -67,8 +69,10 @@ class PollingFace:
         self._sessions = sessions
         self._max_message_bytes = max_message_bytes
         self._max_wait_s = max_wait_s
-        self._bodies = 0
-        self._held_bytes = 0
+        self._arriving = Admission(
+            most=MAX_BODIES, most_per_address=MAX_BODIES // 2, in_all=Limit.POLLS, of_address=Limit.POLLS
+        )
+        self._held = Budget(MAX_HELD_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -104,12 +108,14 @@ class PollingFace:
         except RelayError as error:
             tell("refuse", client=request.client, code=error.close_code, reason=str(error), transport="polling")
             raise
-        body = await self._body(receive)
-        self._held_bytes += len(body)
+        with self._arriving.entered(request.client):
+            body = await _body(receive)
+        if not self._held.take(request.client, len(body)):
+            raise SlowDown("too many polls wait at once; try again")
         try:
             return await self._answer(request, grant, decode_poll(body), receive)
         finally:
-            self._held_bytes -= len(body)
+            self._held.take(request.client, -len(body))
 
     async def _answer(self, request: ConnectRequest, grant: Grant, poll: Poll, receive: Receive) -> Answer:
         wait_s = min(poll.wait_ms / 1000, self._max_wait_s)
@@ -138,17 +144,6 @@ class PollingFace:
         await session.open()
         return session
 
-    async def _body(self, receive: Receive) -> bytes:
-        if self._bodies >= MAX_BODIES or self._held_bytes > MAX_HELD_BYTES:
-            raise SlowDown("too many polls arrive at once; try again")
-        self._bodies += 1
-        try:
-            with anyio.move_on_after(BODY_WITHIN_S):
-                return await _read_body(receive)
-            raise SlowDown(f"a poll must arrive within {BODY_WITHIN_S:.0f} s; send less at a time")
-        finally:
-            self._bodies -= 1
-
     async def _allow_origin(self, request: ConnectRequest) -> Headers:
         """Return the headers that let a page read the answer, if the authenticator has nothing against its origin.
 
@@ -166,6 +161,12 @@ class PollingFace:
         except RelayError:
             return ()
         return ((b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"origin"))
+
+
+async def _body(receive: Receive) -> bytes:
+    with anyio.move_on_after(BODY_WITHIN_S):
+        return await _read_body(receive)
+    raise SlowDown(f"a poll must arrive within {BODY_WITHIN_S:.0f} s; send less at a time")
 
 
 async def _read_body(receive: Receive) -> bytes:

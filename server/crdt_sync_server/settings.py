@@ -52,6 +52,8 @@ class Setting:
                 return _BOOLEANS[text.lower()]
             if self.kind is tuple:
                 return tuple(part.strip() for part in text.split(",") if part.strip())
+            if self.kind is Path and not text:
+                raise ValueError(text)
             return self.kind(text)
         except (KeyError, ValueError):
             raise ConfigurationError(f"{where}: {text!r} is {self._wanted()}") from None
@@ -73,7 +75,7 @@ class Setting:
             return 'no list of strings, like ["one", "another"]'
         if issubclass(self.kind, StrEnum):
             return f"none of {', '.join(self.kind)}"
-        names = {bool: "neither true nor false", int: "no whole number", float: "no number"}
+        names = {bool: "neither true nor false", int: "no whole number", float: "no number", Path: "no path"}
         return names.get(self.kind, "no string")
 
 

@@ -7,11 +7,20 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
+import httpx
 import pytest
+from httpx_ws import aconnect_ws
+from pycrdt import Doc, Map
 
+from crdt_sync.document import AddNote
+from crdt_sync.protocol.messages import Awareness, AwarenessEntry, encode
+from crdt_sync.storage.store import LibraryStore
 from tests.relay import RelayProcess
 
 
@@ -128,9 +137,93 @@ def test_not_in_step_in_time_is_status_3(device: Device) -> None:
     device("init", "--relay", "ws://127.0.0.1:1", "--room", "r")
     device("highlight", "add", "Gen.1.1")
     device("sync", "--timeout", "0.2", status=3)
+    for wrong in ("-1", "nan"):
+        assert "0 or more" in device("sync", "--timeout", wrong, status=2)
     assert device.json("status")["pending"] == 1
 
 
 def test_every_command_has_help(device: Device) -> None:
     for command in ([], ["highlight"], ["note"], ["init"], ["sync"], ["watch"], ["status"], ["highlight", "add"]):
         assert "Usage" in device(*command, "--help")
+
+
+def test_what_other_devices_and_file_names_say_is_printed_as_it_is(tmp_path: Path) -> None:
+    """In square brackets it is no markup, and a time may be none: anyone in the room can write both."""
+    folder = tmp_path / "a [bold] :smile: folder"
+    folder.mkdir()
+    device = Device(folder / "a.sqlite3")
+    assert f"{folder}/a.sqlite3" in device("init")
+    doc: Doc[Any] = Doc()
+    highlight = {"anchor": {"source": "[/red]"}, "createdAt": 2.0**52, "createdBy": "[/eve]"}
+    doc.get("highlights", type=Map)["[/id]"] = highlight
+    doc.get("notes", type=Map)["[bold]"] = {"highlight": "[/red]", "createdBy": "[/eve]"}
+    with closing(LibraryStore(device.path)) as store:
+        store.apply_updates([doc.get_update()], "a device of somebody else")
+    assert "[/id]" in device("highlight", "list")
+    assert "[bold]" in device("note", "list")
+    assert "[/red]" in device("note", "list")
+    assert "[/eve]: 1 highlight, 1 note, the last made at 4503599627370496 ms" in device("devices")
+    assert f"{folder}/x has " in device("export-updates", f"{folder}/x")
+    assert f"{folder}/a.sqlite3 is gone" in device("sign-out", "--wipe", "--yes")
+
+
+def test_a_library_that_a_program_made_needs_no_settings(device: Device) -> None:
+    with closing(LibraryStore(device.path)) as store:
+        store.edit(AddNote("made elsewhere"))
+    assert device.json("verify")["sound"]
+    assert "made elsewhere" in device("note", "list")
+    assert "init --relay" in device("sync", status=1)
+
+
+def test_a_sync_that_is_interrupted_is_no_success(device: Device) -> None:
+    device("init", "--relay", "ws://127.0.0.1:1", "--room", "r")
+    device("highlight", "add", "Gen.1.1")
+    sync = device.start("sync", "--timeout", "60", "--json")
+    with sync:
+        wait_until_open(device.path)
+        sync.send_signal(signal.SIGINT)
+        _, error = sync.communicate(timeout=20)
+    assert sync.returncode == 130
+    assert "Traceback" not in error
+
+
+def wait_until_open(path: Path) -> None:
+    """Wait, bounded, until a process has the library open: then its write-ahead log is there."""
+    end = time.monotonic() + 20
+    while not path.with_name(f"{path.name}-wal").exists():
+        assert time.monotonic() < end, "nobody opens it"
+        time.sleep(0.01)
+
+
+def test_output_that_nobody_reads_on_is_no_error_in_words(device: Device) -> None:
+    with closing(LibraryStore(device.path)) as store:
+        store.edit(AddNote("long " * 100_000))
+    export = device.start("export")
+    with export:
+        assert export.stdout is not None
+        assert export.stderr is not None
+        assert export.stdout.read(10) == '{"highligh'
+        export.stdout.close()
+        assert export.stderr.read() == ""
+        assert export.wait(20) == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_watch_tells_of_whoever_shows_no_name(device: Device, tmp_path: Path) -> None:
+    with RelayProcess(tmp_path / "relay") as relay:
+        device("init", "--relay", relay.url, "--room", "ours")
+        url = f"{relay.url.replace('ws', 'http')}/ours"
+        async with httpx.AsyncClient() as client, aconnect_ws(url, client) as stranger:
+            watch = device.start("watch", "--json")
+            with watch:
+                await stranger.send_bytes(encode(Awareness((AwarenessEntry(7, 1, '["no object"]'),))))
+                assert watch.stdout is not None
+                events = (json.loads(line) for line in watch.stdout)
+                told = await anyio.to_thread.run_sync(
+                    lambda: next((event for event in events if event["event"] == "presence"), None)
+                )
+                watch.send_signal(signal.SIGINT)
+                assert watch.stderr is not None
+                assert "Traceback" not in watch.stderr.read()
+        assert told == {"event": "presence", "client": 7, "is": "joined", "state": ["no object"]}

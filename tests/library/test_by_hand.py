@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from crdt_sync import Anchor, Library, open_library
+from crdt_sync import Anchor, Library, State, open_library
 from crdt_sync.errors import BoundElsewhere, GapError, LibraryError, ReadOnlyFile, UnreadableExport
 from crdt_sync.protocol.update import decode_state_vector
 from crdt_sync.upkeep import repair, wipe
@@ -119,6 +119,33 @@ async def test_a_stick_does_not_merge_two_accounts(relay: RelayProcess, tmp_path
     with pytest.raises(BoundElsewhere, match="sign-out"):
         async with open_library(tmp_path / "new", relay=relay.url, room=f"{room}/bob", subject="bob"):
             raise AssertionError("it must not open")
+
+
+async def test_who_syncs_while_another_process_signs_out_stops_and_merges_nothing(
+    relay: RelayProcess, tmp_path: Path, room: str
+) -> None:
+    async with (
+        open_library(tmp_path / "a", relay=relay.url, room=room) as syncing,
+        open_library(tmp_path / "friend", relay=relay.url, room=room) as friend,
+    ):
+        await syncing.add_highlight(VERSE)
+        assert await syncing.synced(20)
+        async with open_library(tmp_path / "a") as a:
+            await a.sign_out()
+            mine = await a.add_highlight(VERSE)  # of whoever signs in next
+        theirs = await friend.add_highlight(VERSE)
+        assert await friend.synced(20)
+        with anyio.fail_after(20):
+            async for status in syncing.status_changes():
+                if status.state is State.STOPPED and status.pending == 2:
+                    break
+        assert "signed out" in (status.last_error or "")
+        assert mine not in await ids(friend)
+        assert theirs not in await ids(syncing)
+        assert (await syncing.devices()).binding is None
+    async with open_library(tmp_path / "a", relay=relay.url, room=f"{room}/next") as a:
+        assert await a.synced(20)
+        assert len(await ids(a)) == 2
 
 
 async def test_signing_out_keeps_the_library_and_makes_all_of_it_new_to_the_next_relay(

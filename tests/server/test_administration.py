@@ -6,8 +6,11 @@ import json
 import socket
 import sqlite3
 import stat
+import time
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
@@ -18,6 +21,11 @@ from pycrdt import Doc, Map
 from crdt_sync import State, open_library
 from crdt_sync.protocol.messages import Barrier, SyncStep1, SyncStep2, SyncUpdate, decode, encode
 from crdt_sync.protocol.update import EMPTY_UPDATE
+from crdt_sync_server.admin_socket import ask_running, serve_admin
+from crdt_sync_server.administration import Administration, AdministrationAnswer
+from crdt_sync_server.errors import RelayError
+from crdt_sync_server.host import Host
+from crdt_sync_server.stores.sqlite import SqliteStore
 from tests.relay import RelayProcess
 from tests.server.operating import call, call_process, edit, tell
 
@@ -178,12 +186,39 @@ def test_garbage_on_the_socket_is_answered_in_words(tmp_path: Path) -> None:
         assert not any("Traceback" in line for line in relay.output)
 
 
+@pytest.mark.anyio
+async def test_a_bug_in_a_command_is_not_told_as_a_relay_that_stopped(
+    tmp_path: Path,
+) -> None:
+    class Broken(Administration):
+        async def answer(self, request: Mapping[str, Any]) -> AdministrationAnswer:
+            raise ZeroDivisionError("a bug")
+
+    database = tmp_path / "relay.sqlite3"
+    store = await SqliteStore.open(database)
+    try:
+        async with serve_admin(database, Broken(Host(store, now=time.monotonic))):
+            with pytest.raises(RelayError, match="ZeroDivisionError"):
+                await ask_running(database, {"do": "list"})
+    finally:
+        await store.close()
+
+
 @pytest.mark.parametrize("command", [["list"], ["show", "x"], ["verify"], ["delete", "x", "--yes"]])
 def test_without_a_store_nothing_is_made(tmp_path: Path, command: list[str]) -> None:
     failed = call(tmp_path / "nowhere", "rooms", *command)
     assert failed.returncode == 1
     assert b"there is no store" in failed.stderr
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_name_that_is_no_text_is_no_rooms(tmp_path: Path) -> None:
+    """The command line hands on bytes that are not UTF-8 as half characters."""
+    with RelayProcess(tmp_path):
+        running = call(tmp_path, "rooms", "show", "a\udcff")
+    for done in (running, call(tmp_path, "rooms", "delete", "a\udcff", "--yes")):
+        assert done.returncode == 1
+        assert b"there is no room" in done.stderr
 
 
 def test_an_unknown_room_is_not_made_by_looking_at_it(tmp_path: Path) -> None:

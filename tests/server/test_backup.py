@@ -127,8 +127,10 @@ def test_nothing_is_written_over_and_nothing_half_written_stays(
     with pytest.raises(StoreError, match="no store at"):
         back_up(tmp_path / "missing", tmp_path / "second")
     (tmp_path / "text").write_text("no database " * 1000)
-    with pytest.raises(StoreError, match="not an SQLite database"):
+    with pytest.raises(StoreError, match="text is not an SQLite database"):
         back_up(tmp_path / "text", tmp_path / "second")
+    with pytest.raises(StoreError, match="text/data"):
+        restore(backup, tmp_path / "text" / "data" / "relay.sqlite3")
     before = rows(database, "SELECT * FROM updates")
     for bad in ("text", "missing", "cut"):
         (tmp_path / "cut").write_bytes(whole[: len(whole) // 2])
@@ -158,3 +160,22 @@ def test_the_copies_are_for_their_owner_alone(tmp_path: Path) -> None:
     assert os.stat(tmp_path / "backup").st_mode & 0o777 == 0o600
     restore(tmp_path / "backup", database)
     assert os.stat(database).st_mode & 0o777 == 0o640
+    restore(tmp_path / "backup", tmp_path / "new" / "relay.sqlite3")
+    assert os.stat(tmp_path / "new" / "relay.sqlite3").st_mode & 0o777 == 0o600
+
+
+def test_a_backup_is_not_put_beside_the_log_of_a_store_that_was_moved_away(tmp_path: Path) -> None:
+    """SQLite would play it back on top of the backup, and what was restored would be gone."""
+    data, backup = tmp_path / "data", tmp_path / "backup"
+    with RelayProcess(data) as relay:
+        edit(relay, tmp_path / "ada", "ada", "before")
+        back_up(data / "relay.sqlite3", backup)
+        edit(relay, tmp_path / "ben", "ben", "after")
+        relay.kill()
+    (data / "relay.sqlite3").rename(data / "damaged")
+    refused = call(data, "restore", str(backup))
+    assert refused.returncode == 1
+    assert b"relay.sqlite3-wal belongs to a store" in refused.stderr
+    (data / "relay.sqlite3-wal").rename(data / "damaged-wal")
+    assert tell(data, "restore", str(backup))["rooms"] == 1
+    assert [each["name"] for each in tell(data, "rooms", "list")] == ["ada"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -13,7 +14,13 @@ from pycrdt import Array, Doc, Map, Text, XmlElement, XmlFragment, XmlText
 from crdt_sync.protocol.update import EMPTY_UPDATE
 from crdt_sync_server.contents import contents
 
-SCALARS = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text() | st.floats(allow_nan=False, width=32)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.text()
+    | st.floats(allow_nan=False, allow_infinity=False, width=32)
+)
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4)
 )
@@ -26,7 +33,7 @@ def test_maps_of_any_names_and_values_come_out_as_they_went_in(roots: dict[str, 
         doc.get(name, type=Map).update(fields)
     shown = contents(doc.get_update())
     assert shown == roots
-    json.dumps(shown, allow_nan=True)
+    json.dumps(shown, allow_nan=False)
 
 
 def test_each_type_of_root_has_a_form() -> None:
@@ -53,3 +60,26 @@ def test_types_inside_a_map_have_a_form(key: str) -> None:
     doc: Doc[Any] = Doc()
     doc.get("m", type=Map)[key] = Text("x") if key == "text" else XmlFragment([XmlElement("p", {}, [XmlText("x")])])
     assert "x" in contents(doc.get_update())["m"][key]
+
+
+def test_what_json_does_not_have_becomes_a_string() -> None:
+    doc: Doc[Any] = Doc()
+    doc.get("m", type=Map).update({"nan": math.nan, "up": math.inf, "down": -math.inf})
+    shown = contents(doc.get_update())
+    assert shown == {"m": {"nan": "nan", "up": "inf", "down": "-inf"}}
+    json.dumps(shown, allow_nan=False)
+
+
+@pytest.mark.parametrize("root", [Map, Array])
+def test_a_document_that_nests_without_end_can_be_looked_at(root: type[Any]) -> None:
+    doc: Doc[Any] = Doc()
+    inner = doc.get("deep", type=root)
+    with doc.transaction():
+        for _ in range(2000):
+            if root is Map:
+                inner["k"] = Map()
+                inner = inner["k"]
+            else:
+                inner.append(Array())
+                inner = inner[0]
+    assert "nests deeper" in json.dumps(contents(doc.get_update()))

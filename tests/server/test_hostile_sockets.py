@@ -304,7 +304,7 @@ def test_rooms_are_closed_by_bytes_and_no_more_are_loaded_while_they_hold_too_mu
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"), [("nonsense=1", "max-rooms"), ("max-rooms=0", "1 or more"), ("max-rooms=many", "whole number")]
+    ("wrong", "words"), [("nonsense=1", "max-rooms"), ("max-rooms=0", "1 to"), ("max-rooms=many", "whole number")]
 )
 def test_a_bound_that_makes_no_sense_is_one_line_and_status_1(tmp_path: Path, wrong: str, words: str) -> None:
     command = [sys.executable, "-m", "crdt_sync_server", "serve", "--data", str(tmp_path), "--limit", wrong]

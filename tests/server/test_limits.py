@@ -109,7 +109,17 @@ TestShared = Shared.TestCase
 def test_settings_are_names_and_whole_numbers() -> None:
     changed = Limits().changed(["max-rooms=7", "updates_per_s = 9"])
     assert (changed.max_rooms, changed.updates_per_s, changed.max_connections) == (7, 9, Limits().max_connections)
-    for wrong in ("max-rooms", "max-rooms=", "max-rooms=x", "max-rooms=-1", "max-rooms=0", "rooms=1", "=1"):
+    for wrong in (
+        "max-rooms",
+        "max-rooms=",
+        "max-rooms=x",
+        "max-rooms=-1",
+        "max-rooms=0",
+        "rooms=1",
+        "=1",
+        f"strikes={10**400}",
+        "strikes=" + "9" * 5000,
+    ):
         with pytest.raises(ConfigurationError, match="--limit"):
             Limits().changed([wrong])
 

@@ -105,8 +105,8 @@ class Desk:
         self.sessions.add(session_id, session)
         return session
 
-    async def client(self) -> Client:
-        session = self.session()
+    async def client(self, address: str = "10.0.0.1") -> Client:
+        session = self.session(address)
         await session.open()
         client = Client(self, session)
         await client.enter()
@@ -306,7 +306,7 @@ async def test_sessions_are_counted_by_address_and_in_all() -> None:
 async def test_what_waits_for_the_rest_of_its_message_is_bounded_over_all_sessions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(poll_sessions, "MAX_PARTIAL_BYTES", 1500)
+    monkeypatch.setattr(poll_sessions, "MAX_PARTIAL_BYTES", 3000)
     async with desk() as relay:
         a, b, c = [await relay.client() for _ in range(3)]
         part = b"\x88\x27" + bytes(998)  # of a frame of 5000 bytes
@@ -320,6 +320,10 @@ async def test_what_waits_for_the_rest_of_its_message_is_bounded_over_all_sessio
         assert endings[1].code == 1013
         await c.poll(SyncUpdate(update("fine")), Barrier(1))
         assert await c.hear(Barrier)
+        neighbour = await relay.client("10.0.0.2")
+        start = neighbour.stream.acknowledged
+        poll = Poll(PollKind.POLL, bytes(16), 0, MOST, Piece(neighbour.stream.received, start, part))
+        assert (await neighbour.session.poll(poll, 0, relay.sessions.has_room)).ending is None
 
 
 async def test_find_asks_for_the_room_and_the_subject() -> None:

@@ -52,8 +52,10 @@ class Tokens:
 
 
 class Desk:
-    def __init__(self, client: httpx.AsyncClient, tokens: Tokens) -> None:
+    def __init__(self, client: httpx.AsyncClient, neighbour: httpx.AsyncClient, tokens: Tokens) -> None:
         self.client = client
+        self.neighbour = neighbour
+        """At another address."""
         self.tokens = tokens
 
     async def post(
@@ -82,9 +84,12 @@ async def desk() -> AsyncIterator[Desk]:
     http = HttpFace(host.store, lambda: host.stopping)
     relay = RelayApp(host, tokens, http, face, sessions, max_message_bytes=100_000)
     async with host.running():
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(relay)) as client:
+        async with (
+            httpx.AsyncClient(transport=httpx.ASGITransport(relay)) as client,
+            httpx.AsyncClient(transport=httpx.ASGITransport(relay, client=("10.0.0.2", 5))) as neighbour,
+        ):
             with anyio.fail_after(20):
-                yield Desk(client, tokens)
+                yield Desk(client, neighbour, tokens)
         await relay.stop()
 
 
@@ -134,7 +139,7 @@ async def test_a_page_of_an_unwelcome_origin_reads_nothing() -> None:
 
 
 async def test_what_all_open_polls_hold_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polling, "MAX_HELD_BYTES", 20)  # less than one body has
+    monkeypatch.setattr(polling, "MAX_HELD_BYTES", 60)  # half of it, of one address, is one body
     async with desk() as relay, anyio.create_task_group() as tasks:
         session = os.urandom(SESSION_BYTES)
         await relay.post(session, "ada")
@@ -144,3 +149,36 @@ async def test_what_all_open_polls_hold_is_bounded(monkeypatch: pytest.MonkeyPat
         await anyio.wait_all_tasks_blocked()
         response = await relay.post(session, "ada", PollKind.POLL)
         assert (response.status_code, response.json()["code"]) == (429, 1008)
+
+
+async def test_who_sends_slowly_takes_no_more_than_half_of_the_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address with many slow polls must not shut out all others."""
+    monkeypatch.setattr(polling, "MAX_BODIES", 2)
+    opening = encode_poll(Poll(PollKind.OPEN, os.urandom(SESSION_BYTES), 0, 1000, Piece(0, 0, b"")))
+    headers = {"authorization": "Bearer ada"}
+    async with desk() as relay, anyio.create_task_group() as tasks:
+        goes_on = anyio.Event()
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield opening[:5]
+            await goes_on.wait()
+            yield opening[5:]
+
+        slow: list[httpx.Response] = []
+
+        async def post_slowly() -> None:
+            slow.append(await relay.client.post("http://relay/sync/r", content=slowly(), headers=headers))
+
+        tasks.start_soon(post_slowly)
+        await anyio.wait_all_tasks_blocked()
+        refused = await relay.post(os.urandom(SESSION_BYTES), "ada")
+        assert (refused.status_code, refused.json()["code"]) == (429, 1008)
+        taken = await relay.neighbour.post(
+            "http://relay/sync/r",
+            content=opening[:2] + os.urandom(SESSION_BYTES) + opening[2 + SESSION_BYTES :],
+            headers=headers,
+        )
+        assert taken.status_code == 200
+        goes_on.set()
+        await anyio.wait_all_tasks_blocked()
+        assert [response.status_code for response in slow] == [200]

@@ -78,6 +78,7 @@ def test_a_flag_wins_over_the_environment_over_the_file_over_the_default(
         ("max_message_bytes = 5000", "do you mean 'max-message-bytes'"),
         ('port = "8765"', "port: '8765' is no whole number"),
         ("port = true", "no whole number"),
+        ('data = ""', "no path"),  # or the database would lie in whatever folder the relay was started in
         ("allow-anyone = 1", "neither true nor false"),
         ('allow-origin = "https://a"', "no list of strings"),
         ('durability = "some"', "none of full, normal"),

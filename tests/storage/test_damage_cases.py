@@ -20,6 +20,7 @@ from crdt_sync.errors import LibraryBusy, LibraryDamaged, LibraryTooNew, NotALib
 from crdt_sync.protocol.exchange import Export
 from crdt_sync.storage import database, migrations, transactions
 from crdt_sync.storage.binding import Binding
+from crdt_sync.storage.database import wal_of
 from crdt_sync.storage.salvage import repair
 from crdt_sync.storage.store import LibraryStore
 from tests.storage.opened import GENESIS, MINE, opened, whole
@@ -44,6 +45,47 @@ def findings(path: Path) -> str:
     with opened(path) as store, pytest.raises(LibraryDamaged, match="repair") as caught:
         store.verify()
     return "; ".join(caught.value.findings)
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_write_ahead_log_whose_file_is_gone_or_empty_is_kept_and_repaired(path: Path, is_gone: bool) -> None:
+    copy = path.with_name("copy")
+    with opened(path) as store:
+        store.edit(AddHighlight(GENESIS, id="h1", comment="kept", tags=("t",)))
+        wanted = store.read.content()
+        shutil.copyfile(wal_of(path), wal_of(copy))  # as a kill leaves it
+    log = wal_of(copy).read_bytes()
+    if not is_gone:
+        copy.touch()
+    with pytest.raises(LibraryDamaged, match="repair"):
+        LibraryStore(copy)
+    into = path.with_name("new")
+    done = repair(copy, into)
+    assert (done.updates, done.findings) == (1, ("only its write-ahead log is there",))
+    assert wal_of(copy).read_bytes() == log
+    with opened(into) as store:
+        assert store.read.content() == wanted
+
+
+def test_an_empty_file_is_no_library_to_repair(path: Path) -> None:
+    path.touch()
+    into = path.with_name("new")
+    with pytest.raises(NotALibrary, match="nothing of a library"):
+        repair(path, into)
+    assert not into.exists()
+
+
+def test_a_repair_is_not_put_beside_a_log_that_sqlite_would_take_for_its_own(path: Path) -> None:
+    filled(path, count=1)
+    into = path.with_name("new")
+    with opened(into) as store:
+        store.edit(AddNote("of another library"))
+        log = wal_of(into).read_bytes()
+    into.unlink()
+    wal_of(into).write_bytes(log)
+    with pytest.raises(StorageError, match="new-wal is there already"):
+        repair(path, into)
+    assert wal_of(into).read_bytes() == log
 
 
 @pytest.mark.parametrize(
@@ -230,6 +272,26 @@ def test_a_waiting_update_that_the_relay_never_had_is_sent_on_once_it_fits(tmp_p
         store.verify()
 
 
+def test_an_export_that_was_taken_is_told_also_if_what_waits_cannot_be_taken(tmp_path: Path) -> None:
+    path, into = tmp_path / "library", tmp_path / "new"
+    filled(path, 3)
+    with opened(path) as store:
+        export = Export(None, b"\x00", store.state_vector(), whole(store))
+        store.compact()
+        store.edit(EditHighlight("h1", comment="waits"))
+    meddled(path, "DELETE FROM snapshots")
+    assert repair(path, into).waiting == 1
+    with opened(into) as store:
+        store._connection.execute(
+            "CREATE TEMP TRIGGER stuck BEFORE DELETE ON waiting BEGIN SELECT RAISE(ABORT, 'the disk fails'); END"
+        )
+        applied = store.apply_export(export)
+        assert applied.appended
+        assert {change.item_id for change in applied.changes} >= {"h0", "h1", "h2"}
+        store._connection.execute("DROP TRIGGER stuck")
+        assert [change.item_id for change in store.take_waiting().changes] == ["h1"]
+
+
 def test_without_any_other_copy_the_tables_give_the_items_back_on_the_users_word(path: Path) -> None:
     with closing(without_snapshot(path)) as good:
         with opened(path) as store:
@@ -386,7 +448,9 @@ def readable(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_file_that_may_not_be_written_answers_queries_and_refuses_edits(readable: Path) -> None:
+@pytest.mark.parametrize("mode", [0o444, 0o666])
+def test_a_file_or_folder_that_may_not_be_written_answers_queries_and_refuses_edits(readable: Path, mode: int) -> None:
+    os.chmod(readable, mode)
     before = readable.read_bytes()
     folder = set(readable.parent.iterdir())
     if os.geteuid() != 0:

@@ -12,6 +12,7 @@ import pytest
 from pycrdt import Doc, Map
 
 from crdt_sync.document import (
+    AddHighlight,
     EditHighlight,
     Trash,
 )
@@ -23,7 +24,7 @@ from crdt_sync.errors import (
     ReadOnlyLibrary,
 )
 from crdt_sync.storage.store import LibraryStore
-from tests.storage.opened import MINE, opened
+from tests.storage.opened import GENESIS, MINE, opened
 
 
 def test_a_library_of_a_newer_schema_is_read_and_synced_but_not_edited(store: LibraryStore) -> None:
@@ -110,3 +111,24 @@ def test_whatever_fails_after_the_document_changed_drops_it(
     assert store._document().client_id != client_id
     store.edit(EditHighlight("mine", color="green"))
     store.verify()
+
+
+@pytest.mark.parametrize("compacts", [False, True])
+def test_what_others_did_around_a_failure_that_drops_the_document_is_told(
+    path: Path, store: LibraryStore, compacts: bool
+) -> None:
+    store.edit(MINE)
+    store.follow()
+    with opened(path) as other:
+        (theirs,) = other.edit(AddHighlight(GENESIS)).ids
+        with pytest.raises(ZeroDivisionError), store._writing():
+            raise ZeroDivisionError
+        assert store._loaded is None
+        (later,) = other.edit(AddHighlight(GENESIS)).ids
+        if compacts:
+            other.compact()
+        told = {change.item_id for change in store.follow().changes}
+        assert told == (set() if compacts else {theirs, later})  # what was put together cannot be told apart
+        (latest,) = other.edit(AddHighlight(GENESIS)).ids
+        assert [change.item_id for change in store.edit(EditHighlight(theirs, color="red")).changes] == [latest, theirs]
+    assert {each.id for each in store.read.highlights()} == {MINE.id, theirs, later, latest}

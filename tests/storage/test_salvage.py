@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from crdt_sync.document.library_document import LibraryDocument
 from crdt_sync.errors import CrdtSyncError, NotALibrary
 from crdt_sync.protocol.fitting import in_fitting_order
 from crdt_sync.protocol.update import decode_state_vector
+from crdt_sync.storage.pages import Kind, Pages
 from crdt_sync.storage.salvage import repair
 from crdt_sync.storage.store import LibraryStore
 from tests.storage.damage import Specimen, specimen, undamaged
@@ -112,3 +114,21 @@ def used_as_it_is(path: Path) -> None:
                 store.query(lambda read: (read.highlights(), read.notes(), read.search("note"), read.counts()))
         except CrdtSyncError:
             continue
+
+
+def test_overflow_pages_that_lead_back_to_themselves_are_no_record() -> None:
+    """Else a record of a damaged length is put together from one page, a gigabyte of it."""
+    header = bytes([0x07, 0x00, 0x84, 0x80, 0x80, 0x80, 0x00])  # NULL, and a blob of half a gigabyte
+    local = (4096 - 12) * 32 // 255 - 23
+    total = len(header) + (2**30 - 12) // 2
+    kept = local + (total - local) % 4092
+    kept = kept if kept <= 4096 - 35 else local
+    first = header + bytes(kept - len(header)) + (2).to_bytes(4, "big")
+    loop = (2).to_bytes(4, "big") + bytes(4092)
+    pages = Pages(first.ljust(4096, b"\0") + loop, b"")
+    tracemalloc.start()
+    try:
+        assert list(pages.records((Kind.NULL, Kind.BLOB))) == []
+        assert tracemalloc.get_traced_memory()[1] < 16 * 1024 * 1024
+    finally:
+        tracemalloc.stop()

@@ -188,12 +188,12 @@ def test_pending_counts_what_no_barrier_has_covered(store: LibraryStore) -> None
 
 def test_a_file_belongs_to_one_relay_room_and_account(store: LibraryStore) -> None:
     ada = Binding("wss://relay", "room", "ada")
-    store.check_binding(ada)
+    store.sync_with(ada)
     store.bind(ada)
     store.bind(ada)
     for other in (Binding("wss://relay", "room", "bob"), Binding("wss://relay", "other", "ada")):
         with pytest.raises(BoundElsewhere, match="cannot be parted"):
-            store.check_binding(other)
+            store.sync_with(other)
 
 
 def test_a_client_id_is_new_at_each_open(path: Path) -> None:

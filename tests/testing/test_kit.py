@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -141,3 +145,23 @@ def test_backups_of_two_replicas_are_counted_apart() -> None:
     world.settle()
     assert world.peers[0].replica.read() == {"a": 1}
     world.close()
+
+
+def test_a_world_leaves_no_document_behind() -> None:
+    """A search goes through thousands of worlds, and each step of one through a replica that restarts."""
+    documents: weakref.WeakSet[Doc[Any]] = weakref.WeakSet()
+
+    class Watched(PycrdtReplica):
+        def __init__(self, model: Model, updates: Sequence[bytes], client_id: int) -> None:
+            super().__init__(model, updates, client_id)
+            documents.add(self.doc)
+
+    world = World(MAP, [Watched, Watched])
+    world.edit(0, ["set", "a", 1])
+    world.crash(0)
+    world.settle()
+    assert documents
+    world.close()
+    del world
+    gc.collect()
+    assert not documents

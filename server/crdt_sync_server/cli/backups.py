@@ -26,7 +26,7 @@ def backup_command(
     if json:
         as_json({"file": str(file), "rooms": copied.rooms, "size_bytes": copied.size_bytes})
         return
-    console().print(f"{file}: {counted(copied.rooms, 'room')}, {size(copied.size_bytes)}", markup=False, soft_wrap=True)
+    console().print(f"{file}: {counted(copied.rooms, 'room')}, {size(copied.size_bytes)}", soft_wrap=True)
 
 
 @with_settings("data")
@@ -46,4 +46,4 @@ def restore_command(
         return
     kept = f"; the replaced store is kept as {copied.replaced}" if copied.replaced else ""
     line = f"restored {counted(copied.rooms, 'room')}, {size(copied.size_bytes)}{kept}"
-    console().print(line, markup=False, soft_wrap=True)
+    console().print(line, soft_wrap=True)

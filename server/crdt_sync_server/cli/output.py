@@ -22,7 +22,7 @@ def console() -> Console:
     """Return the terminal, or the file that stands for it."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=False)
+    return Console(highlight=False, soft_wrap=False, markup=False, emoji=False)
 
 
 def as_json(value: Any) -> None:

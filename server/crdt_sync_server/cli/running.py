@@ -18,6 +18,8 @@ def run(work: Callable[[], None]) -> None:
     except RelayError as error:
         typer.echo(f"crdt-sync-server: {error}", err=True)
         raise typer.Exit(1) from None
+    except BrokenPipeError:  # nobody reads on, as behind `| head`; the command line's own library ends in silence then
+        raise
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         typer.echo(f"crdt-sync-server: {where}{error.strerror or error}", err=True)

@@ -21,6 +21,8 @@ from crdt_sync_server.stores.sqlite_file import check_ours, connect, hold, prepa
 __all__ = ["Copied", "back_up", "restore"]
 
 _SIDE_FILES = ("-wal", "-shm")
+_LOGS = ("-wal", "-journal")
+"""What SQLite plays back into the file that it lies beside, whichever that is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def back_up(source: Path, target: Path) -> Copied:
     part = target.with_name(f"{target.name}.part")
     try:
         with closing(connect(source)) as connection:
-            check_ours(connection, source)
+            _check_source(connection, source)
             _copy(connection, part)
         part.chmod(0o600)
         with closing(connect(part)) as copy:
@@ -71,16 +73,23 @@ def restore(backup: Path, database: Path) -> Copied:
     part = database.with_name(f"{database.name}.restoring")
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
-        with closing(hold(database)):
+        lock = hold(database)
+    except (sqlite3.Error, OSError) as error:
+        raise translate(error, database) from error
+    try:
+        with closing(lock):
+            if not database.exists():
+                _check_no_log(database)
             part.unlink(missing_ok=True)
             with closing(connect(backup)) as connection:
-                if not check_ours(connection, backup):
+                if not _check_source(connection, backup):
                     raise StoreError(f"{backup} is no backup of a relay")
                 _copy(connection, part)
             with closing(connect(part)) as copy:
                 if database.exists():
                     _keep_tombstones(copy, database)
                 copied = _checked(copy, part)
+            part.chmod(0o600)
             replaced = _keep(database, part) if database.exists() else None
             _sync(part)
             part.replace(database)
@@ -91,6 +100,22 @@ def restore(backup: Path, database: Path) -> Copied:
         for name in ("", *_SIDE_FILES):
             part.with_name(part.name + name).unlink(missing_ok=True)
     return Copied(copied.rooms, copied.size_bytes, copied.tombstones, replaced)
+
+
+def _check_source(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version of what is to be copied. Raises `StoreError`, which names it and not where the copy goes."""
+    try:
+        return check_ours(connection, path)
+    except sqlite3.Error as error:
+        raise translate(error, path) from error
+
+
+def _check_no_log(database: Path) -> None:
+    """Raise `StoreError` if the log of a store that was moved away was left behind."""
+    for suffix in _LOGS:
+        log = database.with_name(database.name + suffix)
+        if log.exists():
+            raise StoreError(f"{log} belongs to a store that is not here any more; move it to where that is")
 
 
 def _copy(connection: sqlite3.Connection, target: Path) -> None:
