@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from crdt_sync import Library
-from crdt_sync.cli.output import as_json, console, note_value, print_notes
+from crdt_sync.cli.output import as_json, console, note_value, plain, print_notes
 from crdt_sync.cli.running import DEFAULT, ItemId, Json, LibraryPath, full_id, with_library
 from crdt_sync.errors import NotFound
 
@@ -56,7 +56,7 @@ def note_show(item: ItemId, library: LibraryPath = DEFAULT, json: Json = False) 
         if json:
             as_json(note_value(note))
         else:
-            print("\n".join(part for part in (note.title, note.text) if part))
+            print(plain("\n".join(part for part in (note.title, note.text) if part)))
 
     with_library(library, show)
 

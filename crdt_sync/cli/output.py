@@ -21,12 +21,28 @@ __all__ = [
     "highlight_value",
     "moment",
     "note_value",
+    "plain",
     "print_highlights",
     "print_notes",
     "status_line",
 ]
 
-console = Console(highlight=False, soft_wrap=False, markup=False, emoji=False)
+CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+
+
+def plain(text: str) -> str:
+    """Return text that others wrote, with nothing in it that a terminal would obey."""
+    return text.translate(CONTROLS)
+
+
+class _Console(Console):
+    """Prints what others wrote as `plain` text."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(plain(text), **options)
+
+
+console = _Console(highlight=False, soft_wrap=False, markup=False, emoji=False)
 """What is printed comes from other devices, the relay and file names: nothing in it is markup."""
 _COLORS = {"yellow": "black on yellow", "green": "black on green", "blue": "white on blue", "pink": "black on magenta"}
 
@@ -66,9 +82,8 @@ def print_highlights(highlights: Iterable[Highlight]) -> None:
         table.add_column(column, overflow="fold", no_wrap=column == "id")
     for highlight in highlights:
         quote = highlight.anchor.quote.exact if highlight.anchor.quote else ""
-        text = Text(quote, style=_COLORS.get(highlight.color, "reverse"))
-        place = Text(highlight.anchor.source or "")
-        table.add_row(highlight.id, place, text, Text(", ".join(highlight.tags)), Text(highlight.comment))
+        text = Text(plain(quote), style=_COLORS.get(highlight.color, "reverse"))
+        table.add_row(highlight.id, highlight.anchor.source or "", text, ", ".join(highlight.tags), highlight.comment)
     console.print(table)
 
 
@@ -78,7 +93,7 @@ def print_notes(notes: Iterable[Note]) -> None:
     for column in ("id", "title", "text", "of highlight"):
         table.add_column(column, overflow="fold", no_wrap=column == "id")
     for note in notes:
-        table.add_row(note.id, Text(note.title), Text(note.text.partition("\n")[0]), note.highlight_id or "")
+        table.add_row(note.id, note.title, note.text.partition("\n")[0], note.highlight_id or "")
     console.print(table)
 
 

@@ -18,7 +18,7 @@ import pytest
 from httpx_ws import aconnect_ws
 from pycrdt import Doc, Map
 
-from crdt_sync.document import AddNote
+from crdt_sync.document import AddHighlight, AddNote, Anchor
 from crdt_sync.protocol.messages import Awareness, AwarenessEntry, encode
 from crdt_sync.storage.store import LibraryStore
 from tests.relay import RelayProcess
@@ -165,6 +165,17 @@ def test_what_other_devices_and_file_names_say_is_printed_as_it_is(tmp_path: Pat
     assert "[/eve]: 1 highlight, 1 note, the last made at 4503599627370496 ms" in device("devices")
     assert f"{folder}/x has " in device("export-updates", f"{folder}/x")
     assert f"{folder}/a.sqlite3 is gone" in device("sign-out", "--wipe", "--yes")
+
+
+def test_what_other_devices_say_does_not_command_the_terminal(device: Device) -> None:
+    evil = "\x1b]0;owned\x07 a \x9b31m b"
+    with closing(LibraryStore(device.path, author=evil)) as store:
+        store.edit(AddHighlight(Anchor.verse("Gen.1.1", work="w", quote=f"{evil} quote"), id="h", comment=evil))
+        store.edit(AddNote(evil, id="n", title=evil))
+    for command in (("highlight", "list"), ("note", "list"), ("note", "show", "n"), ("search", "owned"), ("devices",)):
+        said = device(*command)
+        assert "owned" in said, command
+        assert not set(said) & {"\x1b", "\x07", "\x9b"}, command
 
 
 def test_a_library_that_a_program_made_needs_no_settings(device: Device) -> None:

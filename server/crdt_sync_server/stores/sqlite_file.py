@@ -7,6 +7,7 @@ does. Readers (`backup`) need no lock.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,6 +103,7 @@ def open_file(path: Path, durability: str) -> tuple[sqlite3.Connection, sqlite3.
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = hold(path)
+        _make(path)
         connection = connect(path)
         prepare(connection, path)
         connection.execute(f"PRAGMA synchronous = {durability.upper()}")
@@ -111,6 +113,17 @@ def open_file(path: Path, durability: str) -> tuple[sqlite3.Connection, sqlite3.
                 each.close()
         raise translate(error, path) from error
     return connection, lock
+
+
+def _make(path: Path) -> None:
+    """Make the file if it is not there, for its owner alone; its log gets the same mode. Raises `StoreError`."""
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size and not (path.exists() and path.stat().st_size):
+        raise StoreError(
+            f"{path} is gone or empty, and its write-ahead log {log.name} is not; put the file back beside it, or move "
+            "the log away before you restore a backup (opening would delete it)"
+        )
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:
