@@ -2,7 +2,8 @@
 
 Flood asks how much a relay carries, the paced runs how long a highlight takes at a rate. Every delivery is counted, and
 the content of two clients checked. Ours commits with fsync before every send (and once more without, for the cost of
-that); the peers store nothing.
+that, and once as the plain ASGI application under hypercorn as it comes, for the gain of having the sockets); the peers
+store nothing.
 """
 
 from __future__ import annotations
@@ -16,9 +17,18 @@ from benchmarks.common import rounds, save
 from benchmarks.figures import medians
 from benchmarks.load import Load
 from benchmarks.processes import loading
-from benchmarks.servers import HOCUSPOCUS, OURS, OURS_UNSYNCED, PYCRDT_WEBSOCKET, Y_WEBSOCKET, Server, running
+from benchmarks.servers import (
+    HOCUSPOCUS,
+    OURS,
+    OURS_PLAIN,
+    OURS_UNSYNCED,
+    PYCRDT_WEBSOCKET,
+    Y_WEBSOCKET,
+    Server,
+    running,
+)
 
-SERVERS = (OURS, OURS_UNSYNCED, Y_WEBSOCKET, HOCUSPOCUS, PYCRDT_WEBSOCKET)
+SERVERS = (OURS, OURS_UNSYNCED, OURS_PLAIN, Y_WEBSOCKET, HOCUSPOCUS, PYCRDT_WEBSOCKET)
 QUESTIONS: dict[str, dict[str, Any]] = {
     "flood": {"updates": 200},
     "100/s": {"updates": 30, "per_s": 100},
@@ -47,7 +57,7 @@ def main() -> None:
             for question, settings in QUESTIONS.items():
                 for server in servers:
                     kept = raw[question][server.name]
-                    if server.name not in (OURS, OURS_UNSYNCED) and kept and not kept[-1]["finished"]:
+                    if server.name not in (OURS, OURS_UNSYNCED, OURS_PLAIN) and kept and not kept[-1]["finished"]:
                         continue  # a peer that could not is not asked again
                     report = ask(server, f"{question.replace('/', '-')}-{round_}", settings)
                     if round_:

@@ -17,15 +17,18 @@ from tests.interop.node import INTEROP
 from tests.relay import RelayProcess
 
 PEERS = Path(__file__).with_name("peers")
+TESTS = Path(__file__).parents[1] / "tests"
 OURS, OURS_UNSYNCED, Y_WEBSOCKET, Y_LEVELDB, HOCUSPOCUS, PYCRDT_WEBSOCKET = (
     "crdt-sync", "crdt-sync, no fsync", "y-websocket 2", "y-websocket 2, LevelDB", "Hocuspocus 3", "pycrdt-websocket",
 )  # fmt: skip
+OURS_PLAIN = "crdt-sync, plain ASGI"
 SIDE_BY_SIDE = (OURS, Y_WEBSOCKET, HOCUSPOCUS, PYCRDT_WEBSOCKET)
 MANY = tuple(f"--limit=max-{what}=20000" for what in ("connections-per-address", "rooms-per-address", "rooms"))
 """All clients of a benchmark come from one address."""
 COMMANDS = {
     OURS: (sys.executable, "-m", "crdt_sync_server", "serve", *MANY),
     OURS_UNSYNCED: (sys.executable, "-m", "crdt_sync_server", "serve", *MANY, "--durability", "normal"),
+    OURS_PLAIN: (sys.executable, str(TESTS / "server" / "plain_asgi.py"), "--uvloop"),
     Y_WEBSOCKET: ("node", str(PEERS / "y_websocket.mjs")),
     Y_LEVELDB: ("node", str(PEERS / "y_websocket.mjs"), "--persist"),
     HOCUSPOCUS: ("node", str(PEERS / "hocuspocus.mjs")),

@@ -1,4 +1,4 @@
-"""The relay as a plain ASGI application, under hypercorn as it comes: no writer in the scope. Takes its options."""
+"""The relay as a plain ASGI application, under hypercorn as it comes: no socket in the scope. Takes its options."""
 
 import asyncio
 import signal
@@ -27,4 +27,9 @@ async def main() -> None:
     await hypercorn.asyncio.serve(app, settings, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
 
 
-asyncio.run(main())
+if "--uvloop" in argv:
+    import uvloop
+
+    uvloop.run(main())
+else:
+    asyncio.run(main())
