@@ -81,6 +81,7 @@ def running(folder: Path, *names: str) -> Iterator[list[Server]]:
     with ExitStack() as stack:
         servers = []
         for name in names:
+            folder.mkdir(parents=True, exist_ok=True)  # LevelDB makes its own folder alone
             data = folder / name.replace(" ", "-").replace(",", "")
             server = Server(name, data, RelayProcess(data, command=COMMANDS[name]))
             server.start()

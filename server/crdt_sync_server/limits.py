@@ -15,7 +15,7 @@ from enum import Enum
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync_server.errors import ConfigurationError, RelayError
 
-__all__ = ["Admission", "Budget", "Limit", "LimitReached", "Limits", "TokenBucket"]
+__all__ = ["Admission", "Budget", "Burst", "Limit", "LimitReached", "Limits", "TokenBucket"]
 
 
 MOST = 2**53
@@ -171,10 +171,18 @@ class Admission:
     def enter(self, address: str | None) -> None:
         """Count one more. You must call `leave` for it. Raises `LimitReached`, and has counted nothing then."""
         if self._per_address[address] >= self._most_per_address:
-            raise LimitReached(self._of_address, f"{self._of_address.words}; try again later")
+            raise self.refusal()
         if self._count >= self._most:
             raise LimitReached(self._in_all, f"{self._in_all.words}; try again later")
         self.add(address)
+
+    def of(self, address: str | None) -> int:
+        """Return how many of an address are here."""
+        return self._per_address[address]
+
+    def refusal(self) -> LimitReached:
+        """Return what one too many of an address is told."""
+        return LimitReached(self._of_address, f"{self._of_address.words}; try again later")
 
     def add(self, address: str | None) -> None:
         """Count one that is here already, whatever the bounds."""
@@ -196,6 +204,39 @@ class Admission:
             yield
         finally:
             self.leave(address)
+
+
+class Burst:
+    """Lets one address be over its bound for a moment.
+
+    After a restart a thousand clients behind one proxy connect in the same millisecond, and have had no time to speak.
+    """
+
+    GRACE_S = 1.0
+
+    def __init__(self, admission: Admission, *, most_per_address: int) -> None:
+        """`admission` counts, and has the bound of a burst; `most_per_address` is that of what lasts."""
+        self._admission = admission
+        self._most_per_address = most_per_address
+        self._over_since_s: dict[str | None, float] = {}
+
+    def enter(self, address: str | None, now_s: float) -> None:
+        """Count one more. You must call `leave` for it. Raises `LimitReached`, and has counted nothing then."""
+        if self._admission.of(address) >= self._most_per_address:
+            since_s = self._over_since_s.setdefault(address, now_s)
+            if now_s - since_s > self.GRACE_S:
+                raise self._admission.refusal()
+        self._admission.enter(address)
+
+    def add(self, address: str | None) -> None:
+        """Count one that is here already, whatever the bounds."""
+        self._admission.add(address)
+
+    def leave(self, address: str | None) -> None:
+        """Count one less."""
+        self._admission.leave(address)
+        if self._over_since_s and self._admission.of(address) < self._most_per_address:
+            self._over_since_s.pop(address, None)
 
 
 class Budget:

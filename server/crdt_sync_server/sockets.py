@@ -21,7 +21,7 @@ from hypercorn.events import Event, RawData, Updated
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.typing import LifespanState
 
-from crdt_sync_server.limits import Admission, Budget, Limit, LimitReached, Limits
+from crdt_sync_server.limits import Admission, Budget, Burst, Limit, LimitReached, Limits
 from crdt_sync_server.logs import reached
 from crdt_sync_server.taken import SOCKET
 
@@ -43,12 +43,13 @@ class Sockets:
         self.limits = limits
         self.waiting = Budget(limits.max_waiting_bytes)
         """What has come of messages and has not come whole, or waits for its turn."""
-        self.half_open = Admission(
+        counted = Admission(
             most=limits.max_half_open,
-            most_per_address=limits.max_half_open_per_address,
+            most_per_address=max(limits.max_half_open_per_address, limits.max_half_open // 2),
             in_all=Limit.HALF_OPEN,
             of_address=Limit.HALF_OPEN,
         )
+        self.half_open = Burst(counted, most_per_address=limits.max_half_open_per_address)
         self.watched: set[Watched] = set()
 
     async def watch(self) -> None:
@@ -144,7 +145,7 @@ class RelayServer(TCPServer):
         self._is_taken = False
 
     @property
-    def half_open(self) -> Admission:
+    def half_open(self) -> Burst:
         """What counts sockets without a request."""
         return self.sockets.half_open
 
@@ -155,7 +156,7 @@ class RelayServer(TCPServer):
 
     async def run(self) -> None:
         try:
-            self.sockets.half_open.enter(self.client)
+            self.sockets.half_open.enter(self.client, asyncio.get_running_loop().time())
         except LimitReached as error:
             reached(error.limit, client=self.client)
             self._transport.abort()

@@ -29,7 +29,7 @@ from crdt_sync_server.frames import (
     header,
     pong,
 )
-from crdt_sync_server.limits import Admission, Budget, Limit, LimitReached
+from crdt_sync_server.limits import Budget, Burst, Limit, LimitReached
 from crdt_sync_server.logs import reached
 
 __all__ = ["FREE_BYTES", "SOCKET", "Farewell", "HandedOver", "Owner", "TakenSocket", "Watch", "socket_of"]
@@ -58,7 +58,7 @@ class HandedOver(Protocol):
     """A connection whose server lets it go."""
 
     client: str | None
-    half_open: Admission
+    half_open: Burst
     waiting: Budget
 
     def hold(self) -> None:

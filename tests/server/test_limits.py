@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from crdt_sync_server.config import Config
 from crdt_sync_server.errors import ConfigurationError
-from crdt_sync_server.limits import Admission, Budget, Limit, LimitReached, Limits, TokenBucket
+from crdt_sync_server.limits import Admission, Budget, Burst, Limit, LimitReached, Limits, TokenBucket
 
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
 
@@ -145,3 +145,25 @@ def test_the_page_lists_every_limit_with_its_code_words_and_defaults() -> None:
         named.add(name.replace("-", "_"))
         assert int(default.replace(",", "")) == getattr(Limits(), name.replace("-", "_"))
     assert named >= {field.name for field in fields(Limits)}
+
+
+def test_an_address_may_be_over_its_bound_for_a_moment() -> None:
+    counted = Admission(most=100, most_per_address=10, in_all=Limit.HALF_OPEN, of_address=Limit.HALF_OPEN)
+    burst = Burst(counted, most_per_address=3)
+    for _ in range(10):
+        burst.enter("a", 1.0)
+    with pytest.raises(LimitReached):  # that is the bound of a burst
+        burst.enter("a", 1.0)
+    burst.enter("b", 1.0)
+    for _ in range(4):
+        burst.leave("a")
+    burst.enter("a", 2.0)
+    with pytest.raises(LimitReached):  # it lasts
+        burst.enter("a", 2.1)
+    burst.enter("b", 2.1)
+    for _ in range(5):
+        burst.leave("a")
+    assert counted.of("a") == 2
+    for _ in range(8):  # it has been below, so it has another moment
+        burst.enter("a", 3.0)
+    assert counted.of("a") == 10
