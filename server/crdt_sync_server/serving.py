@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,6 +30,9 @@ __all__ = ["Address", "listen", "serve"]
 
 Address = tuple[str, int]
 GRACE_S = 5.0
+SWITCH_INTERVAL_S = 0.0002
+"""How long the loop may keep the interpreter from the store's threads. With Python's 5 ms each of their calls of SQLite
+waits that long while the loop is busy, and rooms took tens of milliseconds to load."""
 OTHER_FILES = 100
 """Open files that are no connections: the database, the loop, the log."""
 DEAD_PEER_OPTIONS = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 60_000}
@@ -119,6 +123,7 @@ async def serve(
         await app.stop()
 
     _allow_open_files(config.limits)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     sockets = Sockets(config.limits)
     watching = asyncio.create_task(sockets.watch())
     try:
