@@ -114,8 +114,8 @@ class Host:
         rooms, now_s = list(self._rooms.values()), self.now()
         return Standing(
             rooms=len(rooms),
-            document_bytes=sum(room.document_bytes for room in rooms),
-            largest_document_bytes=max((room.document_bytes for room in rooms), default=0),
+            document_bytes=sum(room.size_bytes for room in rooms),
+            largest_document_bytes=max((room.size_bytes for room in rooms), default=0),
             outbox_age_s=max((room.lag_s(now_s) for room in rooms), default=0.0),
         )
 

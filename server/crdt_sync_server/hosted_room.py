@@ -18,7 +18,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from crdt_sync.protocol.close_codes import CloseCode
-from crdt_sync.protocol.messages import Message, SyncUpdate, encode
+from crdt_sync.protocol.messages import Message
 from crdt_sync_server.announcing import Announcer
 from crdt_sync_server.errors import RelayError, RoomDeleted, StoreError
 from crdt_sync_server.inbox import Inbox
@@ -206,11 +206,6 @@ class HostedRoom:
         """How many are in the room."""
         return len(self._peers)
 
-    @property
-    def document_bytes(self) -> int:
-        """What is stored of the document."""
-        return self._room.size_bytes
-
     def lag_s(self, now_s: float) -> float:
         """Return for how long something has waited for the peer that is served worst, as of the last sweep."""
         return max((now_s - since_s for since_s in self._lags.values()), default=0.0)
@@ -389,8 +384,7 @@ class HostedRoom:
                         reached(Limit.ANSWERS, client=peer.client, room=self.name)
                 case Content(update=update, moved=moved, peers=peers, updates=updates):
                     self.metrics.deliveries += updates * len(peers)
-                    self.tail.push(update, moved)
-                    message, now_s = encode(SyncUpdate(update)), self._host.now()
+                    message, now_s = self.tail.push(update, moved), self._host.now()
                     for peer in peers:
                         if peer.take_at_once(message, now_s):
                             self.tail.frames_taken += 1

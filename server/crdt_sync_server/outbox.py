@@ -62,19 +62,21 @@ class Tail:
         """Say what the document holds before the first batch."""
         self._vector.update(state_vector)
 
-    def push(self, update: bytes, moved: dict[int, int]) -> None:
-        """Add a batch; `moved` are the clocks that it moved in the document's state vector."""
+    def push(self, update: bytes, moved: dict[int, int]) -> bytes:
+        """Add a batch and return its frame; `moved` are the clocks that it moved in the document's state vector."""
         while self._batches and not self._marks:
             self._drop_first()  # nobody lags
         self._batches.append((update, moved))
         self._bytes += len(update)
         self.head += 1
         self._frames.clear()
+        frame = self._frames[self.head - 1] = encode(SyncUpdate(update))
         while len(self._batches) > 1 and (self._bytes > MAX_TAIL_BYTES or len(self._batches) > MAX_TAIL_BATCHES):
             first = self.head - len(self._batches)
             if first in self._marks:
                 self._lost[first] = dict(self._vector)
             self._drop_first()
+        return frame
 
     def _drop_first(self) -> None:
         update, moved = self._batches.pop(0)
