@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,3 +44,7 @@ def yjs() -> Iterator[Yjs]:
         assert process.stdin is not None
         process.stdin.close()
         assert process.wait(timeout=10) == 0
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background: programs under test inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
