@@ -60,20 +60,21 @@ class _Known:
 class AwarenessTable:
     """The presence of the clients of one room. An owner is the connection that speaks for a client."""
 
-    __slots__ = ("_bytes", "_gone", "_joined", "_known", "_owned", "_subjects")
+    __slots__ = ("_bytes", "_gone", "_known", "_owned", "_subjects")
 
     def __init__(self) -> None:
         self._known: dict[int, _Known] = {}
         self._owned: dict[Hashable, set[int]] = {}
         self._bytes: dict[Hashable, int] = {}  # owner → the bytes of the states that it speaks for
         self._gone: dict[int, None] = {}  # those of the known that have left, in the order in which they did
-        self._subjects: dict[Hashable, tuple[int, str | None]] = {}  # owner → (number of its joining, subject)
-        self._joined = 0
+        self._subjects: dict[Hashable, tuple[int, str | None]] = {}  # owner → (its number, subject)
 
-    def join(self, owner: Hashable, subject: str | None) -> None:
-        """Say who stands behind a connection that is new. `remove` forgets it; a subject of None is nobody's."""
-        self._joined += 1
-        self._subjects[owner] = (self._joined, subject)
+    def join(self, owner: Hashable, subject: str | None, number: int) -> None:
+        """Say who stands behind a connection that is new. `remove` forgets it; a subject of None is nobody's.
+
+        The newer of two connections is the one with the higher `number`, whichever joins first.
+        """
+        self._subjects[owner] = (number, subject)
 
     def entries(self) -> tuple[AwarenessEntry, ...]:
         """Return the presence of all clients that are here."""
@@ -136,10 +137,10 @@ class AwarenessTable:
         return min((known.outdated_at_s for known in self._known.values()), default=None)
 
     def _takes_over(self, owner: Hashable, entry: AwarenessEntry, known: _Known) -> bool:
-        joined, subject = self._subjects.get(owner, (0, None))
-        joined_before, subject_before = self._subjects.get(known.owner, (0, None))
+        number, subject = self._subjects.get(owner, (0, None))
+        number_before, subject_before = self._subjects.get(known.owner, (0, None))
         same = subject is not None and subject == subject_before
-        return same and joined > joined_before and entry.clock > known.clock and entry.state != GONE
+        return same and number > number_before and entry.clock > known.clock and entry.state != GONE
 
     def _store(self, entry: AwarenessEntry, owner: Hashable, now_s: float) -> None:
         client = entry.client_id

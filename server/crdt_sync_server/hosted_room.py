@@ -103,6 +103,7 @@ class HostedRoom:
         self._failure: RelayError | None = None
         self._peers: dict[Peer, None] = {}  # in the order in which they came
         self._expected = 0  # who has asked for the room and is not in yet
+        self._came = 0  # how many have asked to enter
         self._idle_since_s = host.now()
         self._evicted = False
         self._due = False
@@ -117,10 +118,12 @@ class HostedRoom:
 
         A room in which nothing is stored yet will count for the subject that first came in.
         """
+        self._came += 1
+        number = self._came  # who comes as the loading ends gets in before those who waited for it
         async with self.held():
             self._peers[peer] = None
         self._log.entered_by(peer.subject)
-        self._put(Joined(peer, peer.subject, peer.read_only))
+        self._put(Joined(peer, peer.subject, peer.read_only, number))
 
     def leave(self, peer: Peer) -> None:
         """Take `peer` out; nothing more is sent to it but its close."""

@@ -87,11 +87,12 @@ class RoomBroken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Joined(Generic[Peer]):
-    """A peer is in; its session starts. `subject` is who it is, if that is known."""
+    """A peer is in; its session starts. `subject` is who it is, if known. The higher its `number`, the newer."""
 
     peer: Peer
     subject: str | None = None
     read_only: bool = False
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,9 +320,9 @@ class Room(Generic[Peer]):
     def _receive(self, arrival: Arrival[Peer], turn: Turn[Peer], now_s: float) -> None:
         peer = arrival.peer
         match arrival:
-            case Joined(subject=subject, read_only=read_only):
+            case Joined(subject=subject, read_only=read_only, number=number):
                 session = self._sessions[peer] = Session(Role.RELAY)
-                self._presence.join(peer, subject)
+                self._presence.join(peer, subject, number)
                 if read_only:
                     self._read_only[peer] = False
                 asks = () if read_only else session.start()  # who may not edit has nothing for us

@@ -132,8 +132,8 @@ def test_a_ghost_of_oneself_is_contradicted_louder() -> None:
 
 def test_a_newer_connection_of_the_same_subject_takes_a_client_over_with_a_higher_clock() -> None:
     table = AwarenessTable()
-    for owner, subject in (("old", "ada"), ("eve", "eve"), ("new", "ada")):
-        table.join(owner, subject)
+    for number, owner, subject in ((3, "new", "ada"), (1, "old", "ada"), (2, "eve", "eve")):
+        table.join(owner, subject, number)
     table.receive([entry(1, 5, '"old"')], "old", 0.0)
     for forged in (entry(1, 9), entry(1, 9, GONE), entry(1, 5, GONE)):
         assert table.receive([forged], "eve", 1.0).news == ()
@@ -146,8 +146,8 @@ def test_a_newer_connection_of_the_same_subject_takes_a_client_over_with_a_highe
 
 def test_where_nobody_is_known_nobody_takes_over() -> None:
     table = AwarenessTable()
-    table.join("a", None)
-    table.join("b", None)
+    table.join("a", None, 1)
+    table.join("b", None, 2)
     table.receive([entry(1, 5)], "a", 0.0)
     assert table.receive([entry(1, 9, '"b"')], "b", 1.0).news == ()
 
@@ -188,8 +188,8 @@ def test_clients_that_come_and_go_are_remembered_up_to_a_bound() -> None:
 )
 def test_what_is_owned_is_what_is_known(said: list[tuple[str, int, int, str]], gone: list[str]) -> None:
     table = AwarenessTable()
-    for owner, subject in (("a", "ada"), ("b", "ada"), ("c", "eve")):
-        table.join(owner, subject)
+    for number, (owner, subject) in enumerate((("a", "ada"), ("b", "ada"), ("c", "eve"))):
+        table.join(owner, subject, number)
     for owner, client, clock, state in said:
         table.receive([entry(client, clock, state)], owner, 0.0)
     for owner in gone:

@@ -10,11 +10,21 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from pycrdt import Doc, Map
 
 from crdt_sync.protocol.close_codes import CloseCode
-from crdt_sync.protocol.messages import Barrier, Message, SyncStep1, SyncStep2, SyncUpdate, decode
+from crdt_sync.protocol.messages import (
+    Awareness,
+    AwarenessEntry,
+    Barrier,
+    Message,
+    SyncStep1,
+    SyncStep2,
+    SyncUpdate,
+    decode,
+)
 from crdt_sync.protocol.update import EMPTY_UPDATE
 from crdt_sync_server import compaction as compaction_module
 from crdt_sync_server import inbox as inbox_module
@@ -198,6 +208,30 @@ async def test_all_who_join_a_loading_room_share_one_load() -> None:
         assert desk.store.loads == 1
         answers = [m for peer in joined for m in peer.heard if isinstance(m, SyncStep2)]
         assert [keys(answer.update) for answer in answers] == [{"old"}] * 4
+
+
+async def test_who_comes_as_the_loading_ends_is_newer_than_those_who_waited_for_it() -> None:
+    async with rig() as desk:
+        desk.store.gate = anyio.Event()
+        room = desk.host.room("room")
+        old, new = Peer(room), Peer(room)
+        old.subject = new.subject = "ada"
+
+        async def slip_in() -> None:
+            while room._loaded is not None:
+                await anyio.lowlevel.checkpoint()
+            await room.enter(new)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(room.enter, old)
+            await anyio.wait_all_tasks_blocked()
+            tasks.start_soon(slip_in)
+            desk.store.gate.set()
+        assert list(room._peers) == [new, old]
+        await old.say(Awareness((AwarenessEntry(5, 5, '"old"'),)))
+        assert (await new.hear(Awareness)).entries == (AwarenessEntry(5, 5, '"old"'),)
+        await new.say(Awareness((AwarenessEntry(5, 6, '"new"'),)))
+        assert (await new.hear(Awareness)).entries == (AwarenessEntry(5, 6, '"new"'),)
 
 
 async def test_a_failed_load_is_an_error_and_the_next_one_tries_again() -> None:
