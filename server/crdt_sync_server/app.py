@@ -13,6 +13,7 @@ from crdt_sync_server.connection import Connection
 from crdt_sync_server.direct import DirectConnection
 from crdt_sync_server.errors import RelayError
 from crdt_sync_server.frames import close_reason
+from crdt_sync_server.gate import Gate
 from crdt_sync_server.host import Host
 from crdt_sync_server.limits import Admission, Limit, LimitReached
 from crdt_sync_server.logs import reached, tell
@@ -20,8 +21,7 @@ from crdt_sync_server.outbox import Closing
 from crdt_sync_server.peer import RoomPeer
 from crdt_sync_server.poll_sessions import PollSessions
 from crdt_sync_server.polling import POLLING_PREFIX
-from crdt_sync_server.ports import Authenticator
-from crdt_sync_server.requests import authenticated, client_of, connect_request
+from crdt_sync_server.requests import client_of, connect_request
 from crdt_sync_server.taken import Farewell, HandedOver, socket_of
 
 __all__ = ["RelayApp"]
@@ -40,7 +40,7 @@ class RelayApp:
     def __init__(
         self,
         host: Host,
-        authenticator: Authenticator,
+        gate: Gate,
         http: HttpApp,
         polling: HttpApp,
         sessions: PollSessions,
@@ -48,7 +48,7 @@ class RelayApp:
         max_message_bytes: int,
     ) -> None:
         self._host = host
-        self._authenticator = authenticator
+        self._gate = gate
         self._http = http
         self._polling = polling
         self._sessions = sessions
@@ -128,7 +128,7 @@ class RelayApp:
         """Serve a WebSocket; return True if its connection stays when this is over, on a socket of its own."""
         try:
             request = connect_request(scope)
-            grant = await authenticated(self._authenticator, request, within_s=self._host.limits.authenticate_s)
+            grant = await self._gate.admit(request)
             room = self._host.room(request.room, request.client)
         except LimitReached:
             raise

@@ -6,7 +6,7 @@ Subclass it, give the adapter and requests that it lets in and not, and run pyte
 from __future__ import annotations
 
 from crdt_sync_server.errors import Forbidden, Unauthenticated
-from crdt_sync_server.ports import Authenticator, ConnectRequest, Grant
+from crdt_sync_server.ports import Authenticator, ConnectRequest, Identity
 
 __all__ = ["AuthenticatorContract"]
 
@@ -26,12 +26,12 @@ class AuthenticatorContract:
         """Return requests that are not."""
         raise NotImplementedError
 
-    async def test_who_is_welcome_gets_a_grant(self) -> None:
-        """The same request gets the same grant."""
+    async def test_who_is_welcome_is_known(self) -> None:
+        """The same request gets the same identity."""
         for request in self.welcome():
-            grant = await self.authenticator().authenticate(request)
-            assert isinstance(grant, Grant)
-            assert grant == await self.authenticator().authenticate(request)
+            identity = await self.authenticator().authenticate(request)
+            assert isinstance(identity, Identity)
+            assert identity == await self.authenticator().authenticate(request)
 
     async def test_who_is_not_is_told_why(self) -> None:
         """A refusal has words, and none of them is the query, where a token may stand."""

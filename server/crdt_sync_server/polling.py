@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 import anyio
@@ -12,13 +11,14 @@ from crdt_sync.errors import RemoteProtocolError
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.polling import MAX_POLL_BYTES, Answer, Poll, PollKind, decode_poll, encode_answer
 from crdt_sync_server.errors import Forbidden, RelayError, Unauthenticated
+from crdt_sync_server.gate import Gate, without_token
 from crdt_sync_server.host import Host
 from crdt_sync_server.http import Headers, respond, respond_json
 from crdt_sync_server.limits import Admission, Budget, Limit, LimitReached
 from crdt_sync_server.logs import reached, tell
 from crdt_sync_server.poll_sessions import PollSession, PollSessions, SlowDown, UnknownSession
-from crdt_sync_server.ports import Authenticator, ConnectRequest, Grant
-from crdt_sync_server.requests import authenticated, client_of, connect_request
+from crdt_sync_server.ports import ConnectRequest, Grant
+from crdt_sync_server.requests import client_of, connect_request
 
 __all__ = ["POLLING_PREFIX", "PollingFace"]
 
@@ -58,14 +58,14 @@ class PollingFace:
     def __init__(
         self,
         host: Host,
-        authenticator: Authenticator,
+        gate: Gate,
         sessions: PollSessions,
         *,
         max_message_bytes: int,
         max_wait_s: float,
     ) -> None:
         self._host = host
-        self._authenticator = authenticator
+        self._gate = gate
         self._sessions = sessions
         self._max_message_bytes = max_message_bytes
         self._max_wait_s = max_wait_s
@@ -102,7 +102,7 @@ class PollingFace:
 
     async def _poll(self, request: ConnectRequest, receive: Receive) -> Answer:
         try:
-            grant = await authenticated(self._authenticator, request, within_s=self._host.limits.authenticate_s)
+            grant = await self._gate.admit(request)
         except LimitReached:
             raise
         except RelayError as error:
@@ -152,10 +152,8 @@ class PollingFace:
         origin = request.header("origin")
         if origin is None:
             return ()
-        bare = tuple((name, value) for name, value in request.headers if name not in ("authorization", "cookie"))
         try:
-            bared = replace(request, headers=bare, query="")
-            await authenticated(self._authenticator, bared, within_s=self._host.limits.authenticate_s)
+            await self._gate.identify(without_token(request))
         except Unauthenticated:
             pass
         except RelayError:

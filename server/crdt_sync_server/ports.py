@@ -7,10 +7,23 @@ driver's own exception may cross a port.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
-__all__ = ["Authenticator", "ConnectRequest", "Directory", "Grant", "RoomRecord", "RoomStore", "Store", "Stored"]
+__all__ = [
+    "Authenticator",
+    "Authority",
+    "ConnectRequest",
+    "Directory",
+    "Grant",
+    "Identity",
+    "Role",
+    "RoomRecord",
+    "RoomStore",
+    "Store",
+    "Stored",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +112,10 @@ class RoomStore(Store, Directory, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConnectRequest:
-    """A connection that asks to come in. Header names are lower case; `client` is the peer's address or None."""
+    """A connection that asks to come in. Header names are lower case; `client` is the peer's address or None.
+
+    `room` is empty where a request is of no room.
+    """
 
     room: str
     headers: tuple[tuple[str, str], ...]
@@ -111,20 +127,56 @@ class ConnectRequest:
         return next((value for key, value in self.headers if key == name), None)
 
 
+class Role(StrEnum):
+    """What a subject may do in a room: a reader looks, an editor edits, an owner also says who else may."""
+
+    OWNER = "owner"
+    EDITOR = "editor"
+    READER = "reader"
+
+
 @dataclass(frozen=True, slots=True)
-class Grant:
-    """Who came in: `subject` is None where nobody is asked who they are. `read_only` may look and not edit."""
+class Identity:
+    """Who asks: `subject` is None where nobody is asked who they are, `name` what the token calls them.
+
+    It holds until `expires_at_s`, of the wall clock in seconds since 1970; None: for as long as nobody revokes it.
+    """
 
     subject: str | None
-    read_only: bool = False
+    expires_at_s: float | None = None
+    name: str | None = None
 
 
 class Authenticator(Protocol):
-    """Decides who comes in: once for a WebSocket, at each request of a client that polls.
+    """Says who asks: once for a WebSocket and for each fresh token that comes over it, at each request over HTTP.
 
     For a page that polls it is asked once more without a token, as its preflight carries none. Raise `Forbidden` then
     only if you have something against the origin, and `Unauthenticated` if the token is all that is missing.
     """
 
-    async def authenticate(self, request: ConnectRequest) -> Grant:
-        """Return the grant of this connection. Raises `Unauthenticated` or `Forbidden`, and no other exception."""
+    async def authenticate(self, request: ConnectRequest) -> Identity:
+        """Return who asks. Raises `Unauthenticated` or `Forbidden`, or another `RelayError` if it cannot tell now."""
+
+
+class Authority(Protocol):
+    """Says what a subject may do in a room."""
+
+    async def role(self, identity: Identity, room: str) -> Role | None:
+        """Return the role, or None for nothing at all: who asks is not even told whether the room exists.
+
+        Raises `RelayError` if it cannot tell now.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a connection was let in with. `read_only` may look and not edit.
+
+    Two grants are equal if they allow the same: a fresh token of the same subject moves `expires_at_s` alone.
+    """
+
+    subject: str | None
+    read_only: bool = False
+    role: Role = Role.EDITOR
+    expires_at_s: float | None = field(default=None, compare=False)
+    name: str | None = field(default=None, compare=False)

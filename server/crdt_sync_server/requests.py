@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import anyio
-
-from crdt_sync_server.limits import Limit, LimitReached
-from crdt_sync_server.ports import Authenticator, ConnectRequest, Grant
+from crdt_sync_server.ports import ConnectRequest
 from crdt_sync_server.rooms import room_of
 
-__all__ = ["authenticated", "client_of", "connect_request"]
+__all__ = ["client_of", "connect_request"]
 
 
 def connect_request(scope: dict[str, Any], *, under: str = "/") -> ConnectRequest:
@@ -21,13 +18,6 @@ def connect_request(scope: dict[str, Any], *, under: str = "/") -> ConnectReques
         query=scope.get("query_string", b"").decode("latin-1"),
         client=client_of(scope),
     )
-
-
-async def authenticated(authenticator: Authenticator, request: ConnectRequest, *, within_s: float) -> Grant:
-    """Return what the authenticator grants. Raises `LimitReached` if it takes too long, and what it raises."""
-    with anyio.move_on_after(within_s):
-        return await authenticator.authenticate(request)
-    raise LimitReached(Limit.AUTHENTICATION, f"{Limit.AUTHENTICATION.words}; try again later")
 
 
 def client_of(scope: dict[str, Any]) -> str | None:

@@ -13,16 +13,17 @@ import anyio.to_thread
 from crdt_sync_server.admin_socket import ask_running
 from crdt_sync_server.administration import Administration, AdministrationAnswer
 from crdt_sync_server.app import RelayApp
-from crdt_sync_server.auth.open import OpenAuthenticator
+from crdt_sync_server.auth.open import OpenAuthenticator, OpenAuthority
 from crdt_sync_server.channel import ChannelServer
 from crdt_sync_server.config import Config
 from crdt_sync_server.errors import RelayError, StoreError, StoreInUse
+from crdt_sync_server.gate import Gate
 from crdt_sync_server.host import Host
 from crdt_sync_server.http import HttpFace
 from crdt_sync_server.metrics import Metrics
 from crdt_sync_server.poll_sessions import PollSessions
 from crdt_sync_server.polling import PollingFace
-from crdt_sync_server.ports import Authenticator, RoomStore
+from crdt_sync_server.ports import Authenticator, Authority, RoomStore
 from crdt_sync_server.quotas import Quotas
 from crdt_sync_server.stores import sqlite_backup
 from crdt_sync_server.stores.sqlite import SqliteStore
@@ -42,9 +43,10 @@ def build(
     *,
     now: Callable[[], float] = time.monotonic,
     authenticator: Authenticator | None = None,
+    authority: Authority | None = None,
     run_sync: Callable[..., Awaitable[Any]] = anyio.to_thread.run_sync,
 ) -> RelayApp:
-    """Put a relay together. `authenticator` takes the place of open mode's.
+    """Put a relay together. `authenticator` and `authority` take the place of those that the settings ask for.
 
     A simulation hands in its own time and what stands for threads.
     """
@@ -52,6 +54,7 @@ def build(
     authenticator = authenticator or OpenAuthenticator(
         origins=config.allow_origins, hosts=(*config.allow_hosts, config.host)
     )
+    gate = Gate(authenticator, authority or OpenAuthority(), within_s=config.limits.authenticate_s)
     http = HttpFace(store, lambda: host.stopping)
     sessions = PollSessions(
         max_sessions=config.max_poll_sessions,
@@ -60,12 +63,12 @@ def build(
     )
     polling = PollingFace(
         host,
-        authenticator,
+        gate,
         sessions,
         max_message_bytes=config.max_message_bytes,
         max_wait_s=config.poll_wait_s,
     )
-    return RelayApp(host, authenticator, http, polling, sessions, max_message_bytes=config.max_message_bytes)
+    return RelayApp(host, gate, http, polling, sessions, max_message_bytes=config.max_message_bytes)
 
 
 def open_host(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import anyio
 
 from crdt_sync_server import cli, wiring
-from crdt_sync_server.ports import ConnectRequest, Grant
+from crdt_sync_server.ports import ConnectRequest, Identity, Role
 
 
 class Tokens:
@@ -17,13 +17,21 @@ class Tokens:
     def __init__(self, **_: object) -> None:
         pass
 
-    async def authenticate(self, request: ConnectRequest) -> Grant:
+    async def authenticate(self, request: ConnectRequest) -> Identity:
         token = request.query.partition("token=")[2]
         if token == "never":
             await anyio.sleep_forever()
-        return Grant(subject=token.removeprefix("reader:") or None, read_only=token.startswith("reader:"))
+        return Identity(subject=token or None)
+
+
+class Roles:
+    """`ports.Authority`."""
+
+    async def role(self, identity: Identity, room: str) -> Role | None:
+        return Role.READER if (identity.subject or "").startswith("reader:") else Role.EDITOR
 
 
 if __name__ == "__main__":
     wiring.OpenAuthenticator = Tokens  # type: ignore[assignment,misc]
+    wiring.OpenAuthority = Roles  # type: ignore[assignment,misc]
     cli.main()

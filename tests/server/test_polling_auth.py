@@ -15,12 +15,14 @@ import pytest
 from crdt_sync.protocol.polling import SESSION_BYTES, Piece, Poll, PollKind, decode_answer, encode_poll
 from crdt_sync_server import polling
 from crdt_sync_server.app import RelayApp
+from crdt_sync_server.auth.open import OpenAuthority
 from crdt_sync_server.errors import Forbidden, Unauthenticated
+from crdt_sync_server.gate import Gate
 from crdt_sync_server.host import Host
 from crdt_sync_server.http import HttpFace
 from crdt_sync_server.poll_sessions import PollSessions
 from crdt_sync_server.polling import PollingFace
-from crdt_sync_server.ports import ConnectRequest, Grant
+from crdt_sync_server.ports import ConnectRequest, Identity
 from crdt_sync_server.stores.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +41,7 @@ class Tokens:
         self.asked: list[str | None] = []
         self.expired: set[str] = set()
 
-    async def authenticate(self, request: ConnectRequest) -> Grant:
+    async def authenticate(self, request: ConnectRequest) -> Identity:
         token = (request.header("authorization") or "").removeprefix("Bearer ")
         self.asked.append(token or None)
         if request.header("origin") == "https://evil.example":
@@ -48,7 +50,7 @@ class Tokens:
             raise Unauthenticated("the token is missing or has expired")
         if request.room == "locked":
             raise Forbidden("not in this room")
-        return Grant(subject=token)
+        return Identity(subject=token)
 
 
 class Desk:
@@ -80,9 +82,10 @@ async def desk() -> AsyncIterator[Desk]:
     tokens = Tokens()
     host = Host(MemoryStore(), now=time.monotonic)
     sessions = PollSessions(max_sessions=10, max_sessions_per_address=10, now=time.monotonic)
-    face = PollingFace(host, tokens, sessions, max_message_bytes=100_000, max_wait_s=1)
+    gate = Gate(tokens, OpenAuthority(), within_s=10)
+    face = PollingFace(host, gate, sessions, max_message_bytes=100_000, max_wait_s=1)
     http = HttpFace(host.store, lambda: host.stopping)
-    relay = RelayApp(host, tokens, http, face, sessions, max_message_bytes=100_000)
+    relay = RelayApp(host, gate, http, face, sessions, max_message_bytes=100_000)
     async with host.running():
         async with (
             httpx.AsyncClient(transport=httpx.ASGITransport(relay)) as client,

@@ -8,7 +8,7 @@ from sys import argv
 from crdt_sync_server.admin_socket import serve_admin
 from crdt_sync_server.administration import Administration
 from crdt_sync_server.errors import Unauthenticated
-from crdt_sync_server.ports import ConnectRequest, Grant
+from crdt_sync_server.ports import ConnectRequest, Identity
 from crdt_sync_server.serving import listen, serve
 from crdt_sync_server.settings import load_settings
 from crdt_sync_server.wiring import build, open_store
@@ -17,11 +17,11 @@ from crdt_sync_server.wiring import build, open_store
 class Names:
     """`ports.Authenticator`: whoever says a name has it."""
 
-    async def authenticate(self, request: ConnectRequest) -> Grant:
+    async def authenticate(self, request: ConnectRequest) -> Identity:
         scheme, _, token = (request.header("authorization") or "").partition(" ")
         if scheme != "Bearer" or not token:
             raise Unauthenticated("say who you are")
-        return Grant(subject=token)
+        return Identity(subject=token)
 
 
 async def main() -> None:

@@ -11,9 +11,9 @@ from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from crdt_sync_server.errors import Forbidden
-from crdt_sync_server.ports import ConnectRequest, Grant
+from crdt_sync_server.ports import ConnectRequest, Identity, Role
 
-__all__ = ["OpenAuthenticator"]
+__all__ = ["OpenAuthenticator", "OpenAuthority"]
 
 
 class OpenAuthenticator:
@@ -27,8 +27,8 @@ class OpenAuthenticator:
         self._origins = {origin.rstrip("/").lower() for origin in origins}
         self._hosts = {host.lower() for host in hosts}
 
-    async def authenticate(self, request: ConnectRequest) -> Grant:
-        """Return a grant without a subject. Raises `Forbidden`."""
+    async def authenticate(self, request: ConnectRequest) -> Identity:
+        """Return an identity without a subject. Raises `Forbidden`."""
         host = _host_of(f"//{request.header('host') or ''}")
         if not _is_loopback(host) and host not in self._hosts:
             raise Forbidden(f"the host {host!r} is not served here; the operator can allow it with --allow-host")
@@ -37,7 +37,15 @@ class OpenAuthenticator:
             site = _host_of(origin)
             if not _is_loopback(site) and site not in self._hosts:
                 raise Forbidden(f"pages of {origin} may not connect; the operator can allow them with --allow-origin")
-        return Grant(subject=None)
+        return Identity(subject=None)
+
+
+class OpenAuthority:
+    """`ports.Authority` under which everybody edits every room."""
+
+    async def role(self, identity: Identity, room: str) -> Role | None:
+        """Return `Role.EDITOR`: nobody owns a room."""
+        return Role.EDITOR
 
 
 def _host_of(url: str) -> str:

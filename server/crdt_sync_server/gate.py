@@ -1,0 +1,52 @@
+"""The one way in: who asks, and what they may do in the room that they ask for.
+
+An authenticator says who, an authority says what. Nothing of a room is loaded or sent before both have spoken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import anyio
+
+from crdt_sync_server.errors import Forbidden
+from crdt_sync_server.limits import Limit, LimitReached
+from crdt_sync_server.ports import Authenticator, Authority, ConnectRequest, Grant, Identity, Role
+
+__all__ = ["Gate", "without_token"]
+
+_SECRET_HEADERS = ("authorization", "cookie", "sec-websocket-protocol")
+
+
+class Gate:
+    """An authenticator and an authority; each may take `within_s` seconds for an answer."""
+
+    def __init__(self, authenticator: Authenticator, authority: Authority, *, within_s: float) -> None:
+        self._authenticator = authenticator
+        self._authority = authority
+        self._within_s = within_s
+
+    async def identify(self, request: ConnectRequest) -> Identity:
+        """Return who asks. Raises `Unauthenticated`, `Forbidden`, `LimitReached` if it takes too long."""
+        with anyio.move_on_after(self._within_s):
+            return await self._authenticator.authenticate(request)
+        raise LimitReached(Limit.AUTHENTICATION, f"{Limit.AUTHENTICATION.words}; try again later")
+
+    async def admit(self, request: ConnectRequest) -> Grant:
+        """Return what the room of `request` is entered with. Raises what `identify` raises."""
+        return await self.grant(await self.identify(request), request.room)
+
+    async def grant(self, identity: Identity, room: str) -> Grant:
+        """Return what `identity` may do in `room`. Raises `Forbidden` for nothing, `LimitReached` as `identify`."""
+        with anyio.move_on_after(self._within_s):
+            role = await self._authority.role(identity, room)
+            if role is None:
+                raise Forbidden("this room is not open to you; ask its owner, or sign in with another account")
+            return Grant(identity.subject, role is Role.READER, role, identity.expires_at_s, identity.name)
+        raise LimitReached(Limit.AUTHENTICATION, f"{Limit.AUTHENTICATION.words}; try again later")
+
+
+def without_token(request: ConnectRequest) -> ConnectRequest:
+    """Return the request without what may hold a token, as the preflight of a page comes."""
+    kept = tuple((name, value) for name, value in request.headers if name not in _SECRET_HEADERS)
+    return replace(request, headers=kept, query="")
