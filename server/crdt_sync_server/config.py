@@ -8,12 +8,13 @@ import sys
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from crdt_sync.protocol.messages import MAX_MESSAGE_BYTES
 from crdt_sync_server.errors import ConfigurationError
 from crdt_sync_server.limits import Limits
 
-__all__ = ["Config", "Durability", "LogFormat", "default_data_folder"]
+__all__ = ["AuthMode", "Config", "Durability", "LogFormat", "checked_url", "default_data_folder"]
 
 
 class Durability(StrEnum):
@@ -21,6 +22,13 @@ class Durability(StrEnum):
 
     FULL = "full"
     NORMAL = "normal"
+
+
+class AuthMode(StrEnum):
+    """Who is asked who they are: nobody, or everybody for a JSON Web Token."""
+
+    OPEN = "open"
+    JWT = "jwt"
 
 
 class LogFormat(StrEnum):
@@ -41,9 +49,17 @@ def default_data_folder() -> Path:
     return base / "crdt-sync-server"
 
 
-def _named(flag: str, words: str) -> dict[str, str]:
-    """Say of a field of `Config` that its flag is `--flag`, and what it is for."""
-    return {"flag": flag, "help": words}
+PUBLIC_ALGORITHMS = ("RS256", "ES256", "EdDSA")
+MIN_SECRET_BYTES = 32
+"""As RFC 7518 asks of HS256 (section 3.2)."""
+
+
+def _named(flag: str, words: str, *, secret: bool = False) -> dict[str, str | bool]:
+    """Say of a field of `Config` that its flag is `--flag`, and what it is for.
+
+    A secret is no flag, as every user of the machine sees those, and is never shown.
+    """
+    return {"flag": flag, "help": words, "secret": secret}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +72,37 @@ class Config:
     allow_anyone: bool = field(
         default=False,
         metadata=_named("allow-anyone", "Listen beyond this machine though nobody is asked who they are."),
+    )
+    auth: AuthMode = field(
+        default=AuthMode.OPEN,
+        metadata=_named("auth", "open: nobody is asked who they are. jwt: everybody needs a token of --jwt-issuer."),
+    )
+    jwt_issuer: str | None = field(
+        default=None, metadata=_named("jwt-issuer", "Who makes the tokens: the iss in them, to the letter.")
+    )
+    jwt_jwks_url: str | None = field(
+        default=None,
+        metadata=_named("jwt-jwks-url", "Where the issuer's public keys are; else its OpenID configuration says it."),
+    )
+    jwt_algorithms: tuple[str, ...] = field(
+        default=(),
+        metadata=_named(
+            "jwt-algorithm", "RS256, ES256 or EdDSA; HS256 with a secret. All that go, if none is said. Repeatable."
+        ),
+    )
+    jwt_audiences: tuple[str, ...] = field(
+        default=(), metadata=_named("jwt-audience", "An aud that tokens must have one of. Repeatable.")
+    )
+    jwt_authorized_parties: tuple[str, ...] = field(
+        default=(), metadata=_named("jwt-authorized-party", "An azp that tokens must have one of. Repeatable.")
+    )
+    jwt_secret: str | None = field(
+        default=None,
+        repr=False,
+        metadata=_named("jwt-secret", "The secret of HS256, in place of public keys. No flag.", secret=True),
+    )
+    jwt_leeway_s: float = field(
+        default=5.0, metadata=_named("jwt-leeway", "How many seconds the issuer's clock may differ from ours.")
     )
     allow_origins: tuple[str, ...] = field(
         default=(),
@@ -133,11 +180,35 @@ class Config:
             raise ConfigurationError("--poll-wait takes 1 to 300 seconds")
         if self.max_poll_sessions < 0 or self.max_poll_sessions_per_address < 0:
             raise ConfigurationError("--max-poll-sessions and --max-poll-sessions-per-address take 0 or more")
-        if not _is_loopback(self.host) and not self.allow_anyone:
+        if self.auth is AuthMode.JWT:
+            self._check_jwt()
+        if self.auth is AuthMode.OPEN and not _is_loopback(self.host) and not self.allow_anyone:
             raise ConfigurationError(
                 f"on {self.host} everyone who reaches this machine could read and change every room, as nobody is "
-                "asked who they are; say --allow-anyone if you want that, or listen on 127.0.0.1 behind a proxy"
+                "asked who they are; ask with --auth jwt, say --allow-anyone if you want that, or listen on 127.0.0.1"
             )
+
+    def _check_jwt(self) -> None:
+        if not 0 <= self.jwt_leeway_s <= 300:
+            raise ConfigurationError("--jwt-leeway takes 0 to 300 seconds")
+        if self.jwt_secret is None:
+            if not self.jwt_issuer:
+                raise ConfigurationError("--auth jwt needs --jwt-issuer, or the setting jwt-secret for HS256")
+            checked_url(self.jwt_jwks_url or self.jwt_issuer, "jwt-jwks-url" if self.jwt_jwks_url else "jwt-issuer")
+            taken: tuple[str, ...] = PUBLIC_ALGORITHMS
+        else:
+            if len(self.jwt_secret.encode()) < MIN_SECRET_BYTES:
+                raise ConfigurationError(f"jwt-secret needs at least {MIN_SECRET_BYTES} bytes")
+            if self.jwt_jwks_url is not None:
+                raise ConfigurationError("jwt-secret and --jwt-jwks-url are one too many: tokens have one kind of key")
+            taken = ("HS256",)
+        if wrong := [each for each in self.jwt_algorithms if each not in taken]:
+            raise ConfigurationError(f"--jwt-algorithm takes {', '.join(taken)} here, and not {', '.join(wrong)}")
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """The algorithms of tokens that are taken."""
+        return self.jwt_algorithms or (PUBLIC_ALGORITHMS if self.jwt_secret is None else ("HS256",))
 
     @property
     def limits(self) -> Limits:
@@ -148,6 +219,19 @@ class Config:
     def database(self) -> Path:
         """The file that holds all rooms."""
         return (self.data or default_data_folder()) / "relay.sqlite3"
+
+
+def checked_url(url: str, setting: str) -> str:
+    """Return an https URL, or an http one of this machine, as it is. Raises `ConfigurationError` for all else."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        host = ""
+    is_here = host in ("localhost", "127.0.0.1", "::1")
+    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and is_here)):
+        raise ConfigurationError(f"--{setting} takes an https URL; this is {url!r}")
+    return url
 
 
 def _is_loopback(host: str) -> bool:

@@ -8,6 +8,7 @@ RelayError                 a `CrdtSyncError`; carries the close code for those w
 ├── Refused                a connection is not let in
 │   ├── Unauthenticated    no token, or not a good one
 │   └── Forbidden          this one may not come here
+├── ProviderUnavailable    the identity provider cannot be asked now: nobody's fault who asks
 └── ConfigurationError     the operator asked for what cannot be
 """
 
@@ -20,6 +21,7 @@ __all__ = [
     "ConfigurationError",
     "Forbidden",
     "NoSuchRoom",
+    "ProviderUnavailable",
     "Refused",
     "RelayError",
     "RoomDeleted",
@@ -67,6 +69,12 @@ class Unauthenticated(Refused):
 
 class Forbidden(Refused):
     """Who asks may not come here."""
+
+
+class ProviderUnavailable(RelayError):
+    """Whether a token is good cannot be told now, as its issuer's keys are not to be had. The client tries again."""
+
+    close_code = CloseCode.OVERLOADED
 
 
 class ConfigurationError(RelayError):

@@ -11,6 +11,7 @@ import anyio
 
 from crdt_sync_server.errors import Forbidden
 from crdt_sync_server.limits import Limit, LimitReached
+from crdt_sync_server.origins import Origins
 from crdt_sync_server.ports import Authenticator, Authority, ConnectRequest, Grant, Identity, Role
 
 __all__ = ["Gate", "without_token"]
@@ -19,15 +20,23 @@ _SECRET_HEADERS = ("authorization", "cookie", "sec-websocket-protocol")
 
 
 class Gate:
-    """An authenticator and an authority; each may take `within_s` seconds for an answer."""
+    """An authenticator and an authority; each may take `within_s` seconds for an answer.
 
-    def __init__(self, authenticator: Authenticator, authority: Authority, *, within_s: float) -> None:
+    `origins` says which pages may ask at all; None leaves that to the authenticator.
+    """
+
+    def __init__(
+        self, authenticator: Authenticator, authority: Authority, *, within_s: float, origins: Origins | None = None
+    ) -> None:
         self._authenticator = authenticator
         self._authority = authority
         self._within_s = within_s
+        self._origins = origins
 
     async def identify(self, request: ConnectRequest) -> Identity:
         """Return who asks. Raises `Unauthenticated`, `Forbidden`, `LimitReached` if it takes too long."""
+        if self._origins is not None:
+            self._origins.check(request)
         with anyio.move_on_after(self._within_s):
             return await self._authenticator.authenticate(request)
         raise LimitReached(Limit.AUTHENTICATION, f"{Limit.AUTHENTICATION.words}; try again later")

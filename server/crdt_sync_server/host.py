@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -28,6 +29,7 @@ class Host:
     """All rooms of one relay process.
 
     `run_sync` runs long work beside the loop; a simulation, which has no threads, hands in its own.
+    `wall` is the clock of tokens, in seconds since 1970.
     """
 
     def __init__(
@@ -40,9 +42,11 @@ class Host:
         metrics: Metrics | None = None,
         limits: Limits | None = None,
         run_sync: Callable[..., Awaitable[Any]] = anyio.to_thread.run_sync,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.store = store
         self.now = now
+        self.wall = wall
         self.idle_s = idle_s
         self.quotas = quotas or Quotas()
         self.accounts = Accounts(store, self.quotas)

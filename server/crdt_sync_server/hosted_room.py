@@ -25,6 +25,7 @@ from crdt_sync_server.inbox import Inbox
 from crdt_sync_server.limits import Limit
 from crdt_sync_server.logs import reached, tell
 from crdt_sync_server.outbox import Outbox, Tail
+from crdt_sync_server.ports import Grant
 from crdt_sync_server.room import (
     Arrival,
     Content,
@@ -69,6 +70,7 @@ class Peer(Protocol, Hashable):
     client: str | None
     subject: str | None
     read_only: bool
+    grant: Grant
 
     def hang_up(self, code: CloseCode, reason: str, limit: Limit | None = None) -> None:
         """Close after what waits has been sent; `limit` is the bound that was reached, if one was."""
@@ -233,6 +235,9 @@ class HostedRoom:
     def sweep(self, now_s: float) -> None:
         """Look after time: renewals that did not come, gaps that stay open, clients that hear nothing, idleness."""
         lags = {}
+        for peer in self._expired():
+            self.leave(peer)
+            peer.hang_up(CloseCode.TOKEN_EXPIRED, "the token has expired; connect again with a new one")
         for peer in self._peers:
             if now_s - peer.last_sent_s >= SPEAK_AFTER_S:
                 peer.outbox.keep_alive()
@@ -294,6 +299,11 @@ class HostedRoom:
                 await self._close()
 
     # Inside
+
+    def _expired(self) -> list[Peer]:
+        ends = ((peer, peer.grant.expires_at_s) for peer in self._peers)
+        wall_s = self._host.wall()
+        return [peer for peer, end_s in ends if end_s is not None and end_s <= wall_s]
 
     def _put(self, arrival: Arrival[Peer]) -> None:
         self._inbox.put(arrival)

@@ -239,6 +239,7 @@ class PollSessions:
         session = self._sessions.get(session_id)
         if session is None or (session.room_name, session.grant) != (room_name, grant):
             return None
+        session.grant = grant  # its token may be a fresh one
         return session
 
     def check(self, session_id: bytes, client: str | None) -> None:

@@ -119,6 +119,8 @@ class PollingFace:
 
     async def _answer(self, request: ConnectRequest, grant: Grant, poll: Poll, receive: Receive) -> Answer:
         wait_s = min(poll.wait_ms / 1000, self._max_wait_s)
+        if grant.expires_at_s is not None:
+            wait_s = max(0.0, min(wait_s, grant.expires_at_s - self._host.wall()))
 
         async def answer() -> Answer:
             session = self._sessions.find(poll.session, request.room, grant)

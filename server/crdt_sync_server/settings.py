@@ -29,7 +29,8 @@ _BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "fals
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting. `field` is its name in `Config`, `kind` the type of its value, `name` its flag without dashes.
+    """One setting. `field` is its name in `Config`, `kind` the type of its value, `name` its flag without dashes,
+    of which a secret has none.
 
     The kinds are str, int, float, bool, Path, an enum of strings, and `tuple` for several strings.
     """
@@ -39,6 +40,7 @@ class Setting:
     help: str
     kind: type
     default: Any
+    is_secret: bool = False
 
     @property
     def variable(self) -> str:
@@ -68,7 +70,8 @@ class Setting:
             return value
         if self.kind not in (bool, int, float, tuple) and isinstance(value, str):
             return self.from_text(value, where)
-        raise ConfigurationError(f"{where}: {value!r} is {self._wanted()}")
+        shown = "this" if self.is_secret else repr(value)
+        raise ConfigurationError(f"{where}: {shown} is {self._wanted()}")
 
     def _wanted(self) -> str:
         if self.kind is tuple:
@@ -83,7 +86,12 @@ def _settings() -> dict[str, Setting]:
     hints = get_type_hints(Config)
     return {
         each.metadata["flag"]: Setting(
-            each.name, each.metadata["flag"], each.metadata["help"], _kind(hints[each.name]), each.default
+            each.name,
+            each.metadata["flag"],
+            each.metadata["help"],
+            _kind(hints[each.name]),
+            each.default,
+            each.metadata["secret"],
         )
         for each in fields(Config)
     }

@@ -13,14 +13,18 @@ import anyio.to_thread
 from crdt_sync_server.admin_socket import ask_running
 from crdt_sync_server.administration import Administration, AdministrationAnswer
 from crdt_sync_server.app import RelayApp
+from crdt_sync_server.auth.jwks import Jwks
+from crdt_sync_server.auth.jwt import JwtAuthenticator, JwtRules, Keys, Secret
 from crdt_sync_server.auth.open import OpenAuthenticator, OpenAuthority
+from crdt_sync_server.auth.own_rooms import OwnRooms
 from crdt_sync_server.channel import ChannelServer
-from crdt_sync_server.config import Config
+from crdt_sync_server.config import AuthMode, Config
 from crdt_sync_server.errors import RelayError, StoreError, StoreInUse
 from crdt_sync_server.gate import Gate
 from crdt_sync_server.host import Host
 from crdt_sync_server.http import HttpFace
 from crdt_sync_server.metrics import Metrics
+from crdt_sync_server.origins import Origins
 from crdt_sync_server.poll_sessions import PollSessions
 from crdt_sync_server.polling import PollingFace
 from crdt_sync_server.ports import Authenticator, Authority, RoomStore
@@ -51,10 +55,7 @@ def build(
     A simulation hands in its own time and what stands for threads.
     """
     host = open_host(config, store, now=now, run_sync=run_sync)
-    authenticator = authenticator or OpenAuthenticator(
-        origins=config.allow_origins, hosts=(*config.allow_hosts, config.host)
-    )
-    gate = Gate(authenticator, authority or OpenAuthority(), within_s=config.limits.authenticate_s)
+    gate = _gate(config, authenticator, authority, now)
     http = HttpFace(store, lambda: host.stopping)
     sessions = PollSessions(
         max_sessions=config.max_poll_sessions,
@@ -69,6 +70,32 @@ def build(
         max_wait_s=config.poll_wait_s,
     )
     return RelayApp(host, gate, http, polling, sessions, max_message_bytes=config.max_message_bytes)
+
+
+def _gate(
+    config: Config, authenticator: Authenticator | None, authority: Authority | None, now: Callable[[], float]
+) -> Gate:
+    """Return the gate that the settings ask for, with what is handed in in the place of its parts."""
+    within_s = config.limits.authenticate_s
+    hosts = (*config.allow_hosts, config.host)
+    if authenticator is not None or config.auth is AuthMode.OPEN:
+        authenticator = authenticator or OpenAuthenticator(origins=config.allow_origins, hosts=hosts)
+        return Gate(authenticator, authority or OpenAuthority(), within_s=within_s)
+    keys: Keys
+    if config.jwt_secret is not None:
+        keys = Secret(config.jwt_secret)
+    else:
+        assert config.jwt_issuer is not None, "the settings were checked"
+        keys = Jwks(config.jwt_issuer, config.jwt_jwks_url, now=now)
+    rules = JwtRules(
+        algorithms=config.algorithms,
+        issuer=config.jwt_issuer,
+        audiences=config.jwt_audiences,
+        authorized_parties=config.jwt_authorized_parties,
+        leeway_s=config.jwt_leeway_s,
+    )
+    origins = Origins(origins=config.allow_origins, hosts=hosts)
+    return Gate(JwtAuthenticator(rules, keys), authority or OwnRooms(), within_s=within_s, origins=origins)
 
 
 def open_host(

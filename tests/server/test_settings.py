@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crdt_sync_server.config import Config, Durability
+from crdt_sync_server.config import AuthMode, Config, Durability
 from crdt_sync_server.errors import ConfigurationError
 from crdt_sync_server.settings import CONFIG_VARIABLE, SETTINGS, load_settings
 
@@ -27,6 +27,8 @@ def values_of(name: str) -> list[Any]:
     if name == "limit":
         return [("max-rooms=5",), ("strikes=3", "unread-s=9"), ("max-rooms=6",)]
     kind = SETTINGS[name].kind
+    if name == "auth":
+        return [AuthMode.JWT, AuthMode.OPEN, AuthMode.JWT]
     if issubclass(kind, StrEnum):
         return [*kind, *kind][:3]
     return VALUES.get(kind) or TEXTS.get(kind) or [Path("/one"), Path("/two"), Path("/three")]
@@ -59,6 +61,8 @@ def test_a_flag_wins_over_the_environment_over_the_file_over_the_default(
     written = f"{name} = {as_toml(values['file'])}\n" if "file" in given_by else ""
     file = tmp_path_factory.mktemp("settings") / "settings.toml"
     file.write_text(written + ("" if name == "allow-anyone" else "allow-anyone = true\n"))
+    if name == "auth":
+        file.write_text(f"{file.read_text()}jwt-issuer = 'https://issuer.example'\n")
     effective = load_settings(
         {name: values["flag"]} if "flag" in given_by else {},
         {setting.variable: as_text(values["environment"])} if "environment" in given_by else {},

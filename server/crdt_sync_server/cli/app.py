@@ -49,6 +49,7 @@ def serve_command(settings: Effective) -> None:
 def settings_command(settings: Effective, json: Json = False) -> None:
     """Print the settings that `serve` would run with, and where each comes from."""
     values = {name: getattr(settings.config, setting.field) for name, setting in SETTINGS.items()}
+    values |= {name: "set, and not shown" for name in values if SETTINGS[name].is_secret and values[name] is not None}
     values["data"] = values["data"] or default_data_folder()
     if json:
         plain = {name: str(value) if name == "data" else value for name, value in values.items()}

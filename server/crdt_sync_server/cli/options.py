@@ -25,7 +25,7 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
 
     Flags win over the environment, that over the file, that over the defaults. What is wrong is one line and status 1.
     """
-    taken = [SETTINGS[name] for name in names or SETTINGS]
+    taken = [setting for name in names or SETTINGS if not (setting := SETTINGS[name]).is_secret]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)
