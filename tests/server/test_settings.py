@@ -147,3 +147,40 @@ def test_the_command_says_what_holds_and_where_it_comes_from(tmp_path: Path) -> 
     assert failed.stderr == (
         f"crdt-sync-server: {folder / 'settings.toml'}: no settings are called 'prot' (do you mean 'port'?)\n"
     )
+
+
+def test_a_secret_is_no_flag_and_is_never_shown(tmp_path: Path) -> None:
+    secret = "a-secret-of-more-than-thirty-two-bytes"
+    environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "CRDT_SYNC_SERVER_JWT_SECRET": secret}
+    for arguments in (["settings", "--auth", "jwt"], ["settings", "--json"], ["serve", "--jwt-secret", secret]):
+        command = [sys.executable, "-m", "crdt_sync_server", *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == (2 if arguments[0] == "serve" else 0), done.stderr
+        assert secret not in done.stdout + done.stderr
+    file = tmp_path / "settings.toml"
+    file.write_text("jwt-secret = [1234567890]")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings({}, {}, file)
+    assert "1234567890" not in str(caught.value)
+    file.write_text("")
+    assert secret not in repr(load_settings({}, environment, file).config)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({}, "needs --jwt-issuer"),
+        ({"jwt-issuer": "http://issuer.example"}, "takes an https URL"),
+        ({"jwt-issuer": "a", "jwt-jwks-url": "file:///keys"}, "--jwt-jwks-url takes an https URL"),
+        ({"jwt-issuer": "https://a", "jwt-algorithm": ("HS256",)}, "takes RS256, ES256, EdDSA here, and not HS256"),
+        ({"jwt-issuer": "https://a", "jwt-algorithm": ("none",)}, "and not none"),
+        ({"jwt-secret": "short"}, "at least 32 bytes"),
+        ({"jwt-secret": "x" * 32, "jwt-algorithm": ("RS256",)}, "takes HS256 here, and not RS256"),
+        ({"jwt-secret": "x" * 32, "jwt-jwks-url": "https://a"}, "one too many"),
+        ({"jwt-issuer": "https://a", "jwt-leeway": 1e9}, "0 to 300"),
+    ],
+)
+def test_settings_of_tokens_that_do_not_go_together(tmp_path: Path, flags: dict[str, Any], words: str) -> None:
+    (tmp_path / "none.toml").touch()
+    with pytest.raises(ConfigurationError, match=words):
+        load_settings({"auth": AuthMode.JWT, **flags}, {}, tmp_path / "none.toml")
