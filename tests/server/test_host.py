@@ -33,7 +33,7 @@ from crdt_sync_server.host import Host
 from crdt_sync_server.hosted_room import HostedRoom, Stopping
 from crdt_sync_server.limits import Limit
 from crdt_sync_server.outbox import EMPTY_AWARENESS, Behind, Closing, Outbox
-from crdt_sync_server.ports import Stored
+from crdt_sync_server.ports import Grant, Stored
 from crdt_sync_server.stores.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio
@@ -90,6 +90,7 @@ class Peer:
         self.last_sent_s = 0.0
         self.subject: str | None = None
         self.read_only = False
+        self.grant = Grant(None)
         self.client = "10.0.0.1"
         self.code: CloseCode | None = None
         self.heard: list[Message] = []
