@@ -13,8 +13,6 @@ import anyio.to_thread
 from crdt_sync_server.admin_socket import ask_running
 from crdt_sync_server.administration import Administration, AdministrationAnswer
 from crdt_sync_server.app import RelayApp
-from crdt_sync_server.auth.jwks import Jwks
-from crdt_sync_server.auth.jwt import JwtAuthenticator, JwtRules, Keys, Secret
 from crdt_sync_server.auth.open import OpenAuthenticator, OpenAuthority
 from crdt_sync_server.auth.own_rooms import OwnRooms
 from crdt_sync_server.channel import ChannelServer
@@ -81,6 +79,15 @@ def _gate(
     if authenticator is not None or config.auth is AuthMode.OPEN:
         authenticator = authenticator or OpenAuthenticator(origins=config.allow_origins, hosts=hosts)
         return Gate(authenticator, authority or OpenAuthority(), within_s=within_s)
+    origins = Origins(origins=config.allow_origins, hosts=hosts)
+    return Gate(_jwt_authenticator(config, now), authority or OwnRooms(), within_s=within_s, origins=origins)
+
+
+def _jwt_authenticator(config: Config, now: Callable[[], float]) -> Authenticator:
+    """Return what takes tokens as the settings say. Open mode starts without the libraries that this needs."""
+    from crdt_sync_server.auth.jwks import Jwks
+    from crdt_sync_server.auth.jwt import JwtAuthenticator, JwtRules, Keys, Secret
+
     keys: Keys
     if config.jwt_secret is not None:
         keys = Secret(config.jwt_secret)
@@ -94,8 +101,7 @@ def _gate(
         authorized_parties=config.jwt_authorized_parties,
         leeway_s=config.jwt_leeway_s,
     )
-    origins = Origins(origins=config.allow_origins, hosts=hosts)
-    return Gate(JwtAuthenticator(rules, keys), authority or OwnRooms(), within_s=within_s, origins=origins)
+    return JwtAuthenticator(rules, keys)
 
 
 def open_host(
