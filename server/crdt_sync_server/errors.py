@@ -4,7 +4,11 @@ RelayError                 a `CrdtSyncError`; carries the close code for those w
 ├── StoreError             the store did not do what it was asked: nothing of it may be told to anyone
 │   └── StoreInUse         another process has it
 ├── RoomDeleted            the room was deleted, for good
-├── NoSuchRoom             an operator named a room that is not there
+├── NoSuchRoom             there is no such room, or none that may be known to who asks
+├── SharingError           what was asked of a room's members cannot be
+│   ├── NoSuchMember       the subject is no member of the room
+│   ├── NoSuchInvitation   there is no such invitation, or it cannot be used any more
+│   └── LastOwner          a group would be left without an owner
 ├── Refused                a connection is not let in
 │   ├── Unauthenticated    no token, or not a good one
 │   └── Forbidden          this one may not come here
@@ -20,11 +24,15 @@ from crdt_sync.protocol.close_codes import CloseCode
 __all__ = [
     "ConfigurationError",
     "Forbidden",
+    "LastOwner",
+    "NoSuchInvitation",
+    "NoSuchMember",
     "NoSuchRoom",
     "ProviderUnavailable",
     "Refused",
     "RelayError",
     "RoomDeleted",
+    "SharingError",
     "StoreError",
     "StoreInUse",
     "Unauthenticated",
@@ -52,7 +60,25 @@ class RoomDeleted(RelayError):
 
 
 class NoSuchRoom(RelayError):
-    """Nothing is stored under this name."""
+    """Nothing is stored under this name, or nothing of it may be known to who asks: both are told alike."""
+
+    close_code = CloseCode.FORBIDDEN
+
+
+class SharingError(RelayError):
+    """What was asked of a room's members cannot be; the message says why, and what can."""
+
+
+class NoSuchMember(SharingError):
+    """The subject is no member of this room."""
+
+
+class NoSuchInvitation(SharingError):
+    """There is no such invitation: forged, expired, used up and revoked are told alike."""
+
+
+class LastOwner(SharingError):
+    """A group would be left without an owner. Name another first, or delete the group."""
 
 
 class Refused(RelayError):

@@ -6,10 +6,13 @@ driver's own exception may cross a port.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from crdt_sync_server.roster import Change, Decision, Entry, Membership, Roster
 
 __all__ = [
     "Authenticator",
@@ -18,12 +21,15 @@ __all__ = [
     "Directory",
     "Grant",
     "Identity",
+    "Members",
     "Role",
     "RoomRecord",
     "RoomStore",
     "Store",
     "Stored",
 ]
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,9 @@ class Directory(Protocol):
 
     async def rooms(self, name: str | None = None) -> Sequence[RoomRecord]:
         """Return the records of all rooms by name, tombstones included, or of the one called `name`, if any."""
+
+    async def under(self, room: str) -> Sequence[RoomRecord]:
+        """Return the records of `room` and of all rooms whose names begin with `<room>/`, by name."""
 
     async def usage(self, owner: str) -> int:
         """Return the bytes that are stored of all rooms of `owner`."""
@@ -180,3 +189,39 @@ class Grant:
     role: Role = Role.EDITOR
     expires_at_s: float | None = field(default=None, compare=False)
     name: str | None = field(default=None, compare=False)
+    as_of: int = field(default=0, compare=False)
+    """How many roles had changed when this was asked for (`Host.roles_changed`)."""
+
+
+class Members(Protocol):
+    """Who is in which room, the invitations, and the audit. Every method raises `StoreError`.
+
+    The values are in `roster`, the rules in `membership`. A room that nobody shares has an empty roster.
+    """
+
+    async def role(self, room: str, subject: str) -> Role | None:
+        """Return what a subject may do in a room."""
+
+    async def roster(self, room: str) -> Roster:
+        """Return all that is known of a room's members."""
+
+    async def memberships(self, subject: str | None = None) -> Sequence[Membership]:
+        """Return the memberships of a subject by room, or all by room and subject; its own rooms are none."""
+
+    async def change(self, room: str, decide: Callable[[Roster], Decision[Value]]) -> Change[Value]:
+        """Let `decide` say what follows from the roster of `room`; store that and its audit, at once or not at all.
+
+        Nothing changes between what `decide` is given and what it returns. It must not wait or do anything else; what
+        it raises of ours comes out, and nothing is changed then.
+        """
+
+    async def audit(
+        self, *, room: str | None = None, subject: str | None = None, before: int | None = None, most: int = 100
+    ) -> Sequence[tuple[int, Entry]]:
+        """Return the newest entries with their numbers, the newest first: of a room, by or about a subject, or all.
+
+        Only those below the number `before`, if one is given, and at most `most`.
+        """
+
+    async def key(self) -> bytes:
+        """Return the key that signs invitations: random bytes, the same for the life of the store."""

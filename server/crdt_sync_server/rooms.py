@@ -2,10 +2,18 @@
 
 Clients differ in what they percent-encode, and the server's own `path` has `%2F` turned into `/` already, so the raw
 path is decoded here, once. A name is a key and never a file: no room name becomes a path on disk.
+
+Where subjects are known, the name says whose the room is:
+
+    u/<subject>, u/<subject>/…   the subject's own; who first comes there makes it. A slash in a subject is written %2F
+                                 and a percent sign %25, so no subject owns what is under another's name
+    g/<id>                       a group's; the relay alone makes ids
+    anything else                nobody's, until the operator grants somebody a role there
 """
 
 from __future__ import annotations
 
+import secrets
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +21,18 @@ from urllib.parse import unquote_to_bytes
 
 from crdt_sync_server.errors import Refused
 
-__all__ = ["MAX_ROOM_NAME_BYTES", "RoomNameError", "room_of"]
+__all__ = [
+    "MAX_ROOM_NAME_BYTES",
+    "RoomNameError",
+    "is_group",
+    "is_personal",
+    "new_group",
+    "own_room",
+    "owns",
+    "payer",
+    "room_named",
+    "room_of",
+]
 
 MAX_ROOM_NAME_BYTES = 512
 
@@ -30,7 +49,12 @@ def room_of(scope: Mapping[str, Any], *, under: str = "/") -> str:
         name = (unquote_to_bytes(encoded) if raw is not None else encoded).decode()
     except UnicodeDecodeError:
         raise RoomNameError("a room name is UTF-8, percent-encoded") from None
-    name = unicodedata.normalize("NFC", name.removeprefix(under))
+    return room_named(name.removeprefix(under))
+
+
+def room_named(name: str) -> str:
+    """Return a room's name in its canonical form. Raises `RoomNameError`."""
+    name = unicodedata.normalize("NFC", name)
     if not name:
         raise RoomNameError("the URL names no room; connect to ws://host:port/<room>")
     if len(name.encode()) > MAX_ROOM_NAME_BYTES:
@@ -40,3 +64,43 @@ def room_of(scope: Mapping[str, Any], *, under: str = "/") -> str:
     if any(segment in ("", ".", "..") for segment in name.split("/")):
         raise RoomNameError('a room name has no empty, "." or ".." part')
     return name
+
+
+def own_room(subject: str) -> str:
+    """Return the room that is a subject's own library, in canonical form. Raises `RoomNameError` if it has none."""
+    room = f"u/{_segment(subject)}"
+    if room_named(room) != room:  # two subjects must not be one room because Unicode composes them alike
+        raise RoomNameError("this subject is not in Unicode's composed form, so no room can be called after it")
+    return room
+
+
+def owns(subject: str | None, room: str) -> bool:
+    """Say whether `room` is the subject's own, or under it. `room` is in canonical form."""
+    own = f"u/{_segment(subject)}" if subject else None
+    return own is not None and (room == own or room.startswith(f"{own}/"))
+
+
+def is_personal(room: str) -> bool:
+    """Say whether a room is some subject's own."""
+    return room.startswith("u/")
+
+
+def is_group(room: str) -> bool:
+    """Say whether a room is a group's."""
+    return room.startswith("g/")
+
+
+def new_group() -> str:
+    """Return the name of a group's room, which nobody can guess: 128 random bits."""
+    return f"g/{secrets.token_urlsafe(16)}"
+
+
+def payer(room: str, subject: str | None) -> str | None:
+    """Return for whom it counts what is stored of a new room that `subject` has come into."""
+    if subject is None or not is_personal(room):
+        return subject
+    return room.split("/")[1].replace("%2F", "/").replace("%25", "%")
+
+
+def _segment(subject: str) -> str:
+    return subject.replace("%", "%25").replace("/", "%2F")

@@ -73,6 +73,9 @@ class RoomStore(Protocol):
     async def rooms(self, name: str | None = None) -> Sequence[RoomRecord]:
         """Return the records of all rooms by name, or of one."""
 
+    async def under(self, room: str) -> Sequence[RoomRecord]:
+        """Return the records of `room` and of all rooms under it, by name."""
+
     async def usage(self, owner: str) -> int:
         """Return the bytes that are stored of all rooms of `owner`."""
 
@@ -159,6 +162,29 @@ class RoomStoreContract(StoreContract):
             assert await store.usage("ada") == 3
             assert list(await store.rooms("unknown")) == []
             assert list(await store.damage()) == []
+
+    async def test_rooms_under_a_name_are_those_behind_a_slash(self, tmp_path: Path) -> None:
+        """And the room itself; no other name that begins alike, whatever follows in it."""
+        async with self.opened(tmp_path) as store:
+            names = [
+                "u/a",
+                "u/a/b",
+                "u/a/\u00e9",
+                "u/a/b/c",
+                "u/a-",
+                "u/a.b",
+                "u/a0",
+                "u/ab",
+                "u/A/b",
+                "u",
+                "u/a_/b",
+                "u/a%",
+            ]
+            for name in names:
+                await store.append(name, b"x")
+            await store.delete("u/a/b")
+            assert [each.name for each in await store.under("u/a")] == ["u/a", "u/a/b", "u/a/b/c", "u/a/\u00e9"]
+            assert list(await store.under("u/nobody")) == []
 
 
 async def _refused_as_deleted(call: Awaitable[object]) -> None:

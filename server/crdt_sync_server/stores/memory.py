@@ -69,6 +69,10 @@ class MemoryStore:
             if name in (None, each)
         ]
 
+    async def under(self, room: str) -> Sequence[RoomRecord]:
+        """Return the records of `room` and of all rooms under it, by name."""
+        return [each for each in await self.rooms() if each.name == room or each.name.startswith(f"{room}/")]
+
     async def usage(self, owner: str) -> int:
         """Return the bytes that are stored of all rooms of `owner`."""
         return sum(room.size_bytes for room in self._rooms.values() if room.owner == owner)

@@ -20,6 +20,7 @@ from crdt_sync_server.errors import StoreError
 from crdt_sync_server.ports import RoomRecord, Stored
 from crdt_sync_server.stores import sqlite_rows as rows
 from crdt_sync_server.stores.sqlite_file import connect, open_file, transaction, translate
+from crdt_sync_server.stores.sqlite_members import SqliteMembers
 from crdt_sync_server.stores.sqlite_reading import Readers
 from crdt_sync_server.stores.sqlite_threads import Answers
 from crdt_sync_server.stores.sqlite_writing import Writer
@@ -30,6 +31,7 @@ Durability: TypeAlias = Literal["full", "normal"]
 
 MISCOUNTED = "what is stored of it is not what its record says"
 RECORDS = "SELECT room, owner, bytes, updates, changed_ms, deleted_ms FROM rooms"
+UNDER = f"{RECORDS} WHERE room = ?1 OR (room > ?1 || '/' AND room < ?1 || '0') ORDER BY room"  # 0 follows the slash
 USAGE = "SELECT coalesce(sum(bytes), 0) FROM rooms WHERE owner = ?"
 
 
@@ -48,6 +50,8 @@ class SqliteStore:
         self._path = path
         self._writer = Writer(path, answers)
         self._readers = Readers(path, answers)
+        self.members = SqliteMembers(self._writer, self._readers)
+        """`ports.Members` in the same file."""
 
     @classmethod
     async def open(cls, path: Path, *, durability: Durability = "full") -> SqliteStore:
@@ -115,6 +119,10 @@ class SqliteStore:
         """Return the records of all rooms by name, or of one."""
         which = (f"{RECORDS} ORDER BY room", ()) if name is None else (f"{RECORDS} WHERE room = ?", (name,))
         return [RoomRecord(*row) for row in await self._read(*which)]
+
+    async def under(self, room: str) -> Sequence[RoomRecord]:
+        """Return the records of `room` and of all rooms under it, by name."""
+        return [RoomRecord(*row) for row in await self._read(UNDER, (room,))]
 
     async def usage(self, owner: str) -> int:
         """Return the bytes that are stored of all rooms of `owner`."""

@@ -57,8 +57,31 @@ CREATE TABLE waste (
     number INTEGER PRIMARY KEY AUTOINCREMENT, room TEXT NOT NULL, first_part INTEGER NOT NULL,
     end_part INTEGER NOT NULL, through INTEGER NOT NULL
 )""",
+    """
+CREATE TABLE rosters (
+    room TEXT PRIMARY KEY, name TEXT, made_by TEXT, made_ms INTEGER, deleted_ms INTEGER
+) WITHOUT ROWID;
+CREATE TABLE members (
+    room TEXT NOT NULL, subject TEXT NOT NULL, role TEXT NOT NULL, since_ms INTEGER NOT NULL, name TEXT,
+    PRIMARY KEY (room, subject)
+) WITHOUT ROWID;
+CREATE INDEX members_of_subject ON members (subject, room);
+CREATE TABLE invitations (
+    id TEXT PRIMARY KEY, room TEXT NOT NULL, role TEXT NOT NULL, made_by TEXT, made_ms INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL, uses_left INTEGER
+) WITHOUT ROWID;
+CREATE INDEX invitations_of_room ON invitations (room);
+CREATE TABLE invitation_uses (
+    invitation TEXT NOT NULL, subject TEXT NOT NULL, PRIMARY KEY (invitation, subject)
+) WITHOUT ROWID;
+CREATE TABLE audit (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, who TEXT, what TEXT NOT NULL, room TEXT NOT NULL,
+    about TEXT, detail TEXT
+);
+CREATE TABLE keys (name TEXT PRIMARY KEY, secret BLOB NOT NULL) WITHOUT ROWID""",
 )
-"""What brings a file from each version to the next; a new file takes all. `sqlite_rows` says what the tables mean."""
+"""What brings a file from each version to the next; a new file takes all. `sqlite_rows` says what the tables of rooms
+mean, `sqlite_members` those from `rosters` on."""
 SCHEMA_VERSION = len(MIGRATIONS)
 BUSY_TIMEOUT_S = 5.0
 
