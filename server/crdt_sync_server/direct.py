@@ -92,6 +92,11 @@ class DirectConnection(RoomPeer):
         self.last_sent_s = now_s
         return True
 
+    def expel(self, code: CloseCode, reason: str) -> None:
+        """Close at once: nothing that waits is sent any more."""
+        self._behind = None
+        super().expel(code, reason)
+
     def _wake(self) -> None:
         if self.outbox.is_closing and not self._will_end:
             self._will_end = True

@@ -5,6 +5,7 @@ An authenticator says who, an authority says what. Nothing of a room is loaded o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import anyio
@@ -22,16 +23,24 @@ _SECRET_HEADERS = ("authorization", "cookie", "sec-websocket-protocol")
 class Gate:
     """An authenticator and an authority; each may take `within_s` seconds for an answer.
 
-    `origins` says which pages may ask at all; None leaves that to the authenticator.
+    `origins` says which pages may ask at all; None leaves that to the authenticator. `roles_changed` counts the changes
+    of roles: a grant says as of which it was given.
     """
 
     def __init__(
-        self, authenticator: Authenticator, authority: Authority, *, within_s: float, origins: Origins | None = None
+        self,
+        authenticator: Authenticator,
+        authority: Authority,
+        *,
+        within_s: float,
+        origins: Origins | None = None,
+        roles_changed: Callable[[], int] = int,
     ) -> None:
         self._authenticator = authenticator
         self._authority = authority
         self._within_s = within_s
         self._origins = origins
+        self._roles_changed = roles_changed
 
     async def identify(self, request: ConnectRequest) -> Identity:
         """Return who asks. Raises `Unauthenticated`, `Forbidden`, `LimitReached` if it takes too long."""
@@ -47,11 +56,12 @@ class Gate:
 
     async def grant(self, identity: Identity, room: str) -> Grant:
         """Return what `identity` may do in `room`. Raises `Forbidden` for nothing, `LimitReached` as `identify`."""
+        as_of = self._roles_changed()
         with anyio.move_on_after(self._within_s):
             role = await self._authority.role(identity, room)
             if role is None:
                 raise Forbidden("this room is not open to you; ask its owner, or sign in with another account")
-            return Grant(identity.subject, role is Role.READER, role, identity.expires_at_s, identity.name)
+            return Grant(identity.subject, role is Role.READER, role, identity.expires_at_s, identity.name, as_of)
         raise LimitReached(Limit.AUTHENTICATION, f"{Limit.AUTHENTICATION.words}; try again later")
 
 

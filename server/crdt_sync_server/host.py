@@ -13,10 +13,11 @@ import anyio.lowlevel
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from crdt_sync_server.hosted_room import HostedRoom, Stopping
+from crdt_sync_server.errors import Forbidden
+from crdt_sync_server.hosted_room import HostedRoom, Peer, Stopping
 from crdt_sync_server.limits import Limit, LimitReached, Limits
 from crdt_sync_server.metrics import Metrics, Standing
-from crdt_sync_server.ports import RoomStore
+from crdt_sync_server.ports import Authority, Identity, Role, RoomStore
 from crdt_sync_server.quotas import Accounts, Quotas
 
 __all__ = ["Host"]
@@ -56,6 +57,10 @@ class Host:
         self.quarantine: dict[bytes, None] = {}
         """The hashes of updates that no document is given again."""
         self.stopping = False
+        self.authority: Authority | None = None
+        """Who is asked again about those who were on their way in while roles changed; None: roles do not change."""
+        self.roles_changed = 0
+        """How often roles have changed since the start."""
         self._rooms: dict[str, HostedRoom] = {}
         self._room_bytes = 0  # of all documents that are loaded, as of the last sweep
         self._opened_by: Counter[str | None] = Counter()  # address → the rooms that it had loaded and that are here
@@ -107,6 +112,24 @@ class Host:
             self.accounts.freed(records[0])
         if hosted is not None:
             hosted.delete()
+
+    def regrade(self, name: str, subject: str, role: Role | None) -> None:
+        """Let a change of role take effect on who is in the room. It must be stored already.
+
+        Call it in the same step in which you learn that it is, so that no turn of the room comes between.
+        """
+        self.roles_changed += 1
+        if (hosted := self._rooms.get(name)) is not None:
+            hosted.regrade(subject, role, self.roles_changed)
+
+    async def confirm(self, peer: Peer, name: str) -> None:
+        """Return once what `peer` may do in a room is what holds now, in the same step. Raises `RelayError`."""
+        while self.authority is not None and peer.subject and peer.grant.as_of != self.roles_changed:
+            as_of = self.roles_changed
+            role = await self.authority.role(Identity(peer.subject), name)
+            if role is None:
+                raise Forbidden("this room is not open to you any more")
+            peer.regrade(role, as_of)
 
     def connections(self, name: str) -> int:
         """Return how many are in the room called `name`."""

@@ -25,7 +25,7 @@ from crdt_sync_server.inbox import Inbox
 from crdt_sync_server.limits import Limit
 from crdt_sync_server.logs import reached, tell
 from crdt_sync_server.outbox import Outbox, Tail
-from crdt_sync_server.ports import Grant
+from crdt_sync_server.ports import Grant, Role
 from crdt_sync_server.room import (
     Arrival,
     Content,
@@ -36,11 +36,13 @@ from crdt_sync_server.room import (
     Offence,
     Output,
     PresenceOf,
+    Regraded,
     Room,
     RoomBroken,
     Turn,
 )
 from crdt_sync_server.room_log import RoomLog
+from crdt_sync_server.rooms import payer
 
 if TYPE_CHECKING:
     from crdt_sync_server.host import Host
@@ -71,6 +73,12 @@ class Peer(Protocol, Hashable):
     subject: str | None
     read_only: bool
     grant: Grant
+
+    def regrade(self, role: Role, as_of: int) -> None:
+        """Go on with another role, which holds as of so many changes."""
+
+    def expel(self, code: CloseCode, reason: str) -> None:
+        """Close at once: nothing that waits is sent any more."""
 
     def hang_up(self, code: CloseCode, reason: str, limit: Limit | None = None) -> None:
         """Close after what waits has been sent; `limit` is the bound that was reached, if one was."""
@@ -118,14 +126,29 @@ class HostedRoom:
     async def enter(self, peer: Peer) -> None:
         """Bring `peer` in, once the room is loaded. Raises `RelayError` if it cannot be loaded.
 
+        Who was let in with a role that has changed meanwhile comes in with the new one, or not: `Forbidden`.
+
         A room in which nothing is stored yet will count for the subject that first came in.
         """
         self._came += 1
         number = self._came  # who comes as the loading ends gets in before those who waited for it
         async with self.held():
-            self._peers[peer] = None
-        self._log.entered_by(peer.subject)
+            await self._host.confirm(peer, self.name)
+            self._peers[peer] = None  # from here on changes of its role reach it
+        self._log.entered_by(payer(self.name, peer.subject))
         self._put(Joined(peer, peer.subject, peer.read_only, number))
+
+    def regrade(self, subject: str, role: Role | None, as_of: int) -> None:
+        """Let who is here as `subject` go on with another role, or with none: they are closed with 4403."""
+        for peer in [each for each in self._peers if each.subject == subject]:
+            read_only = peer.read_only
+            if role is None:
+                self.leave(peer)
+                peer.expel(CloseCode.FORBIDDEN, "this room is not open to you any more")
+            else:
+                peer.regrade(role, as_of)
+                if peer.read_only is not read_only:
+                    self._put(Regraded(peer, peer.read_only))
 
     def leave(self, peer: Peer) -> None:
         """Take `peer` out; nothing more is sent to it but its close."""
@@ -200,6 +223,11 @@ class HostedRoom:
         """End the room, as its document was deleted: all who are in it are told, and it takes nothing more."""
         self._failure = RoomDeleted("the document was deleted")
         self._stir()
+
+    @property
+    def version(self) -> int:
+        """The position of the last update that is durable. While the turn is settled the document is as of it."""
+        return self._log.position
 
     @property
     def is_charged(self) -> bool:

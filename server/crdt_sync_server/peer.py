@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import anyio
 
@@ -14,7 +15,7 @@ from crdt_sync_server.hosted_room import HostedRoom
 from crdt_sync_server.limits import Limit, LimitReached, Limits
 from crdt_sync_server.logs import reached
 from crdt_sync_server.outbox import Behind, Closing, Outbox
-from crdt_sync_server.ports import Grant
+from crdt_sync_server.ports import Grant, Role
 
 __all__ = ["CLOSE_WITHIN_S", "RoomPeer"]
 
@@ -47,8 +48,19 @@ class RoomPeer:
         self._metrics = room.metrics
         self.outbox = Outbox(room.tail, self._wake)
         self.last_sent_s = now()
+        self._is_expelled = False
         self.ending: Closing | None = None
         """How the relay ended it; None while it has not."""
+
+    def regrade(self, role: Role, as_of: int) -> None:
+        """Go on with another role, which holds as of so many changes."""
+        self.read_only = role is Role.READER
+        self.grant = replace(self.grant, role=role, read_only=self.read_only, as_of=as_of)
+
+    def expel(self, code: CloseCode, reason: str) -> None:
+        """Close at once: nothing that waits is sent any more."""
+        self._is_expelled = True
+        self.outbox.close(code, reason, at_once=True)
 
     @property
     def ended(self) -> dict[str, object]:
@@ -112,6 +124,8 @@ class RoomPeer:
         item = self.outbox.next()
         if isinstance(item, Behind):
             item = await self._room.catch_up(item.state_vector)
+            if self._is_expelled:  # meanwhile: what has been said since is not for it
+                return await self._next()
         if isinstance(item, bytes):
             self._metrics.sent_bytes += len(item)
         elif item is not None:

@@ -58,6 +58,7 @@ __all__ = [
     "Output",
     "PresenceOf",
     "Received",
+    "Regraded",
     "Room",
     "RoomBroken",
     "Turn",
@@ -96,6 +97,14 @@ class Joined(Generic[Peer]):
 
 
 @dataclass(frozen=True, slots=True)
+class Regraded(Generic[Peer]):
+    """What a peer may do has changed; what it said before this counts as it did then."""
+
+    peer: Peer
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Received(Generic[Peer]):
     """A peer said this."""
 
@@ -110,7 +119,7 @@ class Left(Generic[Peer]):
     peer: Peer
 
 
-Arrival: TypeAlias = Joined[Peer] | Received[Peer] | Left[Peer]
+Arrival: TypeAlias = Joined[Peer] | Regraded[Peer] | Received[Peer] | Left[Peer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +336,12 @@ class Room(Generic[Peer]):
                     self._read_only[peer] = False
                 asks = () if read_only else session.start()  # who may not edit has nothing for us
                 self._do(peer, (*asks, TellPresence()), turn, now_s)
+            case Regraded(read_only=True):
+                if peer in self._sessions:
+                    self._read_only.setdefault(peer, False)
+            case Regraded():
+                if self._read_only.pop(peer, None) is not None:  # what it has meanwhile edited was never asked for
+                    self._do(peer, self._sessions[peer].start(), turn, now_s)
             case Left():
                 self._forget(peer, turn, now_s)
             case Received(message=message):

@@ -65,6 +65,11 @@ class RoomLog:
         self._compaction.appended(len(update))
         self.charge(self._charged_bytes + len(update))
 
+    @property
+    def position(self) -> int:
+        """The position of the last update that is stored, 0 if none is."""
+        return self._position
+
     # Quotas
 
     @property

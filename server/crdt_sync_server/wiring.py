@@ -13,8 +13,8 @@ import anyio.to_thread
 from crdt_sync_server.admin_socket import ask_running
 from crdt_sync_server.administration import Administration, AdministrationAnswer
 from crdt_sync_server.app import RelayApp
+from crdt_sync_server.auth.members import MembersAuthority
 from crdt_sync_server.auth.open import OpenAuthenticator, OpenAuthority
-from crdt_sync_server.auth.own_rooms import OwnRooms
 from crdt_sync_server.channel import ChannelServer
 from crdt_sync_server.config import AuthMode, Config
 from crdt_sync_server.errors import RelayError, StoreError, StoreInUse
@@ -25,9 +25,10 @@ from crdt_sync_server.metrics import Metrics
 from crdt_sync_server.origins import Origins
 from crdt_sync_server.poll_sessions import PollSessions
 from crdt_sync_server.polling import PollingFace
-from crdt_sync_server.ports import Authenticator, Authority, RoomStore
+from crdt_sync_server.ports import Authenticator, Authority, Members, RoomStore
 from crdt_sync_server.quotas import Quotas
 from crdt_sync_server.stores import sqlite_backup
+from crdt_sync_server.stores.memory_members import MemoryMembers
 from crdt_sync_server.stores.sqlite import SqliteStore
 from crdt_sync_server.stores.sqlite_backup import Copied
 
@@ -39,6 +40,11 @@ async def open_store(config: Config) -> RoomStore:
     return await SqliteStore.open(config.database, durability=config.durability.value)
 
 
+def members_of(store: RoomStore) -> Members:
+    """Return the members that are kept beside the rooms of a store; those of a store in memory go with the process."""
+    return store.members if isinstance(store, SqliteStore) else MemoryMembers()
+
+
 def build(
     config: Config,
     store: RoomStore,
@@ -46,6 +52,7 @@ def build(
     now: Callable[[], float] = time.monotonic,
     authenticator: Authenticator | None = None,
     authority: Authority | None = None,
+    members: Members | None = None,
     run_sync: Callable[..., Awaitable[Any]] = anyio.to_thread.run_sync,
 ) -> RelayApp:
     """Put a relay together. `authenticator` and `authority` take the place of those that the settings ask for.
@@ -53,7 +60,12 @@ def build(
     A simulation hands in its own time and what stands for threads.
     """
     host = open_host(config, store, now=now, run_sync=run_sync)
-    gate = _gate(config, authenticator, authority, now)
+    members = members or members_of(store)
+    if authority is None:
+        is_open = authenticator is not None or config.auth is AuthMode.OPEN
+        authority = OpenAuthority() if is_open else MembersAuthority(members)
+    host.authority = authority
+    gate = _gate(config, authenticator, authority, host)
     http = HttpFace(store, lambda: host.stopping)
     sessions = PollSessions(
         max_sessions=config.max_poll_sessions,
@@ -70,17 +82,16 @@ def build(
     return RelayApp(host, gate, http, polling, sessions, max_message_bytes=config.max_message_bytes)
 
 
-def _gate(
-    config: Config, authenticator: Authenticator | None, authority: Authority | None, now: Callable[[], float]
-) -> Gate:
-    """Return the gate that the settings ask for, with what is handed in in the place of its parts."""
-    within_s = config.limits.authenticate_s
+def _gate(config: Config, authenticator: Authenticator | None, authority: Authority, host: Host) -> Gate:
+    """Return the gate that the settings ask for, or the one of an authenticator that is handed in."""
+    within_s, changes = config.limits.authenticate_s, lambda: host.roles_changed
     hosts = (*config.allow_hosts, config.host)
     if authenticator is not None or config.auth is AuthMode.OPEN:
         authenticator = authenticator or OpenAuthenticator(origins=config.allow_origins, hosts=hosts)
-        return Gate(authenticator, authority or OpenAuthority(), within_s=within_s)
+        return Gate(authenticator, authority, within_s=within_s, roles_changed=changes)
     origins = Origins(origins=config.allow_origins, hosts=hosts)
-    return Gate(_jwt_authenticator(config, now), authority or OwnRooms(), within_s=within_s, origins=origins)
+    authenticator = _jwt_authenticator(config, host.now)
+    return Gate(authenticator, authority, within_s=within_s, origins=origins, roles_changed=changes)
 
 
 def _jwt_authenticator(config: Config, now: Callable[[], float]) -> Authenticator:
