@@ -12,6 +12,9 @@ import anyio.to_thread
 
 from crdt_sync_server.admin_socket import ask_running
 from crdt_sync_server.administration import Administration, AdministrationAnswer
+from crdt_sync_server.api.calls import Services
+from crdt_sync_server.api.face import ApiFace
+from crdt_sync_server.api.table import ROUTES
 from crdt_sync_server.app import RelayApp
 from crdt_sync_server.auth.members import MembersAuthority
 from crdt_sync_server.auth.open import OpenAuthenticator, OpenAuthority
@@ -27,6 +30,7 @@ from crdt_sync_server.poll_sessions import PollSessions
 from crdt_sync_server.polling import PollingFace
 from crdt_sync_server.ports import Authenticator, Authority, Members, RoomStore
 from crdt_sync_server.quotas import Quotas
+from crdt_sync_server.sharing import Sharing
 from crdt_sync_server.stores import sqlite_backup
 from crdt_sync_server.stores.memory_members import MemoryMembers
 from crdt_sync_server.stores.sqlite import SqliteStore
@@ -79,7 +83,9 @@ def build(
         max_message_bytes=config.max_message_bytes,
         max_wait_s=config.poll_wait_s,
     )
-    return RelayApp(host, gate, http, polling, sessions, max_message_bytes=config.max_message_bytes)
+    services = Services(host, gate, members, Sharing(host, members), max_body_bytes=config.max_message_bytes)
+    api = ApiFace(services, ROUTES)
+    return RelayApp(host, gate, http, polling, sessions, max_message_bytes=config.max_message_bytes, api=api)
 
 
 def _gate(config: Config, authenticator: Authenticator | None, authority: Authority, host: Host) -> Gate:
