@@ -46,16 +46,12 @@ class Sharing:
         found += [Membership(each.name, subject, Role.OWNER, 0) for each in own if each.deleted_ms is None]
         return sorted(found, key=lambda each: each.room)
 
-    async def about(self, room: str, subject: str | None) -> Membership:
-        """Return what a subject is in a room. Raises `RoomDeleted`, and `NoSuchRoom` if it is nothing there."""
-        roster = await self._members.roster(room)
-        role = roster.role(subject)
-        if role is None or subject is None or (is_group(room) and roster.made_ms is None):
-            raise NoSuchRoom("there is no such room, or it is not open to you")
-        if roster.deleted_ms is not None or await self._is_buried(room):
+    async def living(self, room: str) -> Roster:
+        """Return the roster of a room. Raises `RoomDeleted`."""
+        roster, records = await self._members.roster(room), await self._host.store.rooms(room)
+        if roster.deleted_ms is not None or (records and records[0].deleted_ms is not None):
             raise RoomDeleted("the document was deleted")
-        member = roster.members.get(subject)
-        return Membership(room, subject, role, 0 if member is None else member.since_ms, roster.name)
+        return roster
 
     async def found(self, actor: Actor, name: str) -> Membership:
         """Make a group. Raises `SharingError`."""
@@ -125,7 +121,10 @@ class Sharing:
         If the relay dies in between, the document is gone and its roster stays until this is asked again.
         """
         now_ms = self._wall_ms()
-        membership.delete(await self._members.roster(room), actor, now_ms)  # or who may not would learn too late
+        roster = await self._members.roster(room)
+        membership.delete(roster, actor, now_ms)  # or who may not would learn too late
+        if roster == Roster(room) and not await self._host.store.rooms(room):
+            raise NoSuchRoom("nothing is stored under this name")
         with anyio.CancelScope(shield=True):
             await self._host.delete(room)
             await self.put_away(room, actor)
@@ -140,10 +139,6 @@ class Sharing:
             )
 
         await self._change(room, decide)
-
-    async def _is_buried(self, room: str) -> bool:
-        records = await self._host.store.rooms(room)
-        return bool(records) and records[0].deleted_ms is not None
 
     async def _change(self, room: str, decide: Callable[[Roster], Decision[Value]]) -> Change[Value]:
         with anyio.CancelScope(shield=True):

@@ -13,6 +13,7 @@ import anyio.to_thread
 from crdt_sync_server.admin_socket import ask_running
 from crdt_sync_server.administration import Administration, AdministrationAnswer
 from crdt_sync_server.api.calls import Services
+from crdt_sync_server.api.errand import Conducts
 from crdt_sync_server.api.face import ApiFace
 from crdt_sync_server.api.table import ROUTES
 from crdt_sync_server.app import RelayApp
@@ -83,7 +84,8 @@ def build(
         max_message_bytes=config.max_message_bytes,
         max_wait_s=config.poll_wait_s,
     )
-    services = Services(host, gate, members, Sharing(host, members), max_body_bytes=config.max_message_bytes)
+    conducts = Conducts(host.limits, now)
+    services = Services(host, gate, members, Sharing(host, members), config.max_message_bytes, conducts)
     api = ApiFace(services, ROUTES)
     return RelayApp(host, gate, http, polling, sessions, max_message_bytes=config.max_message_bytes, api=api)
 

@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
+
+from crdt_sync_server.api.errand import Conducts, Errand
 from crdt_sync_server.errors import Forbidden, NoSuchRoom
 from crdt_sync_server.gate import Gate
 from crdt_sync_server.host import Host
@@ -43,6 +46,9 @@ class Services:
     members: Members
     sharing: Sharing
     max_body_bytes: int
+    conducts: Conducts
+    reading: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(2))
+    """How many documents are turned into JSON at a time: each takes many times its size for a while."""
     epoch: str = field(default_factory=lambda: secrets.token_urlsafe(6))
     """Of this process: a store that is put back counts its positions again, so no tag outlives a restart."""
 
@@ -70,9 +76,13 @@ class Call:
     @property
     def subject(self) -> str:
         """Who asks. Raises `Forbidden` in open mode."""
+        self.check_subject()
+        return self.identity.subject or ""
+
+    def check_subject(self) -> None:
+        """Raise `Forbidden` in open mode."""
         if self.identity.subject is None:
             raise Forbidden("groups and members need a relay that asks who comes: start it with --auth jwt")
-        return self.identity.subject
 
     @property
     def actor(self) -> Actor:
@@ -85,6 +95,12 @@ class Call:
             return await self.services.gate.grant(self.identity, self.room)
         except Forbidden:
             raise NoSuchRoom("there is no such room, or it is not open to you") from None
+
+    def errand(self, grant: Grant) -> Errand:
+        """Return a peer of the room for this request. Raises `Stopping`, `LimitReached`."""
+        host, client = self.services.host, self.request.client
+        room, conduct = host.room(self.room, client), self.services.conducts.of(grant, client)
+        return Errand(room, conduct, now=host.now, limits=host.limits, grant=grant, client=client)
 
     async def grant_of(self, *roles: Role) -> Grant:
         """Return the grant of one of these roles. Raises `NoSuchRoom`, and `Forbidden` for another role."""

@@ -13,11 +13,19 @@ from urllib.parse import parse_qsl
 import anyio
 
 from crdt_sync.errors import RemoteProtocolError
+from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync_server.api.calls import Answer, Call, Services
 from crdt_sync_server.api.problems import Problem, problem_of
 from crdt_sync_server.api.routing import API_PREFIX, Octets, Route, Routes
 from crdt_sync_server.api.shapes import MAX_JSON_BYTES, read_json
-from crdt_sync_server.errors import Forbidden, RelayError, Unauthenticated
+from crdt_sync_server.errors import (
+    Forbidden,
+    ProviderUnavailable,
+    Refused,
+    RelayError,
+    StoreError,
+    Unauthenticated,
+)
 from crdt_sync_server.gate import without_token
 from crdt_sync_server.http import Headers
 from crdt_sync_server.limits import Admission, Budget, Limit, LimitReached
@@ -100,6 +108,9 @@ class ApiFace:
             return _preflight(request, origin, allowed)
         if method not in methods:
             raise Problem(405, "method", f"this takes {allowed.decode()}", ((b"allow", allowed),))
+        if method != "GET" and request.header("if-match") not in (None, "*"):
+            words = "edits merge, and the relay decides on roles as they stand: send this without If-Match"
+            raise Problem(412, "precondition", words)
         route = methods[method]
         identity = Identity(None) if route.is_open else await self._services.gate.identify(request)
         query = _query_of(scope, route)
@@ -139,6 +150,8 @@ class ApiFace:
             reached(error.limit, client=request.client, detail=str(error))
         elif isinstance(error, Unauthenticated):
             tell("refuse", client=request.client, code=error.close_code, reason=str(error), transport="api")
+        if isinstance(error, LimitReached | Refused | StoreError | ProviderUnavailable):
+            self._services.host.metrics.refused(CloseCode(error.close_code))
 
 
 @dataclass(slots=True)

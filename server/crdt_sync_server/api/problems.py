@@ -63,10 +63,13 @@ CODES = tuple(
 
 
 class Problem(Exception):
-    """An answer that is an error. `detail` says what to do, and holds no secret."""
+    """An answer that is an error. `detail` says what to do, and holds no secret; `more` are members of its own."""
 
-    def __init__(self, status: int, code: str, detail: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+    def __init__(
+        self, status: int, code: str, detail: str, headers: tuple[tuple[bytes, bytes], ...] = (), **more: str
+    ) -> None:
         super().__init__(detail)
+        self.more = more
         self.status = status
         self.code = code
         self.headers = headers
@@ -78,7 +81,14 @@ class Problem(Exception):
     def body(self) -> dict[str, Any]:
         """Return the members of the problem."""
         title = HTTPStatus(self.status).phrase
-        return {"type": "about:blank", "title": title, "status": self.status, "code": self.code, "detail": str(self)}
+        return {
+            "type": "about:blank",
+            "title": title,
+            "status": self.status,
+            "code": self.code,
+            "detail": str(self),
+            **self.more,
+        }
 
 
 def problem_of(error: RelayError | RemoteProtocolError) -> Problem:

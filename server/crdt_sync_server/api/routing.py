@@ -45,15 +45,16 @@ class Query:
 class Route:
     """A method on a template, its handler, and what the description says of it.
 
-    `answers` has for each good status the name of a schema of `description`, or None for no body; `problems` lists the
-    statuses of this route's own errors, beside those that every route has. `body` is what must come with it.
+    `answers` has for each good status a JSON Schema, or the name of one in `description`, or None for no body;
+    `problems` lists the statuses of this route's own errors, beside those that every route has. `body` is what must
+    come with it, and the handler's docstring is the description.
     """
 
     method: str
     template: str
     handler: Handler
     summary: str
-    answers: Mapping[int, str | None]
+    answers: Mapping[int, Mapping[str, Any] | str | None]
     body: Shape | Octets | None = None
     query: tuple[Query, ...] = ()
     problems: tuple[int, ...] = ()
