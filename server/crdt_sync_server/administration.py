@@ -53,8 +53,9 @@ class Administration:
             case {"do": "delete", "room": str(name)}:
                 record = await self._living(name)
                 await self._host.delete(name)
+                listed = self._listed(record)  # with those who are about to be closed
                 await self._people.buried(name)
-                return AdministrationAnswer(self._listed(record))
+                return AdministrationAnswer(listed)
             case {"do": "verify"}:
                 return AdministrationAnswer(await self._verify())
         return AdministrationAnswer(await self._people.answer(request))
