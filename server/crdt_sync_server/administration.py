@@ -18,6 +18,7 @@ from crdt_sync_server.contents import contents
 from crdt_sync_server.errors import NoSuchRoom, RelayError, RoomDeleted, StoreError
 from crdt_sync_server.host import Host
 from crdt_sync_server.ports import RoomRecord
+from crdt_sync_server.token_desk import TokenDesk
 
 __all__ = ["Administration", "AdministrationAnswer"]
 
@@ -54,6 +55,8 @@ class Administration:
                 return AdministrationAnswer(self._listed(record))
             case {"do": "verify"}:
                 return AdministrationAnswer(await self._verify())
+            case {"do": "tokens"} if self._host.tokens is not None:
+                return AdministrationAnswer(await TokenDesk(self._host.tokens, self._host).answer(request))
         raise RelayError("the relay does not know this command; it may be of another version")
 
     def _listed(self, record: RoomRecord) -> dict[str, Any]:

@@ -61,7 +61,15 @@ class Gate:
             role = await self._authority.role(identity, room)
             if role is None:
                 raise Forbidden("this room is not open to you; ask its owner, or sign in with another account")
-            return Grant(identity.subject, role is Role.READER, role, identity.expires_at_s, identity.name, as_of)
+            return Grant(
+                identity.subject,
+                role is Role.READER,
+                role,
+                identity.expires_at_s,
+                identity.name,
+                as_of,
+                identity.token_id,
+            )
         raise LimitReached(Limit.AUTHENTICATION, f"{Limit.AUTHENTICATION.words}; try again later")
 
 

@@ -47,8 +47,9 @@ from crdt_sync_server.rooms import payer
 if TYPE_CHECKING:
     from crdt_sync_server.host import Host
 
-__all__ = ["HostedRoom", "Peer", "Stopping"]
+__all__ = ["REVOKED", "HostedRoom", "Peer", "Stopping"]
 
+REVOKED = "the token was revoked; ask the operator of the relay for a new one"
 SPEAK_AFTER_S = 20.0
 """A stock client closes after 30 s without a message; pings do not count."""
 THREAD_ABOVE_BYTES = 64 * 1024
@@ -149,6 +150,12 @@ class HostedRoom:
                 peer.regrade(role, as_of)
                 if peer.read_only is not read_only:
                     self._put(Regraded(peer, peer.read_only))
+
+    def revoke(self, token_id: str) -> None:
+        """Close who is here with this token, with 4401."""
+        for peer in [each for each in self._peers if each.grant.token_id == token_id]:
+            self.leave(peer)
+            peer.expel(CloseCode.UNAUTHENTICATED, REVOKED)
 
     def leave(self, peer: Peer) -> None:
         """Take `peer` out; nothing more is sent to it but its close."""

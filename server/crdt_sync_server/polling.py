@@ -123,6 +123,7 @@ class PollingFace:
             wait_s = max(0.0, min(wait_s, grant.expires_at_s - self._host.wall()))
 
         async def answer() -> Answer:
+            self._host.check(grant)
             session = self._sessions.find(poll.session, request.room, grant)
             if session is None:
                 if poll.kind is not PollKind.OPEN:

@@ -12,7 +12,7 @@ import typer
 from crdt_sync_server import logs
 from crdt_sync_server.admin_socket import serve_admin
 from crdt_sync_server.administration import Administration
-from crdt_sync_server.cli import backups, rooms
+from crdt_sync_server.cli import backups, rooms, tokens
 from crdt_sync_server.cli.options import Json, with_settings
 from crdt_sync_server.cli.output import as_json, print_table
 from crdt_sync_server.config import Config, default_data_folder
@@ -31,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(rooms.app, name="rooms")
+app.add_typer(tokens.app, name="tokens")
 app.command("backup")(backups.backup_command)
 app.command("restore")(backups.restore_command)
 
