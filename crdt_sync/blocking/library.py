@@ -30,7 +30,8 @@ from crdt_sync.errors import InvalidEdit, LibraryClosed, LibraryError
 from crdt_sync.feeds import Status
 from crdt_sync.library import TransportChoice
 from crdt_sync.storage.database import Durability
-from crdt_sync.sync.loop import State, Token
+from crdt_sync.sync.credentials import Token
+from crdt_sync.sync.loop import State
 from crdt_sync.sync.presence import PresenceChange
 
 __all__ = ["Backend", "Library", "Presence", "open_library"]

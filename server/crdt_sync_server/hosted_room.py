@@ -9,9 +9,9 @@ A room leaves the host in the same step in which it finds its inbox empty, so no
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 import anyio.lowlevel
@@ -164,6 +164,18 @@ class HostedRoom:
             self._inbox.forget(peer)
             self._idle_since_s = self._host.now()
             self._put(Left(peer))
+
+    def check(self, grant: Grant) -> None:
+        """Raise `Unauthenticated` if the token of a grant was revoked since it was given."""
+        self._host.check(grant)
+
+    def wall(self) -> float:
+        """Return the time of tokens, in seconds since 1970."""
+        return self._host.wall()
+
+    def beside(self, function: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
+        """Run `function` beside the rooms."""
+        self._host.beside(function, *arguments)
 
     def offer(self, peer: Peer, messages: Sequence[Message], size_bytes: int) -> bool:
         """Hand over what `peer` said, in order; return False if it is to say no more until that is taken."""

@@ -19,6 +19,7 @@ from crdt_sync_server.auth.static import StaticAuthenticator
 from crdt_sync_server.channel import ChannelServer
 from crdt_sync_server.config import AuthMode, Config
 from crdt_sync_server.errors import RelayError, StoreError, StoreInUse
+from crdt_sync_server.failures import Failures
 from crdt_sync_server.gate import Gate
 from crdt_sync_server.host import Host
 from crdt_sync_server.http import HttpFace
@@ -100,7 +101,16 @@ def _gate(config: Config, authenticator: Authenticator | None, authority: Author
     assert host.tokens is not None, "`open_host` has set them"
     otherwise = _jwt_authenticator(config, host.now) if config.auth is AuthMode.JWT else None
     authenticator = StaticAuthenticator(host.tokens, otherwise=otherwise, wall=host.wall)
-    return Gate(authenticator, authority, within_s=within_s, origins=origins, roles_changed=changes)
+    failures = Failures(per_minute=config.limits.failures_per_minute, burst=config.limits.failures_burst)
+    return Gate(
+        authenticator,
+        authority,
+        within_s=within_s,
+        origins=origins,
+        roles_changed=changes,
+        failures=failures,
+        now=host.now,
+    )
 
 
 def _jwt_authenticator(config: Config, now: Callable[[], float]) -> Authenticator:

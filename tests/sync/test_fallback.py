@@ -103,6 +103,7 @@ class Line:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.token: str | None = None
         self._frames = [encode(SyncStep2(EMPTY_UPDATE))]
         self._over = anyio.Event()
         self._reason: ConnectionLost | None = None
@@ -118,6 +119,9 @@ class Line:
         if self._reason is not None:
             raise self._reason
         return encode(Awareness(()))  # as a relay does, every 20 s
+
+    def renew(self, token: str) -> None:
+        self.token = token
 
     def end(self, reason: ConnectionLost) -> None:
         self._reason = reason
