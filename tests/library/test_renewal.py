@@ -1,4 +1,4 @@
-"""Devices whose tokens end, against a relay that asks for them: renewed in time, and when a person must act, said so."""
+"""Devices whose tokens end, against a relay that asks for them: renewed in time, or a person is asked to act."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.relay import RelayProcess
 from tests.server.identity_provider import Key, Provider, identity_provider
 
 KEY = Key("key")
-LASTS_S = 4.0
+LASTS_S = 6.0
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,7 @@ async def until(library: Library, state: State) -> None:
                 return
 
 
+@pytest.mark.anyio
 async def test_a_connection_outlives_its_tokens(
     relay: RelayProcess, provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -50,7 +51,7 @@ async def test_a_connection_outlives_its_tokens(
     async def work(transport: str) -> None:
         async def token() -> str:
             asked[transport] += 1
-            if asked["websocket"] > 3 and asked["polling"] > 3:
+            if min(asked.values()) > 2:
                 done.set()
             return provider.token(KEY, exp=time.time() + LASTS_S)
 
@@ -65,16 +66,18 @@ async def test_a_connection_outlives_its_tokens(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(work, "websocket")
         tasks.start_soon(work, "polling")
-    opened = [line for line in relay.output if line.split()[1:2] == ["open"] or " open " in line]
+    opened = [line for line in relay.output if " open " in line]
     assert len(opened) == 2, relay.output
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_callable_that_gives_the_same_again_and_again_does_not_spin(
     relay: RelayProcess, provider: Provider, tmp_path: Path
 ) -> None:
     """The connection ends with its token; the same one is not shown again; a new one after `reconnect` is."""
     asked: list[str] = []
-    tokens = [provider.token(KEY, exp=time.time() + LASTS_S)]
+    tokens = [provider.token(KEY, exp=time.time() + 2)]
 
     def token() -> str:
         asked.append(tokens[-1])
@@ -93,6 +96,8 @@ async def test_a_callable_that_gives_the_same_again_and_again_does_not_spin(
         assert await library.synced(timeout_s=20), library.status
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_token_of_another_account_stops_for_good(
     relay: RelayProcess, provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,7 +106,7 @@ async def test_a_token_of_another_account_stops_for_good(
     given = iter(["ada", "bob", "bob"])
 
     def token() -> str:
-        return provider.token(KEY, next(given), exp=time.time() + LASTS_S)
+        return provider.token(KEY, next(given), exp=time.time() + 3)
 
     async with open_library(tmp_path / "ada", relay=relay.url, room="u/ada", token=token) as library:
         assert await library.synced(timeout_s=20), library.status
