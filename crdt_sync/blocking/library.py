@@ -165,7 +165,7 @@ class Library:
         return replace(status, state=State.STOPPED, last_error=f"the library has stopped: {failure}")
 
     def reconnect(self) -> None:
-        """Try to connect at once and not after the back-off: the network has changed, or the machine has slept.
+        """Try to connect at once: the network has changed, the machine has slept, or somebody has signed in.
 
         If it polls, it tries a WebSocket at once.
         """
