@@ -1,4 +1,4 @@
-"""The ASGI application: WebSockets and polls go to their rooms, other HTTP to the small face beside them."""
+"""The ASGI application: WebSockets and polls go to their rooms, `/api/v1` to the API, other HTTP to the small face."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import anyio
 
 from crdt_sync.protocol.close_codes import CloseCode
+from crdt_sync_server.api.routing import API_PREFIX
 from crdt_sync_server.connection import Connection
 from crdt_sync_server.direct import DirectConnection
 from crdt_sync_server.errors import RelayError
@@ -46,11 +47,13 @@ class RelayApp:
         sessions: PollSessions,
         *,
         max_message_bytes: int,
+        api: HttpApp | None = None,
     ) -> None:
         self._host = host
         self._gate = gate
         self._http = http
         self._polling = polling
+        self._api = api or http
         self._sessions = sessions
         self._max_message_bytes = max_message_bytes
         self._admission = Admission(
@@ -71,10 +74,11 @@ class RelayApp:
         """Serve one ASGI scope."""
         if scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
-        elif scope["type"] == "http" and scope["path"].startswith(POLLING_PREFIX):
+        elif scope["type"] == "http" and scope["path"].startswith((POLLING_PREFIX, f"{API_PREFIX}/")):
             self._connections += 1
             try:
-                await self._polling(scope, receive, send)
+                face = self._polling if scope["path"].startswith(POLLING_PREFIX) else self._api
+                await face(scope, receive, send)
             finally:
                 self._one_less()
         elif scope["type"] == "http":

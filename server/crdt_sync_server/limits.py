@@ -49,6 +49,7 @@ class Limit(Enum):
     WAITING_BYTES = (CloseCode.OVERLOADED, "too much waits for the rest of its message")
     POLL_SESSIONS = (CloseCode.OVERLOADED, "too many poll sessions")
     POLLS = (CloseCode.POLICY, "too many polls")
+    REQUESTS = (CloseCode.POLICY, "too many requests")
     ROOMS = (CloseCode.OVERLOADED, "too many rooms")
     ROOMS_PER_ADDRESS = (CloseCode.OVERLOADED, "too many rooms of this address")
     ROOM_BYTES = (CloseCode.OVERLOADED, "rooms hold too much")

@@ -37,6 +37,8 @@ __all__ = [
     "MAX_MEMBERS",
     "MAX_NAME_CHARACTERS",
     "MAX_SUBJECT_BYTES",
+    "MAX_USES",
+    "MIN_LIFETIME_S",
     "accept",
     "clean_name",
     "delete",

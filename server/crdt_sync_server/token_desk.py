@@ -39,14 +39,20 @@ class TokenDesk:
                 return await self._revoke(token_id)
         raise RelayError("the relay does not know this command; it may be of another version")
 
+    async def revoke_all(self, subject: str) -> None:
+        """Revoke every token of a subject that still holds. Raises `StoreError`."""
+        for each in await self._tokens.listed():
+            if each.subject == subject and each.revoked_ms is None:
+                await self._revoke(each.id)
+
     async def _create(self, subject: str, name: str | None, lifetime_s: int | None) -> dict[str, Any]:
         if not is_subject(subject):
             raise RelayError(
                 f"a subject has 1 to {MAX_SUBJECT_CHARACTERS} characters, and no control characters among them"
             )
         room = own_room(subject)
-        if name is not None and not 0 < len(name) <= MAX_NAME_CHARACTERS:
-            raise RelayError(f"a token's name has 1 to {MAX_NAME_CHARACTERS} characters")
+        if name is not None and not (0 < len(name) <= MAX_NAME_CHARACTERS and name.isprintable()):
+            raise RelayError(f"a token's name has 1 to {MAX_NAME_CHARACTERS} characters that can be printed")
         now_ms = int(self._host.wall() * 1000)
         expires_ms = None if lifetime_s is None else now_ms + lifetime_s * 1000
         token, made = new_token(subject, name=name, made_ms=now_ms, expires_ms=expires_ms)
@@ -55,7 +61,8 @@ class TokenDesk:
         return {**_shown(made), "token": token, "room": room}
 
     async def _revoke(self, token_id: str) -> dict[str, Any]:
-        revoked = await self._tokens.revoke(token_id, int(self._host.wall() * 1000))
+        known = token_id.isascii()  # the command line hands on bytes that are not UTF-8 as half characters
+        revoked = await self._tokens.revoke(token_id, int(self._host.wall() * 1000)) if known else None
         if revoked is None:
             raise NoSuchToken(f"there is no token {token_id!r}; `tokens list` shows the ids")
         self._host.revoke(revoked.id)

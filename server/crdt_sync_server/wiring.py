@@ -12,6 +12,10 @@ import anyio.to_thread
 
 from crdt_sync_server.admin_socket import ask_running
 from crdt_sync_server.administration import Administration, AdministrationAnswer
+from crdt_sync_server.api.calls import Services
+from crdt_sync_server.api.errand import Conducts
+from crdt_sync_server.api.face import ApiFace
+from crdt_sync_server.api.table import ROUTES
 from crdt_sync_server.app import RelayApp
 from crdt_sync_server.auth.members import MembersAuthority
 from crdt_sync_server.auth.open import OpenAuthenticator, OpenAuthority
@@ -29,13 +33,23 @@ from crdt_sync_server.poll_sessions import PollSessions
 from crdt_sync_server.polling import PollingFace
 from crdt_sync_server.ports import Authenticator, Authority, Members, RoomStore, Tokens
 from crdt_sync_server.quotas import Quotas
+from crdt_sync_server.sharing import Sharing
 from crdt_sync_server.stores import sqlite_backup
 from crdt_sync_server.stores.memory_members import MemoryMembers
 from crdt_sync_server.stores.memory_tokens import MemoryTokens
 from crdt_sync_server.stores.sqlite import SqliteStore
 from crdt_sync_server.stores.sqlite_backup import Copied
 
-__all__ = ["administer", "back_up", "build", "channel_server", "open_host", "open_store", "restore"]
+__all__ = [
+    "administer",
+    "administration_of",
+    "back_up",
+    "build",
+    "channel_server",
+    "open_host",
+    "open_store",
+    "restore",
+]
 
 
 async def open_store(config: Config) -> RoomStore:
@@ -87,7 +101,10 @@ def build(
         max_message_bytes=config.max_message_bytes,
         max_wait_s=config.poll_wait_s,
     )
-    return RelayApp(host, gate, http, polling, sessions, max_message_bytes=config.max_message_bytes)
+    conducts = Conducts(host.limits, now)
+    services = Services(host, gate, members, Sharing(host, members), config.max_message_bytes, conducts)
+    api = ApiFace(services, ROUTES)
+    return RelayApp(host, gate, http, polling, sessions, max_message_bytes=config.max_message_bytes, api=api)
 
 
 def _gate(config: Config, authenticator: Authenticator | None, authority: Authority, host: Host) -> Gate:
@@ -158,6 +175,11 @@ def open_host(
     return host
 
 
+def administration_of(host: Host, store: RoomStore) -> Administration:
+    """Return what an operator may do on a running host."""
+    return Administration(host, members_of(store))
+
+
 def back_up(config: Config, target: Path) -> Copied:
     """Copy the store to `target`, whether a relay runs on it or not. Raises `StoreError`."""
     return sqlite_backup.back_up(config.database, target)
@@ -184,7 +206,7 @@ async def administer(config: Config, request: Mapping[str, Any], *, make_store: 
     try:
         async with host.running():
             try:
-                outcome = await Administration(host).answer(request)
+                outcome = await administration_of(host, store).answer(request)
             except RelayError as error:  # a task group would wrap it
                 outcome = error
             await host.stop()

@@ -116,7 +116,10 @@ def test_a_token_ends_when_it_was_to(tmp_path: Path) -> None:
         (("create", "ada", "--expires", "0d"), "--expires takes 30m"),
         (("create", "ada", "--expires", "999999y"), "--expires takes 30m"),
         (("create", "ada", "--name", ""), "a token's name"),
+        (("create", "ada", "--name", "half \udcff"), "a token's name"),
+        (("create", "half \udcff"), "no control characters"),
         (("revoke", "nothing"), "there is no token 'nothing'"),
+        (("revoke", "half \udcff"), "there is no token"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_makes_no_token(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
@@ -142,3 +145,15 @@ def test_people_see_the_token_once_on_its_own_line(tmp_path: Path) -> None:
     assert token not in listed
     assert call(tmp_path, "tokens", "revoke", shown["id"]).returncode == 0
     assert "revoked" in call(tmp_path, "tokens", "list").stdout.decode()
+
+
+def test_a_user_who_is_deleted_comes_in_with_no_token_any_more(tmp_path: Path) -> None:
+    first, second, other = (tell(tmp_path, "tokens", "create", subject) for subject in ("ada", "ada", "bob"))
+    with RelayProcess(tmp_path, "--auth", "static") as relay:
+        tell(tmp_path, "users", "delete", "ada", "--yes")
+        for made in (first, second):
+            code, reason = close_of(relay, "u/ada/new", made["token"])
+            assert (code, "revoked" in (reason or "")) == (4401, True)
+        with connected(relay, other["token"], "u/bob") as session:
+            session.receive_bytes(timeout=20)
+    assert [each["revoked_ms"] is None for each in tell(tmp_path, "tokens", "list")] == [False, False, True]
