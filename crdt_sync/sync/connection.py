@@ -45,7 +45,7 @@ from crdt_sync.protocol.session import (
     Presence as PresenceEffect,
 )
 from crdt_sync.protocol.update import EMPTY_UPDATE
-from crdt_sync.sync.credentials import Credentials, renew_after_s
+from crdt_sync.sync.credentials import Credentials, Renewal
 from crdt_sync.sync.presence import Presence
 from crdt_sync.sync.replica import Outgoing, Replica
 from crdt_sync.sync.transport import Transport
@@ -90,10 +90,9 @@ class Connection:
         credentials: Credentials | None = None,
     ) -> None:
         self._transport = transport
-        self._credentials = credentials if credentials is not None and credentials.is_callable else None
-        self._ends_s = 0.0  # when the token does, once the relay has said so
-        self._told_end = anyio.Event()
-        self._fresh: str | None = None
+        self._renewal: Renewal | None = None
+        if credentials is not None and credentials.is_callable:
+            self._renewal = Renewal(credentials, now, lambda: self._work.set())
         self._replica = replica
         self._presence = presence
         self._observer = observer
@@ -121,8 +120,8 @@ class Connection:
             self._presence.connected(self._on_presence)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._read)
-                if self._credentials is not None:
-                    tasks.start_soon(self._renew, self._credentials)
+                if self._renewal is not None:
+                    tasks.start_soon(self._renewal.run)
                 await self._work_in_order()
                 tasks.cancel_scope.cancel()
         except BaseExceptionGroup as group:
@@ -155,25 +154,9 @@ class Connection:
             while self._inbox_bytes > MAX_INBOX_BYTES:
                 await self._taken.wait()
 
-    async def _renew(self, credentials: Credentials) -> None:
-        """Ask for a fresh token in time, beside all else, and again while the answer is the one that ends."""
-        while True:
-            await self._told_end.wait()
-            await anyio.sleep(renew_after_s(self._ends_s - self._now()))
-            fresh = await credentials.fresh()
-            if fresh is not None:
-                self._told_end = anyio.Event()
-                self._fresh = fresh
-                self._work.set()
-
-    async def _hand_in(self, credentials: Credentials, token: str) -> None:
-        credentials.shown = token
-        self._transport.renew(token)
-        await self._send(FreshToken(token))
-
     async def _work_in_order(self) -> None:
         await self._do(self._session.start())
-        if self._credentials is not None:
+        if self._renewal is not None:
             await self._send(FreshToken(""))  # for how long does the present one hold?
         while True:
             if self._inbox:
@@ -183,15 +166,16 @@ class Connection:
             if self._outbox:
                 entries, self._outbox = tuple(self._outbox), []
                 await self._send(Awareness(entries))
-            if self._fresh is not None and self._credentials is not None:
-                token, self._fresh = self._fresh, None
-                await self._hand_in(self._credentials, token)
+            if self._renewal is not None and (token := self._renewal.take()) is not None:
+                self._transport.renew(token)
+                await self._send(FreshToken(token))
             if self._rows and self._session.may_send:
                 self._rows = False
                 await self._send_rows()
             if self._leaving:
                 return
-            if not (self._inbox or self._outbox or self._fresh or (self._rows and self._session.may_send)):
+            has_token = self._renewal is not None and self._renewal.fresh is not None
+            if not (self._inbox or self._outbox or has_token or (self._rows and self._session.may_send)):
                 await self._rest()
 
     async def _rest(self) -> None:
@@ -269,8 +253,8 @@ class Connection:
                 case Denied(reason=reason):
                     self._observer.denied(reason)
                 case Renew(within_s=within_s):
-                    self._ends_s = self._now() + within_s
-                    self._told_end.set()
+                    if self._renewal is not None:
+                        self._renewal.is_due(within_s)
                 case Close(code=code, reason=reason):
                     raise ConnectionLost(reason, code=code)
                 case Echo() | TellPresence() | Take():

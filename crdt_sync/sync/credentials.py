@@ -9,9 +9,11 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
+import anyio
+
 from crdt_sync.errors import ConnectionLost, CrdtSyncError
 
-__all__ = ["Credentials", "Token", "renew_after_s"]
+__all__ = ["Credentials", "Renewal", "Token", "renew_after_s"]
 
 Token: TypeAlias = str | Callable[[], str | Awaitable[str | None] | None] | None
 """A token, or a callable (async or not) that is asked for one at each attempt to connect, and before one expires."""
@@ -59,3 +61,39 @@ class Credentials:
         except CrdtSyncError:  # the connection goes on while it may; the next attempt says what is wrong
             return None
         return token if token != self.shown else None
+
+
+class Renewal:
+    """Has a fresh token ready before the present one of a connection ends. `on_ready` is called when there is one."""
+
+    def __init__(self, credentials: Credentials, now: Callable[[], float], on_ready: Callable[[], None]) -> None:
+        self._credentials = credentials
+        self._now = now
+        self._on_ready = on_ready
+        self._ends_s = 0.0
+        self._told = anyio.Event()  # when the present one ends
+        self.fresh: str | None = None
+        """What is ready and not taken."""
+
+    def is_due(self, within_s: float) -> None:
+        """Learn from the relay for how long the present token holds."""
+        self._ends_s = self._now() + within_s
+        self._told.set()
+
+    def take(self) -> str | None:
+        """Return the token that is ready, which must be shown now, or None."""
+        token, self.fresh = self.fresh, None
+        if token is not None:
+            self._credentials.shown = token
+        return token
+
+    async def run(self) -> None:
+        """Ask in time, beside all else, and again while the answer is the one that ends. It runs until cancelled."""
+        while True:
+            await self._told.wait()
+            await anyio.sleep(renew_after_s(self._ends_s - self._now()))
+            fresh = await self._credentials.fresh()
+            if fresh is not None:
+                self._told = anyio.Event()
+                self.fresh = fresh
+                self._on_ready()

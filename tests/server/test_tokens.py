@@ -13,6 +13,7 @@ from httpx_ws import WebSocketDisconnect, WebSocketSession, connect_ws
 
 from crdt_sync import State, open_library
 from crdt_sync.protocol.messages import SyncStep1
+from tests.interop.node import stock_clients
 from tests.poller import Poller
 from tests.relay import RelayProcess
 from tests.server.operating import call, call_process, tell
@@ -80,6 +81,22 @@ def test_revoking_closes_within_a_second_and_no_replay_comes_in(tmp_path: Path) 
     with relay, connected(relay, second["token"]) as other:
         other.receive_bytes(timeout=20)
     assert "do=revoke" in "".join(relay.output)
+
+
+def test_a_stock_client_stops_when_its_token_is_revoked(tmp_path: Path) -> None:
+    """It comes in by the query or by a subprotocol; 4401 is for good, so it does not come again and again."""
+    data = tmp_path / "data"
+    with RelayProcess(data, "--auth", "static") as relay, stock_clients() as node:
+        made = tell(data, "tokens", "create", "ada")
+        node.open("query", relay.url, "u/ada", token=made["token"])
+        node.open("offer", relay.url, "u/ada", protocols=["crdt-sync", f"token.{made['token']}"])
+        for client in ("query", "offer"):
+            node.until(client, synced=True)
+        node.set("query", {"k": 1})
+        node.until("offer", m={"k": 1})
+        tell(data, "tokens", "revoke", made["id"])
+        for client in ("query", "offer"):
+            node.until(client, closes=[4401])
 
 
 def test_a_device_whose_token_is_revoked_says_so(tmp_path: Path) -> None:
