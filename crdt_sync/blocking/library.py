@@ -30,7 +30,8 @@ from crdt_sync.errors import InvalidEdit, LibraryClosed, LibraryError
 from crdt_sync.feeds import Status
 from crdt_sync.library import TransportChoice
 from crdt_sync.storage.database import Durability
-from crdt_sync.sync.loop import State, Token
+from crdt_sync.sync.credentials import Token
+from crdt_sync.sync.loop import State
 from crdt_sync.sync.presence import PresenceChange
 
 __all__ = ["Backend", "Library", "Presence", "open_library"]
@@ -164,7 +165,7 @@ class Library:
         return replace(status, state=State.STOPPED, last_error=f"the library has stopped: {failure}")
 
     def reconnect(self) -> None:
-        """Try to connect at once and not after the back-off: the network has changed, or the machine has slept.
+        """Try to connect at once: the network has changed, the machine has slept, or somebody has signed in.
 
         If it polls, it tries a WebSocket at once.
         """
