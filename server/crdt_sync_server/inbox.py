@@ -19,11 +19,12 @@ Peer = TypeVar("Peer", bound=Hashable)
 class Inbox(Generic[Peer]):
     """Arrivals in order."""
 
-    __slots__ = ("_arrivals", "_bytes", "_when_taken")
+    __slots__ = ("_arrivals", "_bytes", "_own_bytes", "_when_taken")
 
     def __init__(self) -> None:
         self._arrivals: list[Arrival[Peer]] = []
         self._bytes: dict[Peer, int] = {}
+        self._own_bytes = 0  # of what the relay itself is to write
         self._when_taken: list[Callable[[], None]] = []
 
     def __bool__(self) -> bool:
@@ -32,11 +33,12 @@ class Inbox(Generic[Peer]):
     @property
     def size_bytes(self) -> int:
         """The bytes of what waits."""
-        return sum(self._bytes.values())
+        return sum(self._bytes.values(), self._own_bytes)
 
-    def put(self, arrival: Arrival[Peer]) -> None:
-        """Add who came or left."""
+    def put(self, arrival: Arrival[Peer], size_bytes: int = 0) -> None:
+        """Add who came or left, or what the relay itself is to write."""
         self._arrivals.append(arrival)
+        self._own_bytes += size_bytes
 
     def offer(self, peer: Peer, messages: Iterable[Message], size_bytes: int) -> bool:
         """Add what `peer` said, in order; return False if it is to say no more until that is taken."""
@@ -56,6 +58,7 @@ class Inbox(Generic[Peer]):
         """Return what waits. Those who wait go on, and more may come at once."""
         arrivals, self._arrivals = self._arrivals, []
         self._bytes.clear()
+        self._own_bytes = 0
         if self._when_taken:
             waiting, self._when_taken = self._when_taken, []
             for callback in waiting:
