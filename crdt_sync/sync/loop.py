@@ -23,7 +23,7 @@ from crdt_sync.sync.presence import Presence
 from crdt_sync.sync.replica import Replica
 from crdt_sync.sync.transport import Connect, TransportReplaced
 
-__all__ = ["Link", "State", "SyncLoop", "Token"]
+__all__ = ["Link", "State", "SyncLoop", "Token", "ask_for_token"]
 
 Token: TypeAlias = str | Callable[[], str | Awaitable[str | None] | None] | None
 """A token, or a callable (async or not) that is asked for one at each attempt to connect."""
@@ -54,6 +54,19 @@ class Link:
     """Whether the relay says what it has stored; None until that is known."""
     last_error: str | None = None
     retry_in_s: float | None = None
+
+
+async def ask_for_token(token: Token) -> str | None:
+    """Return a token, or None where none is used. Raises `ConnectionLost` if the application cannot give one now."""
+    if not callable(token):
+        return token
+    try:
+        answer = token()
+        return await answer if inspect.isawaitable(answer) else answer
+    except CrdtSyncError:
+        raise
+    except Exception as error:  # the application's own code: report it and try again later
+        raise ConnectionLost(f"no token could be had: {error}") from error
 
 
 class SyncLoop:
@@ -129,7 +142,7 @@ class SyncLoop:
 
     async def _attempt(self) -> None:
         self._set(state=State.CONNECTING, transport=None, confirms_storage=None, retry_in_s=None)
-        token = await self._ask_for_token()
+        token = await ask_for_token(self._token)
         self._gone = anyio.Event()
         try:
             async with self._connect(token) as transport:
@@ -140,17 +153,6 @@ class SyncLoop:
         finally:
             self._connection = None
             self._gone.set()
-
-    async def _ask_for_token(self) -> str | None:
-        if not callable(self._token):
-            return self._token
-        try:
-            answer = self._token()
-            return await answer if inspect.isawaitable(answer) else answer
-        except CrdtSyncError:
-            raise
-        except Exception as error:  # the application's own code: report it and try again later
-            raise ConnectionLost(f"no token could be had: {error}") from error
 
     async def _pause(self, delay_s: float, error: str) -> None:
         self._set(state=State.WAITING, transport=None, last_error=error, retry_in_s=delay_s)
