@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
@@ -19,17 +18,16 @@ from typing import Any, TypeVar
 import anyio
 import httpx
 
-from crdt_sync.errors import ConnectionLost, InvalidEdit, StorageError
-from crdt_sync.feeds import Follower, Latest
+from crdt_sync.errors import InvalidEdit
+from crdt_sync.feeds import DiscussionStatus, Follower, Latest, ThreadFeed
 from crdt_sync.groups import telling_error
-from crdt_sync.protocol.backoff import backoff
-from crdt_sync.protocol.close_codes import CloseCode
+from crdt_sync.outbox import Outbox
 from crdt_sync.storage.binding import Binding
 from crdt_sync.storage.discussion_file import Came, DiscussionFile, Waiting
 from crdt_sync.storage.discussion_views import Post, PostState, Thread, posts_of, threads, unread_counts
-from crdt_sync.sync.actions import ActionRefused, Actions
+from crdt_sync.sync.actions import Actions
 from crdt_sync.sync.fallback import FallbackConnect
-from crdt_sync.sync.loop import Link, State, SyncLoop, Token, ask_for_token
+from crdt_sync.sync.loop import Link, State, SyncLoop, Token
 from crdt_sync.sync.polling import PollingConnect
 from crdt_sync.sync.presence import Presence
 from crdt_sync.sync.websocket import WebSocketConnect
@@ -51,40 +49,6 @@ MAX_TEXT_BYTES = 16 * 1024
 """Of one post, as the relay takes it."""
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class DiscussionStatus:
-    """How the discussions stand. `waiting` actions are to be sent, `refused` ones wait for somebody to look at them."""
-
-    state: State
-    waiting: int
-    refused: int
-    transport: str | None = None
-    last_error: str | None = None
-    retry_in_s: float | None = None
-
-
-class ThreadFeed:
-    """The ids of threads that have changed, for one listener. What it has not read yet is kept once for each."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[str, None] = {}
-        self._work = anyio.Event()
-
-    def put(self, ids: Iterable[str]) -> None:
-        """Add threads."""
-        self._waiting.update(dict.fromkeys(ids))
-        if self._waiting:
-            self._work.set()
-
-    async def take(self) -> tuple[str, ...]:
-        """Wait for changes and return the ids of all threads that have any."""
-        while not self._waiting:
-            self._work = anyio.Event()
-            await self._work.wait()
-        found, self._waiting = tuple(self._waiting), {}
-        return found
 
 
 @asynccontextmanager
@@ -153,15 +117,13 @@ class Discussions:
         self.subject = subject
         self._worker = worker
         self._file = file
-        self._actions = actions
+        self._outbox = Outbox(worker, file, actions, token=token, random=random, changed=self._sent)
         self._random = random
         self._token = token
         self._now = now
         self._loop: SyncLoop | None = None
         self._fallback: FallbackConnect | None = None
         self._feeds: list[ThreadFeed] = []
-        self._work = anyio.Event()  # something is to be sent, or it is worth trying again
-        self._trouble: str | None = None  # why the first action that waits was not sent
         self._counts = (0, 0)
         self._status = Latest(self._status_now())
 
@@ -282,7 +244,7 @@ class Discussions:
             self._loop.wake()
         if self._fallback is not None:
             self._fallback.retry()
-        self._work.set()
+        self._outbox.wake()
 
     # Inside
 
@@ -299,7 +261,7 @@ class Discussions:
     async def _running(self, binding: Binding, client: httpx.AsyncClient, close_within_s: float) -> AsyncIterator[None]:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._follow, binding, client)
-            tasks.start_soon(self._send)
+            tasks.start_soon(self._outbox.run)
             try:
                 yield
             finally:
@@ -311,7 +273,7 @@ class Discussions:
         with anyio.move_on_after(within_s):
             async for status in self.status_changes():
                 on_its_way = status.state in (State.CONNECTING, State.SYNCING, State.CONNECTED)
-                if not status.waiting or not on_its_way or self._trouble is not None:
+                if not status.waiting or not on_its_way or self._outbox.trouble is not None:
                     break
             if self._loop is not None:
                 await self._loop.leave()
@@ -337,46 +299,19 @@ class Discussions:
 
     def _linked(self, link: Link) -> None:
         if link.state is State.CONNECTED and self._status.value.state is not State.CONNECTED:
-            self._work.set()  # the relay can be reached again
+            self._outbox.wake()  # the relay can be reached again
         self._status.set(self._status_now(link))
 
     async def _came(self, came: Came) -> None:
         self._put(came.threads)
         await self._refresh()
 
-    async def _send(self) -> None:
-        """Send what waits, in its order; what passes by is tried again, and nothing overtakes it."""
-        delays, has_asked_again = backoff(self._random.random), False
-        while True:
-            self._work = anyio.Event()
-            action = await self._worker.call(self._file.next_action)
-            if action is None:
-                await self._work.wait()
-                continue
-            try:
-                await self._send_one(action)
-            except (ConnectionLost, StorageError) as error:
-                code = error.code if isinstance(error, ConnectionLost) else None
-                if code == CloseCode.UNAUTHENTICATED and callable(self._token) and not has_asked_again:
-                    has_asked_again = True
-                    continue
-                self._trouble = str(error)
-                self._status.set(self._status_now())
-                with anyio.move_on_after(next(delays)):
-                    await self._work.wait()
-            else:
-                delays, has_asked_again = backoff(self._random.random), False
-                self._trouble = None
-                await self._changed(action.action)
-
-    async def _send_one(self, action: Waiting) -> None:
-        token = await ask_for_token(self._token)
-        try:
-            await self._actions.send(action.action, token)
-        except ActionRefused as refusal:
-            await self._worker.call(self._file.refused, action, str(refusal))
+    async def _sent(self, action: Any) -> None:
+        """What waits has changed: `action` is done or refused, or, if it is None, cannot be sent now."""
+        if action is None:
+            self._status.set(self._status_now())
         else:
-            await self._worker.call(self._file.done, action)
+            await self._changed(action)
 
     async def _changed(self, action: Any = None) -> None:
         """Tell that the outbox has changed, and what is shown with it."""
@@ -385,7 +320,7 @@ class Discussions:
             self._put([of] if of else [])
         else:
             self._put(each.id for each in await self.threads())
-        self._work.set()
+        self._outbox.wake()
         await self._refresh()
 
     def _put(self, ids: Iterable[str]) -> None:
@@ -400,7 +335,7 @@ class Discussions:
     def _status_now(self, link: Link | None = None) -> DiscussionStatus:
         link = link or (self._loop.link if self._loop is not None else Link(State.CONNECTING))
         waiting, refused = self._counts
-        error = link.last_error or (self._trouble if waiting else None)
+        error = link.last_error or (self._outbox.trouble if waiting else None)
         return DiscussionStatus(link.state, waiting, refused, link.transport, error, link.retry_in_s)
 
 
