@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from random import SystemRandom
 
 import httpx
 import pytest
 
-from crdt_sync.discussions import open_discussions
+from crdt_sync.discussions import Discussions, open_discussions
+from crdt_sync.sync.loop import Token
 from tests.discussions.test_together import all_sent, group_of, posts_when
 from tests.relay import RelayProcess
 from tests.server.api.tokens import token, token_relay
@@ -25,6 +28,13 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
     with token_relay(tmp_path_factory.mktemp("relay")) as relay:
         yield relay
+
+
+class Impatient(SystemRandom):
+    """Draws ids at random, and the shortest waits."""
+
+    def random(self) -> float:
+        return 0.0
 
 
 class Lossy(httpx.AsyncHTTPTransport):
@@ -50,6 +60,15 @@ class Lossy(httpx.AsyncHTTPTransport):
         return answer
 
 
+def opened(
+    folder: Path, relay: RelayProcess, group: str, token: Token, client: httpx.AsyncClient | None = None
+) -> AbstractAsyncContextManager[Discussions]:
+    path, random = folder / "ada.threads", Impatient()
+    return open_discussions(
+        path, relay=relay.url, group=group, subject="ada", token=token, client=client, random=random
+    )
+
+
 async def test_an_answer_that_is_lost_or_not_the_relays_ends_in_one_post_in_its_order(
     relay: RelayProcess, tmp_path: Path
 ) -> None:
@@ -61,7 +80,13 @@ async def test_an_answer_that_is_lost_or_not_the_relays_ends_in_one_post_in_its_
     async with (
         httpx.AsyncClient(transport=transport) as client,
         open_discussions(
-            tmp_path / "ada", relay=relay.url, group=group, subject="ada", token=token("ada"), client=client
+            tmp_path / "ada",
+            relay=relay.url,
+            group=group,
+            subject="ada",
+            token=token("ada"),
+            client=client,
+            random=Impatient(),
         ) as ada,
     ):
         thread = await ada.open_thread("h", "one")
@@ -86,7 +111,9 @@ async def test_a_token_that_has_ended_is_asked_for_again_and_nothing_is_refused(
         asked.append("")
         return token("ada", exp=1) if len(asked) <= 3 else token("ada")
 
-    async with open_discussions(tmp_path / "ada", relay=relay.url, group=group, subject="ada", token=fresh) as ada:
+    async with open_discussions(
+        tmp_path / "ada", relay=relay.url, group=group, subject="ada", token=fresh, random=Impatient()
+    ) as ada:
         thread = await ada.open_thread("h", "one")
         with_error = ada.status_changes()
         assert await ada.sent(60)
@@ -106,7 +133,13 @@ async def test_what_cannot_be_sent_says_why(relay: RelayProcess, tmp_path: Path)
     async with (
         httpx.AsyncClient(transport=transport) as client,
         open_discussions(
-            tmp_path / "ada", relay=relay.url, group=group, subject="ada", token=token("ada"), client=client
+            tmp_path / "ada",
+            relay=relay.url,
+            group=group,
+            subject="ada",
+            token=token("ada"),
+            client=client,
+            random=Impatient(),
         ) as ada,
     ):
         await ada.open_thread("h", "one")
