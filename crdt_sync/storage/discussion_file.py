@@ -143,7 +143,8 @@ class DiscussionFile:
     def retry(self, action_id: str) -> None:
         """Send a refused action again, in its old place. Raises `NotFound`."""
         with self._file.transaction() as connection:
-            found = connection.execute("UPDATE outbox SET refusal = NULL WHERE id = ? AND NOT is_done", (action_id,))
+            update = "UPDATE outbox SET refusal = NULL WHERE id = ? AND refusal IS NOT NULL"
+            found = connection.execute(update, (action_id,))
             _check_found(found, action_id)
 
     def discard(self, action_id: str) -> None:
