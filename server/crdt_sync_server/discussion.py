@@ -297,4 +297,5 @@ def _is_short(value: str, most_bytes: int) -> bool:
 
 
 def _name(actor: Actor) -> str | None:
-    return actor.name[:MAX_NAME_CHARACTERS] if actor.name else None
+    """Return what the token calls them, as a document can hold it: a token may have halves of characters."""
+    return actor.name[:MAX_NAME_CHARACTERS].encode("utf-8", "replace").decode() if actor.name else None

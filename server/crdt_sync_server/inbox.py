@@ -71,11 +71,12 @@ class Inbox(Generic[Peer]):
         while self._arrivals and taken_bytes < MAX_TURN_BYTES:
             arrival, size_bytes = self._arrivals.popleft()
             taken.append(arrival)
-            taken_bytes += size_bytes
-            if isinstance(arrival, Written):
-                self._own_bytes -= size_bytes
-            elif size_bytes:
-                self._freed(arrival.peer, size_bytes)
+            if size_bytes:
+                taken_bytes += size_bytes
+                if isinstance(arrival, Written):
+                    self._own_bytes -= size_bytes
+                else:
+                    self._freed(arrival.peer, size_bytes)
         if self._when_taken:
             self._let_go_on()
         return taken, taken_bytes

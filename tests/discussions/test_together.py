@@ -13,6 +13,7 @@ import pytest
 from crdt_sync import State
 from crdt_sync.discussions import Discussions, Post, PostState, open_discussions
 from crdt_sync.errors import BoundElsewhere, InvalidEdit, LibraryBusy, NotALibrary
+from tests.interop.node import stock_clients
 from tests.relay import RelayProcess
 from tests.server.api.tokens import at, client_of, token, token_relay
 
@@ -232,3 +233,18 @@ async def test_what_makes_no_sense_is_told_before_it_waits(relay: RelayProcess, 
             with pytest.raises(InvalidEdit):
                 await ada.open_thread("h", text)
         assert await ada.outbox() == []
+
+
+async def test_a_stock_client_follows_and_its_own_edits_reach_nobody(relay: RelayProcess, device: Device) -> None:
+    group = group_of(relay, bob="editor")
+    with stock_clients() as stock:
+        async with device("ada", group) as ada:
+            thread = await ada.open_thread("h", "Why a wood?")
+            assert await ada.sent(20)
+            stock.open("bob", relay.url, f"{group}/threads", token=token("bob"))
+            stock.until("bob", synced=True, fields={f"{thread}/text": "Why a wood?"})
+            stock.set("bob", {f"{thread}/text": "forged"}, root="fields")
+            await ada.reply(thread, "live")
+            posts = await posts_when(ada, thread, lambda posts: texts(posts)[1:] == ["live"] and posts[1].number == 2)
+            assert texts(posts) == ["Why a wood?", "live"]
+            stock.until("bob", fields={f"{posts[1].id}/text": "live"})
