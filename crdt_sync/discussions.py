@@ -8,7 +8,7 @@ often as it takes. A composition root, as `library` is one.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -124,6 +124,7 @@ class Discussions:
         self._loop: SyncLoop | None = None
         self._fallback: FallbackConnect | None = None
         self._feeds: list[ThreadFeed] = []
+        self._readings = self._told = 0
         self._counts = (0, 0)
         self._status = Latest(self._status_now())
 
@@ -209,7 +210,7 @@ class Discussions:
         return await self._query(partial(posts_of, self._file, self.subject, thread))
 
     async def unread(self) -> dict[str, int]:
-        """Return for each thread how many posts of others were not read on this device; none are left out."""
+        """Return for each thread how many posts of others were not read on this device, if any were not."""
         return await self._query(partial(unread_counts, self._file, self.subject))
 
     async def mark_read(self, thread: str, *, number: int | None = None) -> None:
@@ -249,6 +250,8 @@ class Discussions:
     # Inside
 
     async def _act(self, do: str, **what: Any) -> str:
+        for name, value in what.items():
+            _check_characters(name, value)
         action = {"id": f"{self._random.getrandbits(128):032x}", "do": do, **what}
         await self._worker.call(self._file.put, action, time.time_ns() // 1_000_000)
         await self._changed(action)
@@ -306,14 +309,14 @@ class Discussions:
         self._put(came.threads)
         await self._refresh()
 
-    async def _sent(self, action: Any) -> None:
+    async def _sent(self, action: Mapping[str, Any] | None) -> None:
         """What waits has changed: `action` is done or refused, or, if it is None, cannot be sent now."""
         if action is None:
             self._status.set(self._status_now())
         else:
             await self._changed(action)
 
-    async def _changed(self, action: Any = None) -> None:
+    async def _changed(self, action: Mapping[str, Any] | None = None) -> None:
         """Tell that the outbox has changed, and what is shown with it."""
         if action is not None:
             of = action["id"] if action["do"] == "open" else action.get("thread")
@@ -329,14 +332,28 @@ class Discussions:
             feed.put(found)
 
     async def _refresh(self) -> None:
-        self._counts = await self._worker.call(self._file.counts)
+        number, *counts = await self._worker.call(self._read_counts)
+        if number > self._told:  # a loop may wake in any order those whose calls are done
+            self._told, self._counts = number, (counts[0], counts[1])
         self._status.set(self._status_now())
+
+    def _read_counts(self) -> tuple[int, int, int]:
+        """Return the number of this reading, and the counts. It runs on the worker's thread."""
+        self._readings += 1
+        return self._readings, *self._file.counts()
 
     def _status_now(self, link: Link | None = None) -> DiscussionStatus:
         link = link or (self._loop.link if self._loop is not None else Link(State.CONNECTING))
         waiting, refused = self._counts
         error = link.last_error or (self._outbox.trouble if waiting else None)
         return DiscussionStatus(link.state, waiting, refused, link.transport, error, link.retry_in_s)
+
+
+def _check_characters(name: str, value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidEdit(f"a {name} is Unicode; this has half of a character, {value!r}") from None
 
 
 def _checked(text: str) -> str:

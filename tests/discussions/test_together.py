@@ -229,9 +229,11 @@ async def test_a_file_is_one_persons_for_one_group_and_one_process(
 
 async def test_what_makes_no_sense_is_told_before_it_waits(relay: RelayProcess, device: Device) -> None:
     async with device("ada", group_of(relay)) as ada:
-        for text in ("", " \n", "ä" * 8193):
+        for text in ("", " \n", "ä" * 8193, "half \ud800"):
             with pytest.raises(InvalidEdit):
                 await ada.open_thread("h", text)
+        with pytest.raises(InvalidEdit, match="half"):
+            await ada.react("post", "\ud83d")
         assert await ada.outbox() == []
 
 
