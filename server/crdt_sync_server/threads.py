@@ -51,9 +51,17 @@ def change(doc: Doc[Any], changes: Iterable[Change]) -> None:
 
 
 async def act(
-    host: Host, group: str, actor: Actor, grant: Callable[[], Awaitable[Grant]], action: Action, now_ms: int
+    host: Host,
+    group: str,
+    actor: Actor,
+    grant: Callable[[], Awaitable[Grant]],
+    action: Action,
+    now_ms: int,
+    client: str | None = None,
 ) -> None:
-    """Do an action on the threads of `group`; on return it is durable. `grant` says what `actor` may do there now.
+    """Do an action on the threads of `group`; on return it is durable.
+
+    `grant` says what `actor` may do there now, and `client` is the address that asks.
 
     Raises what `grant` raises, `Forbidden` and `DiscussionError` for what is refused, and `RelayError` if it could not
     be stored: ask again with the same action, which is done once.
@@ -70,5 +78,5 @@ async def act(
         change(doc, decide(DocumentState(doc), actor, granted.role, action, now_ms))
         return True
 
-    while not await host.room(room).write(write, size_bytes=size_bytes, subject=actor.subject):
+    while not await host.room(room, client).write(write, size_bytes=size_bytes, subject=actor.subject):
         granted = await grant()

@@ -54,7 +54,8 @@ async def discuss(call: Call) -> Answer:
     if wait_s > MAX_SLOWED_S:
         raise LimitReached(Limit.REQUESTS, "more has come than your rate allows; come back later")
     await anyio.sleep(max(wait_s, 0))
-    await act(call.services.host, call.room, actor, call.grant, action, time.time_ns() // 1_000_000)
+    now_ms = time.time_ns() // 1_000_000
+    await act(call.services.host, call.room, actor, call.grant, action, now_ms, call.request.client)
     return as_json(200, {"id": action.id, "do": action.do})
 
 
