@@ -243,6 +243,8 @@ class HostedRoom:
             yield
         finally:
             self._expected -= 1
+            if self._host.stopping:  # it may wait for this one alone
+                self._stir()
 
     async def compact(self) -> None:
         """Put the document's own encoding in the place of the log, between two turns; hold the room meanwhile.

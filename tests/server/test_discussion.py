@@ -254,7 +254,7 @@ class ThreadsMachine(RuleBasedStateMachine):
         assert {value["by"] for key, value in after["posts"].items() if key not in before["posts"]} <= {actor.subject}
 
     def ids(self) -> list[str]:
-        return [*self.threads.root("posts")] or ["nothing-there-yet"]
+        return sorted(self.threads.root("posts")) or ["nothing-there-yet"]  # a document gives them in any order
 
     @rule(actor=st.sampled_from(EVERYBODY), highlight=st.sampled_from("gh"), text=st.text(min_size=1, max_size=3))
     def opens(self, actor: Actor, highlight: str, text: str) -> None:
