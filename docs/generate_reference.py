@@ -18,6 +18,7 @@ import typer.main
 import crdt_sync
 import crdt_sync.blocking
 import crdt_sync.cli.app
+import crdt_sync.discussions
 import crdt_sync.document
 import crdt_sync.errors
 import crdt_sync.protocol.polling
@@ -109,6 +110,7 @@ def page() -> str:
         "",
         *module("crdt_sync", crdt_sync),
         *module("crdt_sync.blocking", crdt_sync.blocking),
+        *module("crdt_sync.discussions", crdt_sync.discussions),
         *module("crdt_sync.document", crdt_sync.document),
         *module("crdt_sync.upkeep", crdt_sync.upkeep),
         *module("crdt_sync.sync.presence", crdt_sync.sync.presence),

@@ -13,7 +13,7 @@ import anyio
 
 from crdt_sync.errors import ConnectionLost, CrdtSyncError
 
-__all__ = ["Credentials", "Renewal", "Token", "renew_after_s"]
+__all__ = ["Credentials", "Renewal", "Token", "ask_for_token", "renew_after_s"]
 
 Token: TypeAlias = str | Callable[[], str | Awaitable[str | None] | None] | None
 """A token, or a callable (async or not) that is asked for one at each attempt to connect, and before one expires."""
@@ -27,6 +27,19 @@ AGAIN_AFTER_S = 5.0
 def renew_after_s(left_s: float) -> float:
     """Return when to ask for a new token if the present one holds for `left_s` seconds more."""
     return max(left_s - MARGIN_S, left_s * 0.75, AGAIN_AFTER_S)
+
+
+async def ask_for_token(token: Token) -> str | None:
+    """Return a token, or None where none is used. Raises `ConnectionLost` if the application cannot give one now."""
+    if not callable(token):
+        return token
+    try:
+        answer = token()
+        return await answer if inspect.isawaitable(answer) else answer
+    except CrdtSyncError:
+        raise
+    except Exception as error:  # the application's own code: report it and try again later
+        raise ConnectionLost(f"no token could be had: {error}") from error
 
 
 class Credentials:
@@ -44,15 +57,7 @@ class Credentials:
 
     async def ask(self) -> str | None:
         """Return a token, or None if there is none. Raises `ConnectionLost` if the application's callable fails."""
-        if not callable(self._source):
-            return self._source
-        try:
-            answer = self._source()
-            return await answer if inspect.isawaitable(answer) else answer
-        except CrdtSyncError:
-            raise
-        except Exception as error:  # the application's own code: report it and try again later
-            raise ConnectionLost(f"no token could be had: {error}") from error
+        return await ask_for_token(self._source)
 
     async def fresh(self) -> str | None:
         """Return a token that the relay has not been shown, or None: the callable has nothing new, or fails."""

@@ -10,6 +10,9 @@ RelayError                 a `CrdtSyncError`; carries the close code for those w
 │   ├── NoSuchMember       the subject is no member of the room
 │   ├── NoSuchInvitation   there is no such invitation, or it cannot be used any more
 │   └── LastOwner          a group would be left without an owner
+├── DiscussionError        an action on the threads of a group that cannot be
+│   ├── NoSuchPost         there is no such thread or post, or not any more
+│   └── DiscussionFull     a bound of the threads was met
 ├── Refused                a connection is not let in
 │   ├── Unauthenticated    no token, or not a good one
 │   └── Forbidden          this one may not come here
@@ -24,10 +27,13 @@ from crdt_sync.protocol.close_codes import CloseCode
 
 __all__ = [
     "ConfigurationError",
+    "DiscussionError",
+    "DiscussionFull",
     "Forbidden",
     "LastOwner",
     "NoSuchInvitation",
     "NoSuchMember",
+    "NoSuchPost",
     "NoSuchRoom",
     "NoSuchToken",
     "ProviderUnavailable",
@@ -85,6 +91,18 @@ class NoSuchInvitation(SharingError):
 
 class LastOwner(SharingError):
     """A group would be left without an owner. Name another first, or delete the group."""
+
+
+class DiscussionError(RelayError):
+    """An action on the threads of a group that cannot be; the message says why, and what can."""
+
+
+class NoSuchPost(DiscussionError):
+    """There is no such thread or post in this group, or it was deleted."""
+
+
+class DiscussionFull(DiscussionError):
+    """A bound of the threads was met: of a text, a thread, a group, or of one's reactions."""
 
 
 class Refused(RelayError):

@@ -19,6 +19,7 @@ from crdt_sync_server.limits import Limit, LimitReached, Limits
 from crdt_sync_server.metrics import Metrics, Standing
 from crdt_sync_server.ports import Authority, Grant, Identity, Role, RoomStore, Tokens
 from crdt_sync_server.quotas import Accounts, Quotas
+from crdt_sync_server.rooms import threads_of
 
 __all__ = ["Host"]
 
@@ -107,7 +108,12 @@ class Host:
         self._bell.set()
 
     async def delete(self, name: str) -> None:
-        """Erase the room for good: a tombstone is kept, and who is in it is closed with 4404. Raises `StoreError`."""
+        """Erase the room for good: a tombstone is kept, and who is in it is closed with 4404. Raises `StoreError`.
+
+        The threads of a group go first: if the relay dies in between, deleting the group again does the rest.
+        """
+        if (threads := threads_of(name)) is not None:
+            await self.delete(threads)
         records = await self.store.rooms(name)
         await self.store.delete(name)
         hosted = self._rooms.get(name)
@@ -124,6 +130,8 @@ class Host:
         self.roles_changed += 1
         if (hosted := self._rooms.get(name)) is not None:
             hosted.regrade(subject, role, self.roles_changed)
+        if (threads := self._rooms.get(threads_of(name) or "")) is not None:
+            threads.regrade(subject, role and Role.READER, self.roles_changed)
 
     def revoke(self, token_id: str) -> None:
         """Close who came with this token, in all rooms, and let in nobody who is on the way. It must be stored already.
