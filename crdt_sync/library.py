@@ -152,7 +152,7 @@ class Library(Upkeep):
         self._durable_at_ms: int | None = None
         self._feeds: list[ChangeFeed] = []
         self._status = Latest(self._status_of(self._link()))
-        self.presence = Presence(random.getrandbits(32), now)
+        self.presence = Presence(random.getrandbits(32), now, None if binding is None else binding.subject)
 
     # Edits
 

@@ -69,7 +69,7 @@ class Observer(Protocol):
         """The relay confirms what it stores, or does not."""
 
     def denied(self, reason: str) -> None:
-        """The relay refused an edit."""
+        """The relay refused something: an edit, or a presence."""
 
 
 class Connection:

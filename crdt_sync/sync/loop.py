@@ -179,4 +179,4 @@ class SyncLoop:
 
     def denied(self, reason: str) -> None:
         """See `Observer`."""
-        self._set(last_error=f"the relay refused an edit: {reason}")
+        self._set(last_error=f"the relay refused something: {reason}")
