@@ -25,6 +25,9 @@ import crdt_sync.sync.presence
 import crdt_sync.testing
 import crdt_sync.testing.contracts
 import crdt_sync.upkeep
+import crdt_sync_server.api.calls
+import crdt_sync_server.api.routing
+import crdt_sync_server.api.shapes
 import crdt_sync_server.channel
 import crdt_sync_server.cli
 import crdt_sync_server.cli.app
@@ -34,6 +37,7 @@ import crdt_sync_server.limits
 import crdt_sync_server.ports
 import crdt_sync_server.quotas
 import crdt_sync_server.settings
+import crdt_sync_server.sharing
 
 PAGE = Path(__file__).with_name("reference.md")
 
@@ -117,6 +121,10 @@ def page() -> str:
         *module("crdt_sync_server.channel", crdt_sync_server.channel),
         *module("crdt_sync_server.conformance", crdt_sync_server.conformance),
         *module("crdt_sync_server.limits", crdt_sync_server.limits),
+        *module("crdt_sync_server.sharing", crdt_sync_server.sharing),
+        *module("crdt_sync_server.api.routing", crdt_sync_server.api.routing),
+        *module("crdt_sync_server.api.shapes", crdt_sync_server.api.shapes),
+        *module("crdt_sync_server.api.calls", crdt_sync_server.api.calls),
         "## The command `crdt-sync`\n",
         text_of(crdt_sync.cli) + "\n",
         *commands("crdt-sync", typer.main.get_command(crdt_sync.cli.app.app)),

@@ -206,12 +206,12 @@ class Session:
     def receive(self, message: Message) -> tuple[Effect, ...]:
         """Return what `message` asks of us."""
         match message:
+            case SyncUpdate(update=update):
+                return (Take(update, is_step_2=False),)
             case SyncStep1(state_vector=state_vector):
                 return (Answer(state_vector),)
             case SyncStep2(update=update):
                 return (Take(update, is_step_2=True),)
-            case SyncUpdate(update=update):
-                return (Take(update, is_step_2=False),)
             case Awareness(entries=entries):
                 return (Presence(entries),) if entries else ()
             case QueryAwareness():

@@ -7,7 +7,8 @@ copied byte for byte, in the order in which the fit check takes them.
 from __future__ import annotations
 
 from crdt_sync.errors import LocalProtocolError
-from crdt_sync.protocol.update import Struct, read_struct, take_structs
+from crdt_sync.protocol.structs import Struct, read_struct
+from crdt_sync.protocol.update import take_structs
 from crdt_sync.protocol.wire import Reader, write_var_uint
 
 __all__ = ["split_update"]

@@ -11,40 +11,27 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from crdt_sync.errors import RemoteProtocolError
+from crdt_sync.protocol.structs import Id, Struct, read_clock, read_length, read_structs
 from crdt_sync.protocol.wire import Reader, write_var_uint
 
 __all__ = [
     "EMPTY_UPDATE",
-    "Id",
-    "Struct",
     "Update",
     "decode_state_vector",
     "encode_state_vector",
     "fits",
     "reach",
     "read_delete_ranges",
-    "read_struct",
     "read_update",
     "take_structs",
 ]
 
 EMPTY_UPDATE = b"\x00\x00"
 """The update that adds nothing: no structs and no deletes."""
-MAX_CLOCK = 2**32 - 1
-"""pycrdt counts clocks in 32 bits."""
 MAX_CLIENTS = 2**20
 """How many client ids one update or state vector may name: a device that opens its library every hour for a century."""
-MAX_NESTING = 100
-"""How deep a JSON-like value may nest; the decoders of peers recurse."""
-
-Id: TypeAlias = tuple[int, int]
-"""(client id, clock)"""
-Struct: TypeAlias = tuple[int, int, tuple[Id, ...]]
-"""(clock, length in clock units, the ids that must be there first). Skips are left out, and so is a struct's own
-predecessor, which the clock says; what then follows without a need is one struct with what it follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +53,7 @@ def decode_state_vector(data: bytes) -> dict[int, int]:
     vector: dict[int, int] = {}
     for _ in range(_clients(reader, entry_size=2)):
         client = reader.var_uint()
-        vector[client] = _clock(reader)
+        vector[client] = read_clock(reader)
     _at_end(reader)
     return vector
 
@@ -89,8 +76,8 @@ def read_update(data: bytes) -> Update:
     for _ in range(_clients(reader, entry_size=2)):
         client = reader.var_uint()
         for _ in range(reader.count(entry_size=2)):
-            clock = _clock(reader)
-            deletes[client] = max(deletes.get(client, 0), clock + _length(reader, clock))
+            clock = read_clock(reader)
+            deletes[client] = max(deletes.get(client, 0), clock + read_length(reader, clock))
     _at_end(reader)
     return Update(structs, deletes)
 
@@ -103,8 +90,8 @@ def read_delete_ranges(data: bytes) -> dict[int, list[tuple[int, int]]]:
     for _ in range(_clients(reader, entry_size=2)):
         of_client = ranges.setdefault(reader.var_uint(), [])
         for _ in range(reader.count(entry_size=2)):
-            clock = _clock(reader)
-            of_client.append((clock, clock + _length(reader, clock)))
+            clock = read_clock(reader)
+            of_client.append((clock, clock + read_length(reader, clock)))
     _at_end(reader)
     return ranges
 
@@ -119,6 +106,12 @@ def reach(update: Update, state_vector: Mapping[int, int]) -> dict[int, int] | N
 
     Put them into the vector once the update is applied, and it is the document's vector again.
     """
+    if len(update.structs) == 1 and not update.deletes:  # as most edits are
+        ((client, structs),) = update.structs.items()
+        if len(structs) == 1 and not structs[0][2]:
+            clock, length, _ = structs[0]
+            known = state_vector.get(client, 0)
+            return None if clock > known else {client: clock + length} if clock + length > known else {}
     reached = _Overlay(state_vector)
     if take_structs(update.structs, reached.get, reached.moved.__setitem__) is not None:
         return None
@@ -181,10 +174,10 @@ def _read_all_structs(reader: Reader) -> dict[int, list[Struct]]:
     for _ in range(_clients(reader, entry_size=3)):
         count = reader.count()
         client = reader.var_uint()
-        clock = _clock(reader)
+        clock = read_clock(reader)
         if client in structs:
             raise RemoteProtocolError(f"client {client} stands twice in an update")
-        structs[client] = _read_structs(reader, client, count, clock)
+        structs[client] = read_structs(reader, client, count, clock)
     return structs
 
 
@@ -198,148 +191,3 @@ def _clients(reader: Reader, entry_size: int) -> int:
     if count > MAX_CLIENTS:
         raise RemoteProtocolError(f"{count} client ids; {MAX_CLIENTS} are allowed", close_code=4413)
     return count
-
-
-def _clock(reader: Reader) -> int:
-    clock = reader.var_uint()
-    if clock > MAX_CLOCK:
-        raise RemoteProtocolError("a clock is larger than 32 bits")
-    return clock
-
-
-def _length(reader: Reader, clock: int) -> int:
-    length = reader.var_uint()
-    if clock + length > MAX_CLOCK:
-        raise RemoteProtocolError("a clock is larger than 32 bits")
-    return length
-
-
-def _id(reader: Reader) -> Id:
-    client = reader.var_uint()
-    return client, _clock(reader)
-
-
-def _read_structs(reader: Reader, client: int, count: int, clock: int) -> list[Struct]:
-    structs: list[Struct] = []
-    for _ in range(count):
-        length, needs = read_struct(reader, clock)
-        if needs is not None:
-            if needs:
-                needs = tuple(need for need in needs if need[0] != client or need[1] >= clock)
-            if structs and not needs and structs[-1][0] + structs[-1][1] == clock:
-                first, known, before = structs[-1]
-                structs[-1] = (first, known + length, before)  # millions of small structs take the memory of one
-            else:
-                structs.append((clock, length, needs))
-        clock += length
-    return structs
-
-
-def read_struct(reader: Reader, clock: int) -> tuple[int, tuple[Id, ...] | None]:
-    """Read one struct that starts at `clock`: its length and what it needs, None for a Skip (a hole in the update)."""
-    info = reader.byte()
-    content = info & 0x1F
-    if content == 10:
-        return _length(reader, clock), None
-    if content == 0:  # GC: deleted and forgotten
-        needs: tuple[Id, ...] = ()
-        length = _length(reader, clock)
-    else:
-        needs = _read_needs(reader, info)
-        length = _read_content(reader, content)
-    if not length or clock + length > MAX_CLOCK:
-        raise RemoteProtocolError("a struct has a length out of range")
-    return length, needs
-
-
-def _read_needs(reader: Reader, info: int) -> tuple[Id, ...]:
-    needs: tuple[Id, ...] = ()
-    if info & 0x80:
-        needs = (_id(reader),)
-    if info & 0x40:
-        needs = (*needs, _id(reader))
-    if not info & 0xC0:
-        if reader.var_uint() == 1:
-            reader.string()  # the name of a root
-        else:
-            needs = (_id(reader),)
-        if info & 0x20:
-            reader.string()  # the key in the parent map
-    return needs
-
-
-def _read_content(reader: Reader, content: int) -> int:
-    """Pass over the content and return its length in clock units."""
-    if content == 1:  # Deleted
-        return reader.var_uint()
-    if content == 2:  # JSON, of old documents
-        count = reader.count()
-        for _ in range(count):
-            reader.string()
-        return count
-    if content == 4:  # String: counted in UTF-16 units
-        text = reader.string()
-        return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
-    if content == 8:  # Any
-        count = reader.count()
-        for _ in range(count):
-            _skip_any(reader)
-        return count
-    if content == 3:  # Binary
-        reader.bytes()
-    elif content == 5:  # Embed
-        reader.string()
-    elif content == 6:  # Format
-        reader.string()
-        reader.string()
-    elif content == 7:  # Type
-        type_ref = reader.var_uint()
-        if type_ref > 6:
-            raise RemoteProtocolError(f"the unknown shared type {type_ref}")
-        if type_ref in (3, 5):  # XmlElement and XmlHook carry their name
-            reader.string()
-    elif content == 9:  # Doc
-        reader.string()
-        _skip_any(reader)
-    else:
-        raise RemoteProtocolError(f"the unknown content {content}")
-    return 1
-
-
-_FIXED_ANY = {127: 0, 126: 0, 124: 4, 123: 8, 122: 8, 121: 0, 120: 0}
-
-
-def _skip_any(reader: Reader) -> None:
-    """Pass over one value of lib0's Any encoding, without recursion."""
-    left, keyed = 1, False  # values still to come at this level, and has each a key before it?
-    stack: list[tuple[int, bool]] = []  # the levels around it
-    while left or stack:
-        if not left:
-            left, keyed = stack.pop()
-            continue
-        left -= 1
-        if keyed:
-            reader.string()
-        kind = reader.byte()
-        if kind == 119:
-            reader.string()
-        elif kind in (117, 118):
-            if len(stack) >= MAX_NESTING:
-                raise RemoteProtocolError(f"a value nests deeper than {MAX_NESTING}")
-            stack.append((left, keyed))
-            left, keyed = reader.count(), kind == 118
-        elif kind in _FIXED_ANY:
-            reader.skip(_FIXED_ANY[kind])
-        elif kind == 125:
-            _skip_var_int(reader)
-        elif kind == 116:
-            reader.bytes()
-        else:
-            raise RemoteProtocolError(f"the unknown value type {kind}")
-
-
-def _skip_var_int(reader: Reader) -> None:
-    for _ in range(8):  # 6 bits and 7 times 7: the 53 bits of a JavaScript integer and more
-        if reader.byte() < 0x80:
-            return
-    raise RemoteProtocolError("an integer is larger than 53 bits")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from crdt_sync.protocol.deletes import joined_ranges
-from crdt_sync.protocol.update import read_struct
+from crdt_sync.protocol.structs import read_struct
 from crdt_sync.protocol.wire import Reader
 
 __all__ = ["State", "state_of"]

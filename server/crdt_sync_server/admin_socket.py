@@ -23,6 +23,8 @@ from crdt_sync_server.logs import tell
 
 __all__ = ["admin_path", "ask_running", "serve_admin"]
 
+CHANGES = ("delete", "compact", "set grant", "remove grant", "delete user")
+"""What is told in the log."""
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """The list of a hundred thousand rooms fits."""
 
@@ -115,6 +117,6 @@ async def _answer(administration: Administration, line: bytes) -> tuple[dict[str
     except Exception as error:  # a bug here: who asked must not be told that the relay stopped
         tell("failed", logging.CRITICAL)
         return {"error": f"the relay could not do this, which is a bug; its log has more ({error!r})"}, b""
-    if isinstance(request, dict) and request.get("do") in ("delete", "compact"):
-        tell("admin", do=request["do"], room=request.get("room"))
+    if isinstance(request, dict) and request.get("do") in CHANGES:
+        tell("admin", do=request["do"], room=request.get("room"), subject=request.get("subject"))
     return {"value": answer.value, "data_bytes": len(answer.data)}, answer.data

@@ -1,6 +1,6 @@
-"""What an operator may do with the rooms of a store, whether a relay runs on it or not: one code for both.
+"""What an operator may do with the rooms of a store and the people in them, whether a relay runs on it or not.
 
-A request is JSON, `{"do": "list"}`, and so is its answer; a document comes beside it as bytes.
+One code for both. A request is JSON, `{"do": "list"}`, and so is its answer; a document comes beside it as bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from crdt_sync.protocol.update import encode_state_vector, reach, read_update
 from crdt_sync_server.contents import contents
 from crdt_sync_server.errors import NoSuchRoom, RelayError, RoomDeleted, StoreError
 from crdt_sync_server.host import Host
-from crdt_sync_server.ports import RoomRecord
+from crdt_sync_server.people import People
+from crdt_sync_server.ports import Members, RoomRecord
 
 __all__ = ["Administration", "AdministrationAnswer"]
 
@@ -33,9 +34,10 @@ class AdministrationAnswer:
 class Administration:
     """The commands, on a running host."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, members: Members) -> None:
         self._host = host
         self._store = host.store
+        self._people = People(host, members)
 
     async def answer(self, request: Mapping[str, Any]) -> AdministrationAnswer:
         """Do what `request` says. Raises `RelayError`."""
@@ -51,10 +53,11 @@ class Administration:
             case {"do": "delete", "room": str(name)}:
                 record = await self._living(name)
                 await self._host.delete(name)
+                await self._people.buried(name)
                 return AdministrationAnswer(self._listed(record))
             case {"do": "verify"}:
                 return AdministrationAnswer(await self._verify())
-        raise RelayError("the relay does not know this command; it may be of another version")
+        return AdministrationAnswer(await self._people.answer(request))
 
     def _listed(self, record: RoomRecord) -> dict[str, Any]:
         return {**asdict(record), "connections": self._host.connections(record.name)}

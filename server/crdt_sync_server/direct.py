@@ -63,7 +63,7 @@ class DirectConnection(RoomPeer):
             return
         if not self._room.offer(self, messages, len(message)):
             self._socket.hold()
-            self._room.when_taken(self._socket.go_on)
+            self._room.when_taken(self, self._socket.go_on)
         if wait_s > 0:
             self._socket.hold_for(wait_s)
 

@@ -9,7 +9,7 @@ A room leaves the host in the same step in which it finds its inbox empty, so no
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -158,21 +158,21 @@ class HostedRoom:
             self._idle_since_s = self._host.now()
             self._put(Left(peer))
 
-    def offer(self, peer: Peer, messages: Iterable[Message], size_bytes: int) -> bool:
+    def offer(self, peer: Peer, messages: Sequence[Message], size_bytes: int) -> bool:
         """Hand over what `peer` said, in order; return False if it is to say no more until that is taken."""
         may_go_on = self._inbox.offer(peer, messages, size_bytes)
         self._stir()
         return may_go_on
 
-    def when_taken(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once what waits is taken."""
-        self._inbox.when_taken(callback)
+    def when_taken(self, peer: Peer, callback: Callable[[], None]) -> None:
+        """Call `callback` once `peer` may say more."""
+        self._inbox.when_taken(peer, callback)
 
-    async def submit(self, peer: Peer, messages: Iterable[Message], size_bytes: int) -> None:
+    async def submit(self, peer: Peer, messages: Sequence[Message], size_bytes: int) -> None:
         """Hand over what `peer` said, in order; waits while too much of it waits already."""
         if not self.offer(peer, messages, size_bytes):
             taken = anyio.Event()
-            self.when_taken(taken.set)
+            self.when_taken(peer, taken.set)
             await taken.wait()
 
     def catch_up_now(self, state_vector: Mapping[int, int]) -> bytes | None:
@@ -391,8 +391,8 @@ class HostedRoom:
 
     async def _turn(self) -> None:
         await self._log.make_room(self._inbox.size_bytes)
-        left_bytes, size_bytes = self._log.left_bytes(), self._inbox.size_bytes
-        arrivals = self._inbox.take()
+        left_bytes = self._log.left_bytes()
+        arrivals, size_bytes = self._inbox.take()
         self._settled = False
         if size_bytes > THREAD_ABOVE_BYTES:  # reading the headers of 15 MB takes seconds: let the other rooms go on
             turn = await self._host.run_sync(self._room.take, arrivals, self._host.now(), left_bytes)

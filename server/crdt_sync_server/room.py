@@ -332,6 +332,12 @@ class Room(Generic[Peer]):
     def _receive(self, arrival: Arrival[Peer], turn: Turn[Peer], now_s: float) -> None:
         peer = arrival.peer
         match arrival:
+            case Received(message=message):
+                if isinstance(message, Barrier) and self._read_only.get(peer):
+                    words = "the edits before this were refused: the connection is read-only"
+                    self._hang_up(peer, CloseCode.FORBIDDEN, words, turn, now_s, Limit.READ_ONLY)
+                elif peer in self._sessions:
+                    self._do(peer, self._sessions[peer].receive(message), turn, now_s)
             case Joined(subject=subject, read_only=read_only, number=number):
                 session = self._sessions[peer] = Session(Role.RELAY)
                 self._presence.join(peer, subject, number)
@@ -347,12 +353,6 @@ class Room(Generic[Peer]):
                     self._do(peer, self._sessions[peer].start(), turn, now_s)
             case Left():
                 self._forget(peer, turn, now_s)
-            case Received(message=message):
-                if isinstance(message, Barrier) and self._read_only.get(peer):
-                    words = "the edits before this were refused: the connection is read-only"
-                    self._hang_up(peer, CloseCode.FORBIDDEN, words, turn, now_s, Limit.READ_ONLY)
-                elif peer in self._sessions:
-                    self._do(peer, self._sessions[peer].receive(message), turn, now_s)
 
     def _do(self, peer: Peer, effects: Iterable[Effect], turn: Turn[Peer], now_s: float) -> None:
         for effect in effects:

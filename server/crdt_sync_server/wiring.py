@@ -37,7 +37,16 @@ from crdt_sync_server.stores.memory_members import MemoryMembers
 from crdt_sync_server.stores.sqlite import SqliteStore
 from crdt_sync_server.stores.sqlite_backup import Copied
 
-__all__ = ["administer", "back_up", "build", "channel_server", "open_host", "open_store", "restore"]
+__all__ = [
+    "administer",
+    "administration_of",
+    "back_up",
+    "build",
+    "channel_server",
+    "open_host",
+    "open_store",
+    "restore",
+]
 
 
 async def open_store(config: Config) -> RoomStore:
@@ -146,6 +155,11 @@ def open_host(
     return host
 
 
+def administration_of(host: Host, store: RoomStore) -> Administration:
+    """Return what an operator may do on a running host."""
+    return Administration(host, members_of(store))
+
+
 def back_up(config: Config, target: Path) -> Copied:
     """Copy the store to `target`, whether a relay runs on it or not. Raises `StoreError`."""
     return sqlite_backup.back_up(config.database, target)
@@ -172,7 +186,7 @@ async def administer(config: Config, request: Mapping[str, Any]) -> Administrati
     try:
         async with host.running():
             try:
-                outcome = await Administration(host).answer(request)
+                outcome = await administration_of(host, store).answer(request)
             except RelayError as error:  # a task group would wrap it
                 outcome = error
             await host.stop()

@@ -9,7 +9,8 @@ from pycrdt import Doc, Map, Text
 
 from crdt_sync.errors import LocalProtocolError
 from crdt_sync.protocol.split import split_update
-from crdt_sync.protocol.update import decode_state_vector, fits, read_struct, read_update
+from crdt_sync.protocol.structs import read_struct
+from crdt_sync.protocol.update import decode_state_vector, fits, read_update
 from crdt_sync.protocol.wire import Reader
 from tests.conftest import Yjs
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from pycrdt import Doc, Map, Text
 
 from crdt_sync.errors import RemoteProtocolError
+from crdt_sync.protocol.structs import MAX_NESTING
 from crdt_sync.protocol.update import (
     EMPTY_UPDATE,
-    MAX_NESTING,
     Update,
     decode_state_vector,
     encode_state_vector,

@@ -405,6 +405,32 @@ async def test_stop_commits_what_has_arrived_and_closes_with_1001() -> None:
             desk.host.room("c")
 
 
+async def test_what_waited_together_is_taken_in_shares_and_each_goes_out_before_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a flood brings is on its way to the readers while the rest of it is still to be applied."""
+    monkeypatch.setattr(inbox_module, "MAX_TURN_BYTES", 2000)
+    async with rig() as desk:
+        a, b = await desk.enter(), await desk.enter()
+        while b.outbox.next() is not None:
+            pass
+        append, before = desk.store.append, []
+
+        async def watched(*arguments: Any) -> int:
+            item = b.outbox.next()
+            before.append([keys(each.update) for each in decode(item) if isinstance(each, SyncUpdate)] if item else [])
+            return await append(*arguments)
+
+        monkeypatch.setattr(desk.store, "append", watched)
+        for number in range(5):
+            assert a.room.offer(a, [SyncUpdate(update(f"{number}", "x" * 1500))], 1600)
+        a.room.offer(a, [Barrier(1)], 2)
+        await a.hear(Barrier)
+        shares = [{"0", "1"}, {"2", "3"}, {"4"}]
+        assert before == [[], [shares[0]], [shares[1]]]
+        assert [keys(data) for data in (await desk.store.load("room")).updates] == shares
+
+
 async def test_a_peer_with_much_that_waits_is_not_read_from(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox_module, "MAX_INBOX_BYTES_PER_PEER", 2000)
     async with rig() as desk:

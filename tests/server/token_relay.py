@@ -6,12 +6,11 @@ from pathlib import Path
 from sys import argv
 
 from crdt_sync_server.admin_socket import serve_admin
-from crdt_sync_server.administration import Administration
 from crdt_sync_server.errors import Unauthenticated
 from crdt_sync_server.ports import ConnectRequest, Identity
 from crdt_sync_server.serving import listen, serve
 from crdt_sync_server.settings import load_settings
-from crdt_sync_server.wiring import build, open_store
+from crdt_sync_server.wiring import administration_of, build, open_store
 
 
 class Names:
@@ -27,8 +26,9 @@ class Names:
 async def main() -> None:
     flags = {"port": int(argv[argv.index("--port") + 1]), "data": Path(argv[argv.index("--data") + 1])}
     config = load_settings(flags, os.environ).config
-    app = build(config, await open_store(config), authenticator=Names())
-    async with serve_admin(config.database, Administration(app.host)):
+    store = await open_store(config)
+    app = build(config, store, authenticator=Names())
+    async with serve_admin(config.database, administration_of(app.host, store)):
         await serve(
             app,
             config,

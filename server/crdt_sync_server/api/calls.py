@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,7 +66,7 @@ class Call:
     identity: Identity
     parts: Mapping[str, str]
     query: Mapping[str, str]
-    read: Callable[[], Any]
+    read: Callable[[], Awaitable[Any]]
 
     @property
     def room(self) -> str:

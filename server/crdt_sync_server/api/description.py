@@ -15,7 +15,7 @@ from crdt_sync_server.api.routing import API_PREFIX, Octets, Query, Route
 from crdt_sync_server.ports import Role
 from crdt_sync_server.rooms import MAX_ROOM_NAME_BYTES
 
-__all__ = ["SCHEMAS", "described"]
+__all__ = ["SCHEMAS", "described", "document_of"]
 
 OCTET_STREAM = "application/octet-stream"
 
@@ -83,14 +83,15 @@ def described(routes: Iterable[Route]) -> tuple[Route, ...]:
 
     @cache
     def written() -> bytes:
-        return json.dumps(_document(every)).encode()
+        return json.dumps(document_of(every)).encode()
 
     itself = Route("GET", "/openapi.json", describe, "This description", {200: {"type": "object"}}, is_open=True)
     every = (*routes, itself)
     return every
 
 
-def _document(routes: Iterable[Route]) -> dict[str, Any]:
+def document_of(routes: Iterable[Route]) -> dict[str, Any]:
+    """Return the OpenAPI document of routes, as JSON has it."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.template, {})[route.method.lower()] = _operation(route)

@@ -11,8 +11,7 @@ import typer
 
 from crdt_sync_server import logs
 from crdt_sync_server.admin_socket import serve_admin
-from crdt_sync_server.administration import Administration
-from crdt_sync_server.cli import backups, rooms
+from crdt_sync_server.cli import backups, grants, rooms, users
 from crdt_sync_server.cli.options import Json, with_settings
 from crdt_sync_server.cli.output import as_json, print_table
 from crdt_sync_server.config import Config, default_data_folder
@@ -20,7 +19,7 @@ from crdt_sync_server.errors import RelayError
 from crdt_sync_server.metrics import serve_metrics
 from crdt_sync_server.serving import Address, listen, serve
 from crdt_sync_server.settings import SETTINGS, Effective
-from crdt_sync_server.wiring import build, open_store
+from crdt_sync_server.wiring import administration_of, build, open_store
 
 __all__ = ["app", "main"]
 
@@ -31,6 +30,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(rooms.app, name="rooms")
+app.add_typer(grants.app, name="grants")
+app.add_typer(users.app, name="users")
+app.command("audit")(users.audit_command)
 app.command("backup")(backups.backup_command)
 app.command("restore")(backups.restore_command)
 
@@ -95,7 +97,7 @@ async def _serve(config: Config) -> None:
         if config.metrics_port is not None:
             counts = serve_metrics(relay.host.metrics, config.metrics_host, config.metrics_port)
             metrics_url = stack.enter_context(counts)
-        await stack.enter_async_context(serve_admin(config.database, Administration(relay.host)))
+        await stack.enter_async_context(serve_admin(config.database, administration_of(relay.host, store)))
         await serve(relay, config, listener, started=started, stop=asyncio.Event())
 
 

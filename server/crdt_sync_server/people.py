@@ -1,0 +1,129 @@
+"""What an operator may do with people: roles, one user's data, the audit. `administration` hands these requests on.
+
+A subject in the audit stays there, also of a user who was deleted: it says what was done, and holds nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from crdt_sync_server.errors import LastOwner, NoSuchMember, RelayError, SharingError
+from crdt_sync_server.host import Host
+from crdt_sync_server.ports import Members, Role, RoomRecord
+from crdt_sync_server.rooms import is_group, own_room, room_named
+from crdt_sync_server.roster import OPERATOR, Membership
+from crdt_sync_server.sharing import Sharing
+
+__all__ = ["People"]
+
+MAX_ENTRIES = 10_000
+"""Of one answer about the audit."""
+
+
+class People:
+    """The commands about people, on a running host."""
+
+    def __init__(self, host: Host, members: Members) -> None:
+        self._host = host
+        self._members = members
+        self._sharing = Sharing(host, members)
+
+    async def answer(self, request: Mapping[str, Any]) -> Any:
+        """Do what `request` says and return the answer as JSON. Raises `RelayError`, also for what is none of these."""
+        match request:
+            case {"do": "grants", "room": str() | None as room, "subject": str() | None as subject}:
+                return await self._grants(room, subject)
+            case {"do": "set grant", "room": str(room), "subject": str(subject), "role": str(role)}:
+                return asdict(await self._sharing.set_role(room_named(room), OPERATOR, subject, _role(role)))
+            case {"do": "remove grant", "room": str(room), "subject": str(subject)}:
+                await self._sharing.remove(room_named(room), OPERATOR, subject)
+                return {"room": room_named(room), "subject": subject}
+            case {"do": "user", "subject": str(subject)}:
+                return await self._user(subject)
+            case {"do": "delete user", "subject": str(subject)}:
+                return await self._delete_user(subject)
+            case {
+                "do": "audit", "room": str() | None as room, "subject": str() | None as subject,
+                "before": int() | None as before, "most": int(most),
+            }:  # fmt: skip
+                found = await self._members.audit(
+                    room=room, subject=subject, before=before, most=max(1, min(most, MAX_ENTRIES))
+                )
+                return [{"number": number, **asdict(entry)} for number, entry in found]
+        raise RelayError("the relay does not know this command; it may be of another version")
+
+    async def buried(self, room: str) -> None:
+        """Say in the roster of a room that the operator has deleted its document. Raises `StoreError`."""
+        await self._sharing.put_away(room, OPERATOR)
+
+    async def _grants(self, room: str | None, subject: str | None) -> list[dict[str, Any]]:
+        found = await self._members.memberships(subject)
+        return [_shown(each) for each in found if room in (None, each.room) and not each.is_deleted]
+
+    async def _user(self, subject: str) -> dict[str, Any]:
+        """Return all that is known of a user; the documents of its rooms are exported one by one."""
+        rooms, memberships = await self._own(subject), await self._members.memberships(subject)
+        entries = await self._members.audit(subject=subject, most=MAX_ENTRIES)
+        if not rooms and not memberships and not entries:
+            raise NoSuchMember(f"nothing is known of a subject {subject!r}")
+        return {
+            "subject": subject,
+            "rooms": [asdict(each) for each in rooms if each.deleted_ms is None],
+            "memberships": [_shown(each) for each in memberships],
+            "audit": [asdict(entry) for _, entry in entries],
+        }
+
+    async def _own(self, subject: str) -> list[RoomRecord]:
+        return list(await self._host.store.under(own_room(subject)))
+
+    async def _delete_user(self, subject: str) -> dict[str, Any]:
+        """Erase a user's rooms and end its memberships; a group that it alone is in goes with it.
+
+        Nothing is done if a group with others in it would be left without an owner. If the relay dies in between, ask
+        again: what is done stays done.
+        """
+        groups, left, alone = await self._members.memberships(subject), list[str](), list[str]()
+        for each in groups:
+            roster = await self._members.roster(each.room)
+            if each.is_deleted or not is_group(each.room):
+                continue
+            owners = [other for other in roster.members.values() if other.role is Role.OWNER]
+            if len(roster.members) == 1:
+                alone.append(each.room)
+            elif each.role is Role.OWNER and len(owners) == 1:
+                left.append(each.room)
+        if left:
+            raise LastOwner(
+                f"{subject!r} is the last owner of {', '.join(left)}, where others are too; "
+                "make another the owner with `grants set`, or delete the group, and ask again"
+            )
+        own = [each.name for each in await self._own(subject) if each.deleted_ms is None]
+        for room in sorted(
+            {*own, own_room(subject), *alone}
+        ):  # the library itself, stored or not: a device may have it
+            await self._host.delete(room)
+            await self.buried(room)
+        for each in groups:
+            if not each.is_deleted and each.room not in alone:
+                await self._sharing.remove(each.room, OPERATOR, subject)
+        kept = [each.room for each in groups if each.room not in alone and not each.is_deleted]
+        return {"subject": subject, "rooms": sorted({*own, *alone}), "memberships": kept}
+
+
+def _shown(each: Membership) -> dict[str, Any]:
+    return {
+        "room": each.room,
+        "subject": each.subject,
+        "role": each.role,
+        "since_ms": each.since_ms,
+        "name": each.name,
+    }
+
+
+def _role(name: str) -> Role:
+    try:
+        return Role(name)
+    except ValueError:
+        raise SharingError(f"{name!r} is no role; there are {', '.join(Role)}") from None
