@@ -84,7 +84,7 @@ class Groups:
 def copy_into_group(
     own: Library,
     group: Library,
-    ids: Sequence[str] = (),
+    ids: str | Sequence[str] = (),
     *,
     work: str | None = None,
     within: str | None = None,

@@ -40,6 +40,7 @@ from crdt_sync.sharing.values import (
     member_of,
     membership_of,
     token_in,
+    without_user,
 )
 from crdt_sync.sync.loop import Token
 from crdt_sync.sync.transport import room_url, words_of
@@ -50,12 +51,22 @@ WITHIN_S = 30.0
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 PAGE = 500
 MAX_ITEMS = 100_000
+MAX_WORDS = 1000
+"""Of what a relay says of an error, in characters; it reaches a terminal."""
 _BY_CODE = {
     "no-such-invitation": NoSuchInvitation,
     "no-such-member": NoSuchMember,
     "no-such-room": NoSuchGroup,
     "room-deleted": NoSuchGroup,
 }
+_FAILURES = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    OSError,
+    UnicodeEncodeError,  # a token that no header can carry
+    anyio.ClosedResourceError,
+    anyio.EndOfStream,
+)
 _BY_STATUS = {401: SignInNeeded, 403: NotAllowed, 404: NoSuchGroup, 410: NoSuchGroup}
 
 
@@ -68,7 +79,7 @@ async def open_groups(
     It connects to nothing before it is asked something. Raises `InvalidEdit` for what is no URL of a relay.
     """
     try:
-        base = room_url(relay, "")
+        base = room_url(relay.partition("?")[0], "")
     except ValueError as error:
         raise InvalidEdit(str(error)) from None
     if client is not None:
@@ -86,6 +97,7 @@ class Groups:
 
     def __init__(self, base: str, token: Token, client: httpx.AsyncClient) -> None:
         self._base = base.rstrip("/")
+        self._shown = without_user(self._base)
         self._token = token
         self._client = client
         self._known: str | None = None  # the token that was asked for last
@@ -137,12 +149,12 @@ class Groups:
     ) -> Invitation:
         """Make an invitation, with its `link`, for so many seconds and uses (None: any number). For owners."""
         asked = {"role": Role(role).value, "lifetime_s": lifetime_s, "uses": uses}
-        return invitation_of(await self._ask("POST", _path(room, "invitations"), asked), self._base)
+        return invitation_of(await self._ask("POST", _path(room, "invitations"), asked), self._shown)
 
     async def invitations(self, room: str) -> list[Invitation]:
         """Return the invitations that can still be accepted, without their links. For owners."""
         found = items_of(await self._ask("GET", _path(room, "invitations")), "invitations")
-        return [invitation_of(each, self._base) for each in found]
+        return [invitation_of(each, self._shown) for each in found]
 
     async def revoke(self, room: str, invitation_id: str) -> None:
         """End an invitation. Who has accepted it stays. For owners."""
@@ -153,7 +165,7 @@ class Groups:
 
         Raises `InvalidEdit` for the link of another relay: its token is told to no stranger.
         """
-        token = token_in(invitation, self._base)
+        token = token_in(invitation, self._shown)
         return membership_of(await self._ask("POST", "/invitations/accept", {"token": token}))
 
     # Inside
@@ -214,7 +226,7 @@ class Groups:
                     return response.status_code, bytes(content)
         except TimeoutError:
             raise RelayUnavailable(f"the relay did not answer within {WITHIN_S:.0f} s") from None
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeEncodeError, OSError) as error:
+        except _FAILURES as error:
             raise RelayUnavailable(f"the relay could not be asked: {words_of(error)}") from error
 
     async def _current_token(self, *, refused: str | None) -> str | None:
@@ -248,4 +260,5 @@ def _refusal(status: int, told: Any) -> SharingError:
     kind = _BY_CODE.get(code) or _BY_STATUS.get(status)
     if kind is None:
         kind = RelayUnavailable if status >= 500 or status in (408, 429) else SharingRefused
-    return kind(detail, code=code)
+    words = "".join(character if character.isprintable() else " " for character in detail[:MAX_WORDS])
+    return kind(words, code=code)

@@ -19,7 +19,7 @@ from crdt_sync.storage.binding import Binding
 
 __all__ = ["Copied", "chosen", "copies", "copy_id", "copy_into_group", "take_in"]
 
-_COPIES = uuid.UUID("5b0d3a3e-6d0c-5d55-9a55-0b6f4c1e7f21")
+NAMESPACE = uuid.UUID("5b0d3a3e-6d0c-5d55-9a55-0b6f4c1e7f21")
 """The namespace of the ids of copies (RFC 9562, UUIDv5). It never changes, or a copy would be made twice."""
 
 
@@ -34,7 +34,7 @@ class Copied:
 async def copy_into_group(
     own: Library,
     group: Library,
-    ids: Sequence[str] = (),
+    ids: str | Sequence[str] = (),
     *,
     work: str | None = None,
     within: str | None = None,
@@ -48,8 +48,8 @@ async def copy_into_group(
     done to it; with `update` it takes over the passage, colour and style that the highlight has now. All are copied or
     none.
 
-    Raises `InvalidEdit` if it does not say which, or if `group` is not the library of a group; `NotFound` for an id
-    that is no highlight, or one in the trash; and what `Library.edit` raises.
+    Raises `InvalidEdit` if it does not say which, or if `group` is not a group's library, or `own` is; `NotFound` for
+    an id that is no highlight, or one in the trash; and what `Library.edit` raises.
     """
     found = await chosen(own, ids, work=work, within=within, tag=tag, color=color)
     return await take_in(group, found, own=await own.binding(), update=update)
@@ -57,7 +57,7 @@ async def copy_into_group(
 
 async def chosen(
     own: Library,
-    ids: Sequence[str] = (),
+    ids: str | Sequence[str] = (),
     *,
     work: str | None = None,
     within: str | None = None,
@@ -67,6 +67,8 @@ async def chosen(
     """Return the highlights that `copy_into_group` would copy. Raises `InvalidEdit` and `NotFound` as it does."""
     if bool(ids) == any(each is not None for each in (work, within, tag, color)):
         raise InvalidEdit("say which highlights to copy: by their ids, or by work=, within=, tag= or color=")
+    if isinstance(ids, str):
+        ids = (ids,)
     if ids:
         return [await _one(own, item_id) for item_id in dict.fromkeys(ids)]
     return await own.highlights(work=work, within=within, tag=tag, color=color)
@@ -88,12 +90,12 @@ def copies(
     """Return the edits for the group's library that copy these highlights.
 
     `own` and `group` say where the two libraries belong (`Library.binding`). Raises `InvalidEdit` if `group` is no
-    group's, or the library of both.
+    group's, or `own` is one.
     """
-    if group is None or not group.room.startswith("g/"):
+    if group is None or not _is_group(group):
         raise InvalidEdit('copies go into a group; open its library with relay= and room="g/…", or sync it once')
-    if own is not None and (own.relay, own.room) == (group.relay, group.room):
-        raise InvalidEdit("these are one library; a copy goes from one's own into a group's")
+    if own is not None and _is_group(own):  # this one too: what others have shared there is not one's own
+        raise InvalidEdit("a copy goes from one's own library into a group's, and not from a group's")
     return tuple(
         CopyHighlight(
             copy_id(group, highlight.id),
@@ -112,7 +114,11 @@ def copy_id(group: Binding, highlight_id: str) -> str:
 
     Two people who imported the same passage have highlights of one id: their copies are two, each with its colour.
     """
-    return str(uuid.uuid5(_COPIES, json.dumps([group.room, group.subject, highlight_id])))
+    return str(uuid.uuid5(NAMESPACE, json.dumps([group.room, group.subject, highlight_id])))
+
+
+def _is_group(binding: Binding) -> bool:
+    return binding.room.startswith("g/")
 
 
 async def _one(own: Library, item_id: str) -> Highlight:

@@ -6,10 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from crdt_sync.errors import InvalidEdit, RelayUnavailable
 
-__all__ = ["Account", "Invitation", "Member", "Membership", "Role", "invitation_of", "link_of", "token_in"]
+__all__ = [
+    "Account",
+    "Invitation",
+    "Member",
+    "Membership",
+    "Role",
+    "invitation_of",
+    "link_of",
+    "token_in",
+    "without_user",
+]
 
 _MARK = "#invitation="
 """A fragment: no browser sends it to a server, so it stands in no log."""
@@ -69,6 +80,12 @@ class Invitation:
 def link_of(relay: str, token: str) -> str:
     """Return the link of an invitation to a group of `relay`, an http or https URL."""
     return f"{relay.rstrip('/')}/{_MARK}{token}"
+
+
+def without_user(url: str) -> str:
+    """Return a URL without the user and password in it: a link is passed on."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def token_in(invitation: str, relay: str) -> str:

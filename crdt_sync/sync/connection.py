@@ -68,6 +68,9 @@ class Observer(Protocol):
     def confirms(self, storage: bool) -> None:
         """The relay confirms what it stores, or does not."""
 
+    def takes_edits(self, edits: bool) -> None:
+        """The relay has asked for what this side has, or has given all of its own and asked for nothing."""
+
     def denied(self, reason: str) -> None:
         """The relay refused something: an edit, or a presence."""
 
@@ -233,6 +236,7 @@ class Connection:
                 case Synced():
                     await self._replica.synced()
                     self._observer.synced()
+                    self._observer.takes_edits(self._session.may_send)
                 case PresenceEffect(entries=entries):
                     self._presence.receive(entries)
                 case Denied(reason=reason):
@@ -252,6 +256,7 @@ class Connection:
                 await self._send(SyncUpdate(update))
             await self._send(SyncStep2(EMPTY_UPDATE))
         self._session.answered()
+        self._observer.takes_edits(True)
         await self._sent(outgoing)
 
     async def _send_rows(self) -> None:

@@ -54,6 +54,8 @@ class Link:
     """Whether the relay says what it has stored; None until that is known."""
     last_error: str | None = None
     retry_in_s: float | None = None
+    takes_edits: bool = True
+    """False where the relay asks for nothing of this side, as it does with readers."""
 
 
 class SyncLoop:
@@ -128,7 +130,7 @@ class SyncLoop:
             await self._pause(next(delays), str(error))
 
     async def _attempt(self) -> None:
-        self._set(state=State.CONNECTING, transport=None, confirms_storage=None, retry_in_s=None)
+        self._set(state=State.CONNECTING, transport=None, confirms_storage=None, retry_in_s=None, takes_edits=True)
         token = await self._ask_for_token()
         self._gone = anyio.Event()
         try:
@@ -176,6 +178,11 @@ class SyncLoop:
     def confirms(self, storage: bool) -> None:
         """See `Observer`."""
         self._set(confirms_storage=storage)
+
+    def takes_edits(self, edits: bool) -> None:
+        """See `Observer`."""
+        if edits is not self._link.takes_edits:
+            self._set(takes_edits=edits)
 
     def denied(self, reason: str) -> None:
         """See `Observer`."""

@@ -11,6 +11,8 @@ import typer.main
 
 from crdt_sync import blocking, errors, sharing
 from crdt_sync.cli.app import app
+from crdt_sync.protocol.person import COLORS
+from crdt_sync.sharing.copying import NAMESPACE
 from tests.server.api.tokens import token, token_relay
 
 PAGE = (Path(__file__).parents[2] / "docs" / "groups.md").read_text("utf-8")
@@ -36,6 +38,13 @@ def test_the_snippets_run_as_two_people(tmp_path: Path) -> None:
         )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "Gen.1.1 green shared by ada ''\n"
+
+
+def test_the_colors_of_the_protocol_are_those_of_the_code() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
+    assert tuple(re.findall(r"#[0-9a-f]{6}", page)) == COLORS
+    assert f"modulo {len(COLORS)}" in page
+    assert str(NAMESPACE) in page
 
 
 def test_every_command_error_and_method_that_is_named_exists() -> None:

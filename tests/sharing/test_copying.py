@@ -206,10 +206,12 @@ async def two(tmp_path: Path) -> tuple[str, str]:
 async def test_highlights_are_chosen_by_id_book_place_or_collection(tmp_path: Path) -> None:
     own_path, group_path = await two(tmp_path)
     async with open_library(own_path) as own, open_library(group_path) as group:
-        first = await copy_into_group(own, group, ["Gen.1.1", "Gen.1.1"])
+        first = await copy_into_group(own, group, "Gen.1.1")
         assert (first.made, first.before) == ((IDS["Gen.1.1"],), ())
         chapter = await copy_into_group(own, group, within="Gen.1")
         assert (chapter.made, chapter.before) == ((IDS["Gen.1.2"],), (IDS["Gen.1.1"],))
+        twice = await copy_into_group(own, group, ["Gen.1.1", "Gen.1.1"])
+        assert (twice.made, twice.before) == ((), (IDS["Gen.1.1"],))
         assert (await copy_into_group(own, group, work="ASV")).made == ()
         assert (await copy_into_group(own, group, tag=SECRET)).made == (IDS["Exod.1.1"],)
         await own.delete("Exod.1.1")

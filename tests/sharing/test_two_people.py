@@ -95,10 +95,20 @@ async def test_a_reader_is_told_that_an_edit_is_refused_and_keeps_it(relay: Rela
             assert not await ben.synced(0.1)
             assert await ben.highlight(kept) is not None
         assert await ada.highlights() == []
-        await groups.set_role(room, "ben", Role.EDITOR)
+        async with library_of(relay, "ben", tmp_path / "circle-ben", room) as ben:  # a reader reads on
+            ben.close_within_s = 0
+            seen = await ada.add_highlight(verse)
+            assert {*await highlights_of(ben, 2)} == {kept, seen}
+            status = await status_where(ben, lambda status: status.last_error)
+            assert (status.state, status.pending, "read-only" in status.last_error) == (State.CONNECTED, 1, True)
+            assert not await ben.synced(WAIT_S), "which is said at once"
+            await groups.set_role(room, "ben", Role.EDITOR)
+            assert await status_where(ben, lambda status: not status.pending and status.last_error is None)
+        assert {*await highlights_of(ada, 2)} == {kept, seen}
+        await groups.set_role(room, "ben", Role.READER)
         async with library_of(relay, "ben", tmp_path / "circle-ben", room) as ben:
-            assert await ben.synced(WAIT_S), "and what was refused is sent once it may be"
-        assert [*await highlights_of(ada, 1)] == [kept]
+            assert await ben.synced(WAIT_S), "nothing is pending"
+            assert ben.status.last_error is None
 
 
 async def test_who_is_taken_out_is_told_and_loses_nothing_of_theirs(relay: RelayProcess, tmp_path: Path) -> None:
