@@ -166,10 +166,10 @@ class SyncLoop:
 
     # What the connection says
 
-    def synced(self) -> None:
+    def synced(self, *, takes_edits: bool) -> None:
         """See `Observer`."""
         self._completed = True
-        self._set(state=State.CONNECTED, last_error=None)
+        self._set(state=State.CONNECTED, last_error=None, takes_edits=takes_edits)
 
     def acknowledged(self) -> None:
         """See `Observer`."""
@@ -179,10 +179,10 @@ class SyncLoop:
         """See `Observer`."""
         self._set(confirms_storage=storage)
 
-    def takes_edits(self, edits: bool) -> None:
+    def asked(self) -> None:
         """See `Observer`."""
-        if edits is not self._link.takes_edits:
-            self._set(takes_edits=edits)
+        if not self._link.takes_edits:
+            self._set(takes_edits=True)
 
     def denied(self, reason: str) -> None:
         """See `Observer`."""
