@@ -56,6 +56,7 @@ TransportChoice: TypeAlias = Literal["auto", "websocket", "polling"]
 
 FOLLOW_EVERY_S = 0.2
 """How soon the edits of another process on the same file are noticed."""
+READ_ONLY = "this account is read-only here: what is edited stays on this device until it may edit"
 
 
 @asynccontextmanager
@@ -154,7 +155,7 @@ class Library(Upkeep):
         self._durable_at_ms: int | None = None
         self._feeds: list[ChangeFeed] = []
         self._status = Latest(self._status_of(self._link()))
-        self.presence = Presence(random.getrandbits(32), now)
+        self.presence = Presence(random.getrandbits(32), now, None if binding is None else binding.subject)
 
     # Edits
 
@@ -264,7 +265,8 @@ class Library(Upkeep):
         """Wait until all edits are durable on the relay; return whether that was so within `timeout_s`.
 
         It does not wait for what cannot come: without a relay, after a refusal for good, while somebody must sign in,
-        and where the relay is one that does not confirm what it stores, it returns False at once.
+        for edits of an account that is read-only there, and where the relay is one that does not confirm what it
+        stores, it returns False at once.
         """
         with anyio.move_on_after(timeout_s):
             async for status in self.status_changes():
@@ -272,6 +274,8 @@ class Library(Upkeep):
                     return True
                 is_over = status.state in (State.OFFLINE, State.STOPPED, State.SIGN_IN)
                 if is_over or status.confirms_storage is False:
+                    return False
+                if status.last_error == READ_ONLY:
                     return False
         return False
 
@@ -373,12 +377,15 @@ class Library(Upkeep):
         return Link(State.CONNECTING if self._binding is not None else State.OFFLINE)
 
     def _status_of(self, link: Link) -> Status:
+        error = link.last_error
+        if self._pending and not link.takes_edits and link.state is State.CONNECTED:
+            error = error or READ_ONLY
         return Status(
             state=link.state,
             pending=self._pending,
             durable_at_ms=self._durable_at_ms,
             confirms_storage=link.confirms_storage,
             transport=link.transport,
-            last_error=link.last_error,
+            last_error=error,
             retry_in_s=link.retry_in_s,
         )

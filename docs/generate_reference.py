@@ -21,7 +21,9 @@ import crdt_sync.cli.app
 import crdt_sync.discussions
 import crdt_sync.document
 import crdt_sync.errors
+import crdt_sync.protocol.person
 import crdt_sync.protocol.polling
+import crdt_sync.sharing
 import crdt_sync.sync.presence
 import crdt_sync.testing
 import crdt_sync.testing.contracts
@@ -114,6 +116,8 @@ def page() -> str:
         *module("crdt_sync.document", crdt_sync.document),
         *module("crdt_sync.upkeep", crdt_sync.upkeep),
         *module("crdt_sync.sync.presence", crdt_sync.sync.presence),
+        *module("crdt_sync.sharing", crdt_sync.sharing),
+        *module("crdt_sync.protocol.person", crdt_sync.protocol.person),
         *module("crdt_sync.errors", crdt_sync.errors),
         *module("crdt_sync.protocol.polling", crdt_sync.protocol.polling),
         *module("crdt_sync.testing", crdt_sync.testing),

@@ -62,8 +62,8 @@ MAX_INBOX_BYTES = 16 * 1024 * 1024
 class Observer(Protocol):
     """Who is told how a connection fares."""
 
-    def synced(self) -> None:
-        """What the relay had is here, durably."""
+    def synced(self, *, takes_edits: bool) -> None:
+        """What the relay had is here, durably. It `takes_edits` if it has asked for what this side has."""
 
     def acknowledged(self) -> None:
         """The relay has confirmed edits."""
@@ -71,8 +71,11 @@ class Observer(Protocol):
     def confirms(self, storage: bool) -> None:
         """The relay confirms what it stores, or does not."""
 
+    def asked(self) -> None:
+        """The relay has asked for what this side has, and was told."""
+
     def denied(self, reason: str) -> None:
-        """The relay refused an edit."""
+        """The relay refused something: an edit, or a presence."""
 
 
 class Connection:
@@ -247,7 +250,7 @@ class Connection:
                     self._observer.confirms(storage)
                 case Synced():
                     await self._replica.synced()
-                    self._observer.synced()
+                    self._observer.synced(takes_edits=self._session.may_send)
                 case PresenceEffect(entries=entries):
                     self._presence.receive(entries)
                 case Denied(reason=reason):
@@ -270,6 +273,7 @@ class Connection:
                 await self._send(SyncUpdate(update))
             await self._send(SyncStep2(EMPTY_UPDATE))
         self._session.answered()
+        self._observer.asked()
         await self._sent(outgoing)
 
     async def _send_rows(self) -> None:

@@ -52,6 +52,8 @@ class Link:
     """Whether the relay says what it has stored; None until that is known."""
     last_error: str | None = None
     retry_in_s: float | None = None
+    takes_edits: bool = True
+    """False where the relay asks for nothing of this side, as it does with readers."""
 
 
 class SyncLoop:
@@ -131,7 +133,7 @@ class SyncLoop:
                 await self._pause(next(delays), str(error))
 
     async def _attempt(self) -> None:
-        self._set(state=State.CONNECTING, transport=None, confirms_storage=None, retry_in_s=None)
+        self._set(state=State.CONNECTING, transport=None, confirms_storage=None, retry_in_s=None, takes_edits=True)
         token = await self._credentials.ask()
         if self._refusal is not None and token == self._credentials.shown:
             raise self._refusal  # it would be so again
@@ -174,10 +176,10 @@ class SyncLoop:
 
     # What the connection says
 
-    def synced(self) -> None:
+    def synced(self, *, takes_edits: bool) -> None:
         """See `Observer`."""
         self._completed = True
-        self._set(state=State.CONNECTED, last_error=None)
+        self._set(state=State.CONNECTED, last_error=None, takes_edits=takes_edits)
 
     def acknowledged(self) -> None:
         """See `Observer`."""
@@ -187,6 +189,11 @@ class SyncLoop:
         """See `Observer`."""
         self._set(confirms_storage=storage)
 
+    def asked(self) -> None:
+        """See `Observer`."""
+        if not self._link.takes_edits:
+            self._set(takes_edits=True)
+
     def denied(self, reason: str) -> None:
         """See `Observer`."""
-        self._set(last_error=f"the relay refused an edit: {reason}")
+        self._set(last_error=f"the relay refused something: {reason}")
