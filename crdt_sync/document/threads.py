@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pycrdt import Doc, Map, MapEvent, Subscription
+from pycrdt import Doc, Map, MapEvent, Subscription, TransactionEvent
 
 from crdt_sync.errors import GapError, RemoteProtocolError
 from crdt_sync.protocol.update import decode_state_vector, reach, read_update
@@ -21,11 +21,14 @@ _OF_ITEMS = ("threads", "posts", "fields")
 
 @dataclass(slots=True)
 class ThreadsTouched:
-    """What came: the ids of threads and posts that changed, `(post, subject)` of reactions, and why it stopped."""
+    """What came: the ids of threads and posts that changed, `(post, subject)` of reactions, and why it stopped.
+
+    `updates` are what of it is new: what adds nothing is not kept.
+    """
 
     items: set[str] = field(default_factory=set)
     reactions: set[tuple[str, str]] = field(default_factory=set)
-    taken: list[bytes] = field(default_factory=list)
+    updates: list[bytes] = field(default_factory=list)
     failure: GapError | RemoteProtocolError | None = None
 
 
@@ -40,7 +43,7 @@ class ThreadsDocument:
             self._doc.apply_update(update)
         self._vector = decode_state_vector(self._doc.get_state())
         self._touched = ThreadsTouched()
-        self._subscriptions: list[tuple[Any, Subscription]] = []
+        self._subscriptions: list[tuple[Any, Subscription]] = [(self._doc, self._doc.observe(self._on_transaction))]
         for name, values in self._roots.items():
             observer = self._on_reactions if name == "reactions" else self._on_items
             self._subscriptions.append((values, values.observe(observer)))
@@ -62,24 +65,26 @@ class ThreadsDocument:
     def take(self, updates: Sequence[bytes]) -> ThreadsTouched:
         """Apply updates up to one that does not fit or cannot be read; return what they touched."""
         touched = self._touched = ThreadsTouched()
-        for update in updates:
+        for number, update in enumerate(updates):
             try:
                 moved = reach(header := read_update(update), self._vector)
             except RemoteProtocolError as error:
                 touched.failure = error
                 break
             if moved is None:
-                touched.failure = GapError("an update lacks one before it", taken=len(touched.taken))
+                touched.failure = GapError("an update lacks one before it", taken=number)
                 break
             if not header.is_empty:
                 self._doc.apply_update(update)
                 self._vector.update(moved)
-            touched.taken.append(update)
         return touched
 
     def value(self, root: str, key: str) -> Any:
         """Return a value, or None."""
         return self._roots[root].get(key)
+
+    def _on_transaction(self, event: TransactionEvent) -> None:
+        self._touched.updates.append(event.update)
 
     def _on_items(self, event: MapEvent) -> None:
         keys: Mapping[str, Any] = event.keys  # type: ignore[attr-defined]

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from crdt_sync.document.threads import ThreadsDocument, ThreadsTouched
-from crdt_sync.errors import GapError, NotFound, RemoteProtocolError
+from crdt_sync.errors import GapError, NotFound, RemoteProtocolError, StorageError
 from crdt_sync.storage.binding import Binding
 from crdt_sync.storage.database import reading_back
 from crdt_sync.storage.discussion_schema import open_discussion
@@ -57,7 +58,7 @@ class DiscussionFile:
     def close(self) -> None:
         """Put the log together, so that what was deleted is no longer in it, and close the file."""
         try:
-            with self._file.transaction() as connection:
+            with suppress(StorageError), self._file.transaction() as connection:  # a full disk loses nothing by it
                 (rows,) = connection.execute("SELECT count(*) FROM updates").fetchone()
                 if rows > 1:
                     self._compact(connection)
@@ -78,7 +79,7 @@ class DiscussionFile:
         try:
             touched = document.take(updates)
             with self._file.transaction() as connection:
-                rows = [(update,) for update in touched.taken]
+                rows = [(update,) for update in touched.updates]
                 connection.executemany("INSERT INTO updates (data) VALUES (?)", rows)
                 for item in touched.items:
                     _project(connection, document, item)

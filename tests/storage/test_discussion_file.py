@@ -103,6 +103,15 @@ def test_an_update_with_a_gap_is_not_taken_and_those_before_it_are(written: Writ
         assert [post.text for post in posts_of(file, "ada", thread)] == ["one", "two", "three"]
 
 
+def test_what_adds_nothing_takes_no_room(written: Written, tmp_path: Path) -> None:
+    post = written.do(ADA, Do.OPEN, highlight="h", text="one")
+    written.do(ADA, Do.DELETE, post=post)
+    with opened(tmp_path / "f") as file:
+        for _ in range(3):  # as a relay answers each time that it is asked
+            file.take([written.doc.get_update(), b"\x00\x00"])
+        assert file.connection.execute("SELECT count(*) FROM updates").fetchone() == (1,)
+
+
 def test_what_cannot_be_stored_is_not_taken_and_can_come_again(written: Written, tmp_path: Path) -> None:
     thread = written.do(ADA, Do.OPEN, highlight="h", text="one")
     with opened(tmp_path / "f") as file:
