@@ -82,6 +82,8 @@ def test_who_guesses_is_told_to_slow_down_and_who_knows_comes_in(relay: RelayPro
     with Poller(relay.url, "u/ada", headers=headers) as poller:
         answer: Any = poller.post(poller.next_poll())
         assert (answer.status_code, answer.headers["retry-after"], answer.json()["code"]) == (429, "60", 1008)
+    told = httpx.get(f"{relay.url.replace('ws', 'http')}/api/v1/me", headers=headers, timeout=20)
+    assert (told.status_code, told.headers.get_list("retry-after")) == (429, ["60"])
     session: WebSocketSession
     with (
         httpx.Client(headers={"authorization": f"Bearer {token}"}) as client,

@@ -23,6 +23,7 @@ from crdt_sync_server.errors import (
     StoreError,
     Unauthenticated,
 )
+from crdt_sync_server.limits import LimitReached
 from crdt_sync_server.rooms import RoomNameError
 
 __all__ = ["CODES", "Problem", "problem_of"]
@@ -81,7 +82,7 @@ class Problem(Exception):
         self.headers = headers
         if status == 401:
             self.headers += ((b"www-authenticate", b"Bearer"),)
-        if status in (429, 503):
+        if status in (429, 503) and not any(name == b"retry-after" for name, _ in headers):
             self.headers += ((b"retry-after", str(RETRY_AFTER_S).encode()),)
 
     def body(self) -> dict[str, Any]:
@@ -103,4 +104,5 @@ def problem_of(error: RelayError | RemoteProtocolError) -> Problem:
         if isinstance(error, kind):
             return Problem(status, code, str(error))
     status, code = _OF_CODES.get(CloseCode(error.close_code), _PASSING)
-    return Problem(status, code, str(error))
+    wait_s = error.retry_after_s if isinstance(error, LimitReached) else None
+    return Problem(status, code, str(error), () if wait_s is None else ((b"retry-after", str(wait_s).encode()),))
