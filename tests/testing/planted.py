@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pycrdt import Doc, Map
 
 from crdt_sync.protocol.session import Effect, Take
-from crdt_sync.protocol.update import read_struct
+from crdt_sync.protocol.structs import read_struct
 from crdt_sync.protocol.wire import Reader
 from crdt_sync.testing import MAP, Link, Model, OpenReplica, Peer, PycrdtReplica, World
 from crdt_sync.testing.model import Edit
