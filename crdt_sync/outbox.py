@@ -13,7 +13,7 @@ from crdt_sync.protocol.backoff import backoff
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.storage.discussion_file import DiscussionFile, Waiting
 from crdt_sync.sync.actions import ActionRefused, Actions
-from crdt_sync.sync.loop import Token, ask_for_token
+from crdt_sync.sync.credentials import Token, ask_for_token
 from crdt_sync.worker import Worker
 
 __all__ = ["Outbox"]

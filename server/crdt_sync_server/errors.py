@@ -5,6 +5,7 @@ RelayError                 a `CrdtSyncError`; carries the close code for those w
 │   └── StoreInUse         another process has it
 ├── RoomDeleted            the room was deleted, for good
 ├── NoSuchRoom             there is no such room, or none that may be known to who asks
+├── NoSuchToken            there is no token of this id
 ├── SharingError           what was asked of a room's members cannot be
 │   ├── NoSuchMember       the subject is no member of the room
 │   ├── NoSuchInvitation   there is no such invitation, or it cannot be used any more
@@ -34,6 +35,7 @@ __all__ = [
     "NoSuchMember",
     "NoSuchPost",
     "NoSuchRoom",
+    "NoSuchToken",
     "ProviderUnavailable",
     "Refused",
     "RelayError",
@@ -69,6 +71,10 @@ class NoSuchRoom(RelayError):
     """Nothing is stored under this name, or nothing of it may be known to who asks: both are told alike."""
 
     close_code = CloseCode.FORBIDDEN
+
+
+class NoSuchToken(RelayError):
+    """No token has this id."""
 
 
 class SharingError(RelayError):

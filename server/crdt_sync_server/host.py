@@ -13,11 +13,11 @@ import anyio.lowlevel
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from crdt_sync_server.errors import Forbidden
-from crdt_sync_server.hosted_room import HostedRoom, Peer, Stopping
+from crdt_sync_server.errors import Forbidden, Unauthenticated
+from crdt_sync_server.hosted_room import REVOKED, HostedRoom, Peer, Stopping
 from crdt_sync_server.limits import Limit, LimitReached, Limits
 from crdt_sync_server.metrics import Metrics, Standing
-from crdt_sync_server.ports import Authority, Identity, Role, RoomStore
+from crdt_sync_server.ports import Authority, Grant, Identity, Role, RoomStore, Tokens
 from crdt_sync_server.quotas import Accounts, Quotas
 from crdt_sync_server.rooms import threads_of
 
@@ -60,8 +60,11 @@ class Host:
         self.stopping = False
         self.authority: Authority | None = None
         """Who is asked again about those who were on their way in while roles changed; None: roles do not change."""
+        self.tokens: Tokens | None = None
+        """The tokens that are kept beside the rooms."""
         self.roles_changed = 0
         """How often roles have changed since the start."""
+        self._revoked: set[str] = set()  # the ids of tokens that were revoked since the start
         self._rooms: dict[str, HostedRoom] = {}
         self._room_bytes = 0  # of all documents that are loaded, as of the last sweep
         self._opened_by: Counter[str | None] = Counter()  # address → the rooms that it had loaded and that are here
@@ -130,6 +133,20 @@ class Host:
         if (threads := self._rooms.get(threads_of(name) or "")) is not None:
             threads.regrade(subject, role and Role.READER, self.roles_changed)
 
+    def revoke(self, token_id: str) -> None:
+        """Close who came with this token, in all rooms, and let in nobody who is on the way. It must be stored already.
+
+        Call it in the same step in which you learn that it is.
+        """
+        self._revoked.add(token_id)
+        for room in list(self._rooms.values()):
+            room.revoke(token_id)
+
+    def check(self, grant: Grant) -> None:
+        """Raise `Unauthenticated` if the token of a grant was revoked since it was given."""
+        if grant.token_id in self._revoked:
+            raise Unauthenticated(REVOKED)
+
     async def confirm(self, peer: Peer, name: str) -> None:
         """Return once what `peer` may do in a room is what holds now, in the same step. Raises `RelayError`."""
         while self.authority is not None and peer.subject and peer.grant.as_of != self.roles_changed:
@@ -138,6 +155,7 @@ class Host:
             if role is None:
                 raise Forbidden("this room is not open to you any more")
             peer.regrade(role, as_of)
+        self.check(peer.grant)
 
     def connections(self, name: str) -> int:
         """Return how many are in the room called `name`."""

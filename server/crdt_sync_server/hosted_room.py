@@ -9,7 +9,7 @@ A room leaves the host in the same step in which it finds its inbox empty, so no
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -50,8 +50,9 @@ from crdt_sync_server.rooms import payer
 if TYPE_CHECKING:
     from crdt_sync_server.host import Host
 
-__all__ = ["HostedRoom", "Peer", "Stopping"]
+__all__ = ["REVOKED", "HostedRoom", "Peer", "Stopping"]
 
+REVOKED = "the token was revoked; ask the operator of the relay for a new one"
 Value = TypeVar("Value")
 
 SPEAK_AFTER_S = 20.0
@@ -156,6 +157,12 @@ class HostedRoom:
                 if peer.read_only is not read_only:
                     self._put(Regraded(peer, peer.read_only))
 
+    def revoke(self, token_id: str) -> None:
+        """Close who is here with this token, with 4401."""
+        for peer in [each for each in self._peers if each.grant.token_id == token_id]:
+            self.leave(peer)
+            peer.expel(CloseCode.UNAUTHENTICATED, REVOKED)
+
     def leave(self, peer: Peer) -> None:
         """Take `peer` out; nothing more is sent to it but its close."""
         if peer in self._peers:
@@ -163,6 +170,18 @@ class HostedRoom:
             self._inbox.forget(peer)
             self._idle_since_s = self._host.now()
             self._put(Left(peer))
+
+    def check(self, grant: Grant) -> None:
+        """Raise `Unauthenticated` if the token of a grant was revoked since it was given."""
+        self._host.check(grant)
+
+    def wall(self) -> float:
+        """Return the time of tokens, in seconds since 1970."""
+        return self._host.wall()
+
+    def beside(self, function: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
+        """Run `function` beside the rooms."""
+        self._host.beside(function, *arguments)
 
     def offer(self, peer: Peer, messages: Sequence[Message], size_bytes: int) -> bool:
         """Hand over what `peer` said, in order; return False if it is to say no more until that is taken."""

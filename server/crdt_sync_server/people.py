@@ -32,6 +32,9 @@ class People:
 
     async def answer(self, request: Mapping[str, Any]) -> Any:
         """Do what `request` says and return the answer as JSON. Raises `RelayError`, also for what is none of these."""
+        for value in request.values():  # the command line hands on bytes that are not UTF-8 as half characters
+            if isinstance(value, str) and value.encode("utf-8", "replace").decode() != value:
+                raise SharingError(f"{value!r} is no text, so nothing is called that")
         match request:
             case {"do": "grants", "room": str() | None as room, "subject": str() | None as subject}:
                 return await self._grants(room, subject)

@@ -48,6 +48,7 @@ from crdt_sync.protocol.update import Update, decode_state_vector, encode_state_
 from crdt_sync_server.limits import Limit, LimitReached
 
 __all__ = [
+    "NOT_YOU",
     "Arrival",
     "Content",
     "Durable",
@@ -72,6 +73,7 @@ MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """Step 2 answers are kept up to this many bytes, and the last one whatever its size."""
 MAX_QUARANTINED = 1024
 """How many updates that a document did not survive are remembered, by hash."""
+NOT_YOU = "a presence says to be somebody else (user.subject) and is not shown"
 
 Peer = TypeVar("Peer", bound=Hashable)
 
@@ -229,6 +231,7 @@ class Room(Generic[Peer]):
         self._answers: dict[bytes, bytes] = {}  # state vector → step 2, for the document as it stands
         self._answer_bytes = 0
         self._read_only: dict[Peer, bool] = {}  # who may not edit → whether an edit of theirs was refused
+        self._told_of_claim: set[Peer] = set()  # who was told that it claims to be somebody else
         self._quarantine: dict[bytes, None] = {} if quarantine is None else quarantine
         self._applying: bytes | None = None  # what the document is being given
         self._max_document_bytes = max_document_bytes
@@ -424,6 +427,9 @@ class Room(Generic[Peer]):
                 self._tell(heard.news, turn)
                 if heard.corrections:
                     turn.at_once.append(PresenceOf(heard.corrections, (peer,)))
+                if heard.refused and peer not in self._told_of_claim:  # no strike: a tab may speak for another one's
+                    self._told_of_claim.add(peer)
+                    turn.at_once.append(Frame(peer, encode(PermissionDenied(NOT_YOU))))
             case TellPresence():
                 if here := self._presence.entries():
                     turn.at_once.append(PresenceOf(here, (peer,)))
@@ -505,6 +511,7 @@ class Room(Generic[Peer]):
 
     def _forget(self, peer: Peer, turn: Turn[Peer], now_s: float) -> None:
         self._read_only.pop(peer, None)
+        self._told_of_claim.discard(peer)
         if self._sessions.pop(peer, None) is not None:
             self._tell(self._presence.remove(peer, now_s), turn)
 

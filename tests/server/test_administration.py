@@ -197,7 +197,7 @@ async def test_a_bug_in_a_command_is_not_told_as_a_relay_that_stopped(
     database = tmp_path / "relay.sqlite3"
     store = await SqliteStore.open(database)
     try:
-        async with serve_admin(database, Broken(Host(store, now=time.monotonic))):
+        async with serve_admin(database, Broken(Host(store, now=time.monotonic), store.members)):
             with pytest.raises(RelayError, match="ZeroDivisionError"):
                 await ask_running(database, {"do": "list"})
     finally:

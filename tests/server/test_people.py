@@ -85,6 +85,8 @@ def test_the_operator_may_give_a_role_in_a_room_that_is_nobody_s(tmp_path: Path)
         (("grants", "set", "a//b", "bob", "editor"), "no empty"),
         (("grants", "remove", "x", "bob"), "no such member"),
         (("users", "export", "nobody", "--to", "nowhere"), "nothing is known"),
+        (("grants", "set", "x", "a\udcff", "editor"), "is no text"),
+        (("audit", "--subject", "a\udcff"), "is no text"),
     ],
 )
 def test_what_cannot_be_is_told(tmp_path: Path, command: tuple[str, ...], words: str) -> None:

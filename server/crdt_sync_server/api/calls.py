@@ -87,7 +87,9 @@ class Call:
     @property
     def actor(self) -> Actor:
         """Who asks, as decisions have it. Raises `Forbidden` in open mode."""
-        return Actor(self.subject, self.identity.name)
+        name = self.identity.name
+        kept = None if name is None else name.encode("utf-8", "replace").decode()  # a token may hold half characters
+        return Actor(self.subject, kept)
 
     async def grant(self) -> Grant:
         """Return what who asks may do in the room. Raises `NoSuchRoom` for nothing, be there such a room or not."""

@@ -151,7 +151,7 @@ def _answer(route: Route, status: int) -> dict[str, Any]:
     elif found is not None:
         schema = {"$ref": f"#/components/schemas/{found}"} if isinstance(found, str) else found
         answer["content"] = {"application/json": {"schema": schema}}
-    if "/document" in route.template:
+    if "/document" in route.template and route.method == "GET":
         answer["headers"] = TAGGED
     return answer
 

@@ -54,7 +54,10 @@ async def read_json(call: Call) -> Answer:
 
 
 async def apply(call: Call) -> Answer:
-    """Apply an update; the answer comes when it is durable, and it is sent to all who are in the room."""
+    """Apply an update; the answer comes when it is durable, and it is sent to all who are in the room.
+
+    It has no tag: the version that follows may hold what others wrote, and who posted has not read that.
+    """
     grant = await call.grant_of(Role.OWNER, Role.EDITOR)  # before a body is read
     update = await call.read()
     async with call.errand(grant).inside() as errand:
@@ -64,7 +67,7 @@ async def apply(call: Call) -> Answer:
             if error.close_code is CloseCode.TRY_AGAIN and error.room_vector is not None:
                 raise Problem(409, "lacks-content", LACKS, state_vector=_text(error.room_vector)) from None
             raise
-        return Answer(204, headers=_tag(call, errand))
+        return Answer(204)
 
 
 def _tag(call: Call, errand: Errand) -> Headers:

@@ -97,7 +97,6 @@ class Errand(RoomPeer):
             await self._until(SyncStep1)
         await self._say(len(update), SyncStep2(update), Barrier(1))
         await self._until(Barrier)
-        self.version = self._room.version
 
     def _wake(self) -> None:
         self._bell.set()

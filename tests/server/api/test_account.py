@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.relay import RelayProcess
-from tests.server.api.tokens import client_of, token_relay
+from tests.server.api.tokens import at, client_of, token, token_relay
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +76,13 @@ def test_what_is_not_there_is_told_apart_from_what_it_does_not_take(relay: Relay
         assert ada.get("/rooms", params={"limit": "0"}).json()["code"] == "query"
         assert ada.get("/rooms", params={"token": "x"}).json()["code"] == "query"
         assert ada.post("/groups", json={"name": "x" * 70_000}).status_code == 413
+
+
+def test_a_name_that_no_store_can_keep_costs_its_bearer_nothing_but_that(relay: RelayProcess) -> None:
+    half = token("dan", name="Dan \ud800")
+    with client_of(relay, None, authorization=f"Bearer {half}") as dan:
+        room = dan.post("/groups", json={"name": "of dan"}).json()["room"]
+        assert [each["name"] for each in dan.get(at(room, "/members")).json()["members"]] == ["Dan ?"]
 
 
 def test_in_open_mode_nobody_has_groups(tmp_path: Path) -> None:
