@@ -7,7 +7,11 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from crdt_sync_server.rooms import MAX_ROOM_NAME_BYTES, RoomNameError, room_of
+from crdt_sync_server.errors import NoSuchRoom, SharingError
+from crdt_sync_server.membership import set_role
+from crdt_sync_server.ports import Role
+from crdt_sync_server.rooms import MAX_ROOM_NAME_BYTES, RoomNameError, group_of, is_group, room_of, threads_of
+from crdt_sync_server.roster import OPERATOR, Actor, Roster
 
 
 def of(path: str) -> str:
@@ -54,3 +58,30 @@ def test_what_is_no_name_is_refused_with_words(path: str) -> None:
 
 def test_the_path_is_decoded_once() -> None:
     assert of("/a%252Fb") == "a%2Fb"
+
+
+@pytest.mark.parametrize(
+    ("room", "group"),
+    [
+        ("g/abc/threads", "g/abc"),
+        ("g/abc", None),
+        ("g/threads", None),
+        ("g/a/b/threads", None),
+        ("u/ada/threads", None),
+        ("g/abc/threads/threads", None),
+    ],
+)
+def test_the_threads_of_a_group_are_one_room_and_no_group(room: str, group: str | None) -> None:
+    assert group_of(room) == group
+    if group is not None:
+        assert threads_of(group) == room
+        assert threads_of(room) is None
+        assert not is_group(room)
+
+
+def test_the_threads_of_a_group_have_no_members_of_their_own() -> None:
+    roster = Roster("g/abc/threads")
+    with pytest.raises(SharingError, match="those of the group"):
+        set_role(roster, OPERATOR, "bob", Role.EDITOR, 1)
+    with pytest.raises(NoSuchRoom):  # others are not even told that
+        set_role(roster, Actor("ada"), "bob", Role.EDITOR, 1)
