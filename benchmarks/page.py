@@ -119,6 +119,20 @@ TABLES = (
         (*LATENCY, Column("frames", "frames", 0), Column("cpu_percent", "CPU, %")),
     ),
     Table(
+        "authentication",
+        "authentication",
+        None,
+        "authentication",
+        (
+            Column("connect_p50_ms", "connect p50, ms", 0),
+            Column("connect_p99_ms", "connect p99, ms", 0),
+            Column("connect_cpu_us", "relay's CPU a connection, µs", 0),
+            Column("p50_ms", "fan-out p50, ms", 0),
+            Column("p99_ms", "fan-out p99, ms", 0),
+            Column("delivery_cpu_us", "relay's CPU a delivery, µs", 0),
+        ),
+    ),
+    Table(
         "disk relay",
         "disk",
         "relay",

@@ -19,6 +19,14 @@
     │   ├── NotALibrary            the file is something else
     │   ├── ReadOnlyFile           the file may be read and not written
     │   └── LibraryDamaged         the file cannot be read as it should be
+    ├── SharingError               what was asked of a relay's groups was not done
+    │   ├── SignInNeeded           the relay does not know who asks: no token, or not a good one
+    │   ├── NotAllowed             one's role in the group does not allow it
+    │   ├── NoSuchGroup            there is none, or it is not open to who asks, or it was deleted
+    │   ├── NoSuchInvitation       it is forged, over, used up or revoked
+    │   ├── NoSuchMember           nobody of that subject is in the group
+    │   ├── SharingRefused         it cannot be; the message says why, and what can
+    │   └── RelayUnavailable       it could not be asked now, or had no answer; ask again
     ├── GapError                   an update needs one that is not here; nothing of it was taken
     └── ConnectionLost             the connection to the relay ended; carries the close code, if there was one
 
@@ -43,12 +51,20 @@ __all__ = [
     "LibraryError",
     "LibraryTooNew",
     "LocalProtocolError",
+    "NoSuchGroup",
+    "NoSuchInvitation",
+    "NoSuchMember",
     "NotALibrary",
+    "NotAllowed",
     "NotFound",
     "ProtocolError",
     "ReadOnlyFile",
     "ReadOnlyLibrary",
+    "RelayUnavailable",
     "RemoteProtocolError",
+    "SharingError",
+    "SharingRefused",
+    "SignInNeeded",
     "StorageError",
     "Trouble",
     "UnreadableExport",
@@ -147,6 +163,48 @@ class LibraryDamaged(StorageError):
     def __init__(self, message: str, *, findings: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.findings = tuple(findings) or (message,)
+
+
+class SharingError(CrdtSyncError):
+    """What was asked of a relay's groups was not done. The message is the relay's, and says what to do.
+
+    `code` is the relay's word for it, for programs (docs/sharing.md), None where it gave none.
+    """
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class SignInNeeded(SharingError):
+    """The relay does not know who asks: there is no token, or it is not good, after a fresh one was asked for, too."""
+
+
+class NotAllowed(SharingError):
+    """One's role in the group does not allow it, or the relay runs in open mode, where there are no groups."""
+
+
+class NoSuchGroup(SharingError):
+    """There is no such group, or it is not open to who asks, which is told alike; or it was deleted."""
+
+
+class NoSuchInvitation(SharingError):
+    """The invitation is forged, over, used up or revoked, which is told alike: ask for another."""
+
+
+class NoSuchMember(SharingError):
+    """Nobody of that subject is in the group."""
+
+
+class SharingRefused(SharingError):
+    """It cannot be: the last owner may not leave, a name is too long. The message says what can."""
+
+
+class RelayUnavailable(SharingError):
+    """The relay could not be asked, was busy, or gave no answer that can be read. Ask again later.
+
+    A change may have been made if the answer was lost on its way: look before you ask again.
+    """
 
 
 class GapError(CrdtSyncError):

@@ -12,7 +12,7 @@ from crdt_sync.document import Change, ChangeKind
 from crdt_sync.sync.loop import State
 from crdt_sync.sync.presence import PresenceChange, PresenceKind
 
-__all__ = ["ChangeFeed", "Follower", "Latest", "PresenceFeed", "Status"]
+__all__ = ["ChangeFeed", "DiscussionStatus", "Follower", "Latest", "PresenceFeed", "Status", "ThreadFeed"]
 
 Value = TypeVar("Value")
 
@@ -91,6 +91,40 @@ class ChangeFeed:
             await self._work.wait()
         changes, self._waiting = tuple(self._waiting.values()), {}
         return changes
+
+
+@dataclass(frozen=True, slots=True)
+class DiscussionStatus:
+    """How the discussions stand. `waiting` actions are to be sent, `refused` ones wait for somebody to look at them."""
+
+    state: State
+    waiting: int
+    refused: int
+    transport: str | None = None
+    last_error: str | None = None
+    retry_in_s: float | None = None
+
+
+class ThreadFeed:
+    """The ids of threads that have changed, for one listener. What it has not read yet is kept once for each."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, None] = {}
+        self._work = anyio.Event()
+
+    def put(self, ids: Iterable[str]) -> None:
+        """Add threads."""
+        self._waiting.update(dict.fromkeys(ids))
+        if self._waiting:
+            self._work.set()
+
+    async def take(self) -> tuple[str, ...]:
+        """Wait for changes and return the ids of all threads that have any."""
+        while not self._waiting:
+            self._work = anyio.Event()
+            await self._work.wait()
+        found, self._waiting = tuple(self._waiting), {}
+        return found
 
 
 class PresenceFeed:

@@ -37,8 +37,9 @@ from crdt_sync.storage.binding import Binding
 from crdt_sync.storage.database import Durability
 from crdt_sync.storage.read_model import Counts, ReadModel, SearchHit
 from crdt_sync.storage.store import Applied, LibraryStore
+from crdt_sync.sync.credentials import Token
 from crdt_sync.sync.fallback import FallbackConnect
-from crdt_sync.sync.loop import Link, State, SyncLoop, Token
+from crdt_sync.sync.loop import Link, State, SyncLoop
 from crdt_sync.sync.polling import PollingConnect
 from crdt_sync.sync.presence import Presence
 from crdt_sync.sync.transport import Connect, room_url
@@ -55,6 +56,7 @@ TransportChoice: TypeAlias = Literal["auto", "websocket", "polling"]
 
 FOLLOW_EVERY_S = 0.2
 """How soon the edits of another process on the same file are noticed."""
+READ_ONLY = "this account is read-only here: what is edited stays on this device until it may edit"
 
 
 @asynccontextmanager
@@ -75,11 +77,12 @@ async def open_library(
     """Open the library file at `path`, and keep it in step with `room` of `relay` while the block lasts.
 
     Without a relay it works offline. `token` is a token or a callable, async or not, that is asked for one at each
-    attempt to connect. `subject` names the account: the file belongs to relay, room and subject from its first
-    completed sync on. A file that may not be written is opened for queries alone, without a relay. `durability` is what
-    an edit survives once its call has returned: `full` a power cut, `normal` the death of the process. Leaving the
-    block waits up to `close_within_s` for the relay to confirm what is pending. `transport` is `auto`, a WebSocket and
-    HTTP polling where the network lets no WebSocket through, or one of `websocket` and `polling`.
+    attempt to connect and before one expires. `subject` names the account: the file belongs to relay, room and subject
+    from its first completed sync on. A file that may not be written is opened for queries alone, without a relay.
+    `durability` is what an edit survives once its call has returned: `full` a power cut, `normal` the death of the
+    process. Leaving the block waits up to `close_within_s` for the relay to confirm what is pending. `transport` is
+    `auto`, a WebSocket and HTTP polling where the network lets no WebSocket through, or one of `websocket` and
+    `polling`.
 
     Raises `StorageError` if the file cannot be used, `BoundElsewhere` if it belongs elsewhere, and `InvalidEdit` if
     relay, room or transport make no sense. Errors of the network are never raised: they are in `library.status`.
@@ -152,7 +155,7 @@ class Library(Upkeep):
         self._durable_at_ms: int | None = None
         self._feeds: list[ChangeFeed] = []
         self._status = Latest(self._status_of(self._link()))
-        self.presence = Presence(random.getrandbits(32), now)
+        self.presence = Presence(random.getrandbits(32), now, None if binding is None else binding.subject)
 
     # Edits
 
@@ -261,19 +264,23 @@ class Library(Upkeep):
     async def synced(self, timeout_s: float) -> bool:
         """Wait until all edits are durable on the relay; return whether that was so within `timeout_s`.
 
-        It does not wait for what cannot come: without a relay, after a refusal for good, and where the relay is one
-        that does not confirm what it stores, it returns False at once.
+        It does not wait for what cannot come: without a relay, after a refusal for good, while somebody must sign in,
+        for edits of an account that is read-only there, and where the relay is one that does not confirm what it
+        stores, it returns False at once.
         """
         with anyio.move_on_after(timeout_s):
             async for status in self.status_changes():
                 if status.state is State.CONNECTED and status.confirms_storage and not status.pending:
                     return True
-                if status.state in (State.OFFLINE, State.STOPPED) or status.confirms_storage is False:
+                is_over = status.state in (State.OFFLINE, State.STOPPED, State.SIGN_IN)
+                if is_over or status.confirms_storage is False:
+                    return False
+                if status.last_error == READ_ONLY:
                     return False
         return False
 
     def reconnect(self) -> None:
-        """Try to connect at once and not after the back-off: the network has changed, or the machine has slept.
+        """Try to connect at once: the network has changed, the machine has slept, or somebody has signed in.
 
         If it polls, it tries a WebSocket at once.
         """
@@ -370,12 +377,15 @@ class Library(Upkeep):
         return Link(State.CONNECTING if self._binding is not None else State.OFFLINE)
 
     def _status_of(self, link: Link) -> Status:
+        error = link.last_error
+        if self._pending and not link.takes_edits and link.state is State.CONNECTED:
+            error = error or READ_ONLY
         return Status(
             state=link.state,
             pending=self._pending,
             durable_at_ms=self._durable_at_ms,
             confirms_storage=link.confirms_storage,
             transport=link.transport,
-            last_error=link.last_error,
+            last_error=error,
             retry_in_s=link.retry_in_s,
         )

@@ -20,7 +20,7 @@ from crdt_sync.storage.salvage import Repaired, repair
 from crdt_sync.storage.store import Applied, LibraryStore
 from crdt_sync.worker import Worker
 
-__all__ = ["Author", "Compacted", "Devices", "Repaired", "Rescued", "Upkeep", "repair", "wipe"]
+__all__ = ["Author", "Binding", "Compacted", "Devices", "Repaired", "Rescued", "Upkeep", "repair", "wipe"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,10 @@ class Upkeep:
     _applied: Callable[[Applied], Awaitable[None]]
     _binding: Binding | None
     """What the library is being synced with."""
+
+    async def binding(self) -> Binding | None:
+        """Return the relay, room and account that the library is being synced with or, offline, that its file has."""
+        return self._binding or await self._worker.call(lambda: self._store.binding)
 
     async def verify(self) -> None:
         """Check the whole file. Raises `LibraryDamaged`, whose `findings` say each thing that is wrong."""

@@ -18,9 +18,12 @@ import typer.main
 import crdt_sync
 import crdt_sync.blocking
 import crdt_sync.cli.app
+import crdt_sync.discussions
 import crdt_sync.document
 import crdt_sync.errors
+import crdt_sync.protocol.person
 import crdt_sync.protocol.polling
+import crdt_sync.sharing
 import crdt_sync.sync.presence
 import crdt_sync.testing
 import crdt_sync.testing.contracts
@@ -32,12 +35,14 @@ import crdt_sync_server.channel
 import crdt_sync_server.cli
 import crdt_sync_server.cli.app
 import crdt_sync_server.conformance
+import crdt_sync_server.conformance_tokens
 import crdt_sync_server.errors
 import crdt_sync_server.limits
 import crdt_sync_server.ports
 import crdt_sync_server.quotas
 import crdt_sync_server.settings
 import crdt_sync_server.sharing
+import crdt_sync_server.tokens
 
 PAGE = Path(__file__).with_name("reference.md")
 
@@ -107,19 +112,24 @@ def page() -> str:
         "",
         *module("crdt_sync", crdt_sync),
         *module("crdt_sync.blocking", crdt_sync.blocking),
+        *module("crdt_sync.discussions", crdt_sync.discussions),
         *module("crdt_sync.document", crdt_sync.document),
         *module("crdt_sync.upkeep", crdt_sync.upkeep),
         *module("crdt_sync.sync.presence", crdt_sync.sync.presence),
+        *module("crdt_sync.sharing", crdt_sync.sharing),
+        *module("crdt_sync.protocol.person", crdt_sync.protocol.person),
         *module("crdt_sync.errors", crdt_sync.errors),
         *module("crdt_sync.protocol.polling", crdt_sync.protocol.polling),
         *module("crdt_sync.testing", crdt_sync.testing),
         *module("crdt_sync.testing.contracts", crdt_sync.testing.contracts),
         *module("crdt_sync_server.ports", crdt_sync_server.ports),
+        *module("crdt_sync_server.tokens", crdt_sync_server.tokens),
         *module("crdt_sync_server.quotas", crdt_sync_server.quotas),
         *module("crdt_sync_server.settings", crdt_sync_server.settings),
         *module("crdt_sync_server.errors", crdt_sync_server.errors),
         *module("crdt_sync_server.channel", crdt_sync_server.channel),
         *module("crdt_sync_server.conformance", crdt_sync_server.conformance),
+        *module("crdt_sync_server.conformance_tokens", crdt_sync_server.conformance_tokens),
         *module("crdt_sync_server.limits", crdt_sync_server.limits),
         *module("crdt_sync_server.sharing", crdt_sync_server.sharing),
         *module("crdt_sync_server.api.routing", crdt_sync_server.api.routing),

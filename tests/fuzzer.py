@@ -19,6 +19,7 @@ from crdt_sync.protocol.messages import (
     SyncStep1,
     SyncStep2,
     SyncUpdate,
+    TokenHolds,
     encode,
 )
 from crdt_sync.protocol.update import EMPTY_UPDATE
@@ -61,6 +62,7 @@ def session(numbers: random.Random) -> list[bytes]:
         QueryAwareness(),
         PermissionDenied("no"),
         FreshToken("t"),
+        TokenHolds(60),
         *(SyncUpdate(each) for each in updates),
         *(Awareness((AwarenessEntry(client, clock, '{"name":"x"}'),)) for clock in range(1, 5)),
         Awareness((AwarenessEntry(client, 9, "null"),)),

@@ -9,5 +9,16 @@
 
 from crdt_sync.blocking.delivery import CallbackQueue, Deliver
 from crdt_sync.blocking.library import Backend, Library, Presence, open_library
+from crdt_sync.blocking.sharing import Groups, copy_into_group, open_groups
 
-__all__ = ["Backend", "CallbackQueue", "Deliver", "Library", "Presence", "open_library"]
+__all__ = [
+    "Backend",
+    "CallbackQueue",
+    "Deliver",
+    "Groups",
+    "Library",
+    "Presence",
+    "copy_into_group",
+    "open_groups",
+    "open_library",
+]

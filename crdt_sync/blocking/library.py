@@ -30,8 +30,9 @@ from crdt_sync.errors import InvalidEdit, LibraryClosed, LibraryError
 from crdt_sync.feeds import Status
 from crdt_sync.library import TransportChoice
 from crdt_sync.storage.database import Durability
-from crdt_sync.sync.loop import State, Token
-from crdt_sync.sync.presence import PresenceChange
+from crdt_sync.sync.credentials import Token
+from crdt_sync.sync.loop import State
+from crdt_sync.sync.presence import Person, PresenceChange
 
 __all__ = ["Backend", "Library", "Presence", "open_library"]
 
@@ -143,6 +144,7 @@ class Library:
     search = twin(asynchronous.Library.search)
     ids_starting_with = twin(asynchronous.Library.ids_starting_with)
     counts = twin(asynchronous.Library.counts)
+    binding = twin(asynchronous.Library.binding)
     verify = twin(asynchronous.Library.verify)
     compact = twin(asynchronous.Library.compact)
     devices = twin(asynchronous.Library.devices)
@@ -164,7 +166,7 @@ class Library:
         return replace(status, state=State.STOPPED, last_error=f"the library has stopped: {failure}")
 
     def reconnect(self) -> None:
-        """Try to connect at once and not after the back-off: the network has changed, or the machine has slept.
+        """Try to connect at once: the network has changed, the machine has slept, or somebody has signed in.
 
         If it polls, it tries a WebSocket at once.
         """
@@ -250,6 +252,14 @@ class Presence:
     def others(self) -> dict[int, Any]:
         """Return what every other client shows, by its id."""
         return _do(self._loop, self._presence.others)
+
+    def show(self, name: str, *, color: str | None = None, avatar: str | None = None, **more: Any) -> None:
+        """Show who this is, as `user`, and `more` beside it; see `crdt_sync.sync.presence.Presence.show`."""
+        _do(self._loop, partial(self._presence.show, name, color=color, avatar=avatar, **more))
+
+    def people(self) -> dict[int, Person]:
+        """Return the persons among the others, by client id, with what of them may be shown."""
+        return _do(self._loop, self._presence.people)
 
 
 def _do(loop: LoopThread[Any], function: Callable[[], Result]) -> Result:

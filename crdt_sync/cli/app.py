@@ -12,11 +12,12 @@ import typer
 from rich.markup import escape
 
 from crdt_sync import Library, open_library
-from crdt_sync.cli import exchange, highlights, notes, upkeep
+from crdt_sync.cli import exchange, groups, highlights, notes, upkeep
 from crdt_sync.cli.output import as_json, console, counted, highlight_value, note_value, status_line
 from crdt_sync.cli.running import DEFAULT, Json, LibraryPath, run, with_library
 from crdt_sync.cli.settings import Settings
-from crdt_sync.sync.presence import PresenceChange
+from crdt_sync.protocol.person import MAX_NAME_CHARACTERS
+from crdt_sync.sync.presence import Person, PresenceChange
 
 __all__ = ["app", "main"]
 
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.add_typer(highlights.app, name="highlight")
 app.add_typer(notes.app, name="note")
+app.add_typer(groups.app, name="groups")
 app.add_typer(upkeep.app)
 app.add_typer(exchange.app)
 
@@ -107,7 +109,7 @@ def watch(library: LibraryPath = DEFAULT, json: Json = False) -> None:
                 f"{_name_of(who)} {who.kind.value}",
             )
         )
-        opened.presence.set({"name": Settings.load(library).author or "crdt-sync watch"})
+        opened.presence.show((Settings.load(library).author or "crdt-sync watch")[:MAX_NAME_CHARACTERS])
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(changes)
             async for status in opened.status_changes():
@@ -181,6 +183,9 @@ async def _progress(opened: Library) -> AsyncIterator[None]:
 
 def _name_of(who: PresenceChange) -> object:
     """Return what a client calls itself, if it does: what it shows is any JSON."""
+    person = Person.from_state(who.state)
+    if person is not None and person.name:
+        return person.name
     return who.state.get("name", who.client_id) if isinstance(who.state, dict) else who.client_id
 
 

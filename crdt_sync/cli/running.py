@@ -15,7 +15,7 @@ from crdt_sync import CrdtSyncError, Library, open_library
 from crdt_sync.cli.settings import Settings, default_library
 from crdt_sync.errors import LibraryError, NotFound
 
-__all__ = ["DEFAULT", "ItemId", "Json", "LibraryPath", "full_id", "run", "with_library"]
+__all__ = ["DEFAULT", "ItemId", "Json", "LibraryPath", "full_id", "run", "with_libraries", "with_library"]
 
 LibraryPath = Annotated[
     Path,
@@ -55,6 +55,16 @@ def with_library(
             await work(library_)
 
     run(opened, until_interrupted=until_interrupted, caught=caught)
+
+
+def with_libraries(own: Path, group: Path, work: Callable[[Library, Library], Awaitable[None]]) -> None:
+    """Open one's own library, and a group's, connected, and do `work` with both."""
+
+    async def opened() -> None:
+        async with _open(own, online=False) as own_, _open(group, online=True) as group_:
+            await work(own_, group_)
+
+    run(opened)
 
 
 def run(

@@ -1,11 +1,12 @@
 """What a library is: the names in the document, its values, edits and events, and the document itself."""
 
-from crdt_sync.document.anchors import Anchor, Position, Quote
+from crdt_sync.document.anchors import Anchor, Position, Quote, Shared
 from crdt_sync.document.edits import (
     AddHighlight,
     AddNote,
     Adopt,
     AppendToNote,
+    CopyHighlight,
     Edit,
     EditHighlight,
     EditNote,
@@ -24,6 +25,7 @@ __all__ = [
     "AppendToNote",
     "Change",
     "ChangeKind",
+    "CopyHighlight",
     "Edit",
     "EditHighlight",
     "EditNote",
@@ -34,5 +36,6 @@ __all__ = [
     "Purge",
     "Quote",
     "Restore",
+    "Shared",
     "Trash",
 ]

@@ -7,12 +7,14 @@ position in code points. JavaScript counts UTF-16 units and pycrdt bytes; conver
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crdt_sync.errors import InvalidEdit
 
-__all__ = ["Anchor", "Position", "Quote"]
+__all__ = ["Anchor", "Position", "Quote", "Shared"]
+
+_SHARED = "shared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,17 @@ class Position:
 
     start: int
     end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Of what a highlight is a copy: the highlight `of` in the library of `by`, a subject, None where nobody has one.
+
+    It is what the device that copied says, and as true as anything else that an editor of the group writes.
+    """
+
+    of: str
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +81,18 @@ class Anchor:
     def work_id(self) -> str:
         """What the work is indexed by: its id, else its hash, else its title."""
         return next((str(self.work[key]) for key in ("id", "hash", "title") if self.work.get(key)), "")
+
+    @property
+    def shared(self) -> Shared | None:
+        """Of what the highlight is a copy, or None if it is none."""
+        value = self.extra.get(_SHARED)
+        of, by = (value.get("of"), value.get("by")) if isinstance(value, Mapping) else (None, None)
+        return Shared(of, by if isinstance(by, str) else None) if isinstance(of, str) else None
+
+    def copied(self, shared: Shared) -> Anchor:
+        """Return the anchor for a copy. What this version does not know stays behind: it may be private."""
+        value = {"of": shared.of} if shared.by is None else {"of": shared.of, "by": shared.by}
+        return replace(self, extra={_SHARED: value})
 
     def to_json(self) -> dict[str, Any]:
         """Return the value that stands in the document."""

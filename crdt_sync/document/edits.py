@@ -13,6 +13,7 @@ __all__ = [
     "AddNote",
     "Adopt",
     "AppendToNote",
+    "CopyHighlight",
     "Edit",
     "EditHighlight",
     "EditNote",
@@ -111,4 +112,21 @@ class Adopt:
         return self.item.id
 
 
-Edit: TypeAlias = AddHighlight | EditHighlight | AddNote | EditNote | AppendToNote | Trash | Restore | Purge | Adopt
+@dataclass(frozen=True, slots=True)
+class CopyHighlight:
+    """Write a copy of a highlight of another library, once: one that is there stays as it is, in the trash too.
+
+    With `update` one that is there takes over the anchor, colour and style, where they differ. `anchor` says whose copy
+    of what it is (`Anchor.shared`), and `id` follows from that, so that two devices which copy apart make one.
+    """
+
+    id: str
+    anchor: Anchor
+    color: str = "yellow"
+    style: str = "highlight"
+    update: bool = False
+
+
+Edit: TypeAlias = (
+    AddHighlight | EditHighlight | AddNote | EditNote | AppendToNote | Trash | Restore | Purge | Adopt | CopyHighlight
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crdt_sync.document.anchors import Anchor
+from crdt_sync.document.anchors import Anchor, Shared
 
 __all__ = ["Highlight", "Note"]
 
@@ -28,6 +28,11 @@ class Highlight:
     def is_deleted(self) -> bool:
         """True while it is in the trash."""
         return self.deleted_at_ms is not None
+
+    @property
+    def shared(self) -> Shared | None:
+        """Of what this is a copy, and who shared it; None if it is no copy."""
+        return self.anchor.shared
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from crdt_sync.document.edits import (
     AddNote,
     Adopt,
     AppendToNote,
+    CopyHighlight,
     Edit,
     EditHighlight,
     EditNote,
@@ -51,7 +52,7 @@ class Writer:
                 item_id = edit.id if edit.id is not None else new_id()
                 _check_id(item_id)
                 made[item_id] = isinstance(edit, AddHighlight)
-            elif isinstance(edit, Adopt):
+            elif isinstance(edit, Adopt | CopyHighlight):
                 item_id = edit.id
                 _check_id(item_id)
             else:
@@ -87,6 +88,8 @@ class Writer:
             case Adopt(item=item):
                 if item_id not in self._highlights and item_id not in self._notes:
                     self._adopt(item)
+            case CopyHighlight():
+                self._copy(edit, item_id)
             case Purge():
                 self._purge(item_id)
         if self.wrote and not isinstance(edit, Purge):
@@ -133,6 +136,22 @@ class Writer:
         self._set_tags(item.id, item.tags, ())
         if item.deleted_at_ms is not None:
             self._set(schema.field_key(item.id, schema.DELETED_AT), item.deleted_at_ms)
+
+    def _copy(self, edit: CopyHighlight, item_id: str) -> None:
+        anchor, made = edit.anchor.to_json(), self._highlights.get(item_id)
+        if made is None:
+            self._highlights[item_id] = {"anchor": anchor, "createdAt": self._now_ms, "createdBy": self._author}
+            self.wrote = True
+        elif not edit.update:
+            return
+        else:
+            key = schema.field_key(item_id, schema.ANCHOR)
+            newer = self._fields.get(key)
+            known = made.get("anchor") if newer is None and isinstance(made, dict) else newer
+            if known != anchor:
+                self._set(key, anchor)
+        self._set_text(item_id, schema.COLOR, edit.color)
+        self._set_text(item_id, schema.STYLE, edit.style)
 
     def _append(self, item_id: str, text: str) -> None:
         if not text:
@@ -212,7 +231,7 @@ def _check_id(item_id: str) -> None:
 
 def _check_texts(edit: Edit) -> None:
     try:
-        if isinstance(edit, AddHighlight):
+        if isinstance(edit, AddHighlight | CopyHighlight):
             json.dumps(edit.anchor.to_json(), allow_nan=False, ensure_ascii=False).encode()
         for field in fields(edit):
             value = getattr(edit, field.name)

@@ -5,7 +5,9 @@ is taken if its clock is higher, or if it is `null` at the clock that is known. 
 
 The relay knows one thing more: which connection speaks for which client. Stock clients send back states that they
 were told, and `null` for peers whose renewal they missed; taking those from anyone would make presence flicker. Only a
-newer connection of the same subject takes a client over, with a higher clock: the older one may be half dead.
+newer connection of the same subject takes a client over, with a higher clock: the older one may be half dead. And where
+it knows who stands behind a connection, nobody is shown as somebody else: a state that claims another's subject is
+refused (`person.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from crdt_sync.errors import RemoteProtocolError
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.messages import AwarenessEntry
+from crdt_sync.protocol.person import claims
 from crdt_sync.protocol.wire import MAX_SAFE_INTEGER
 
 __all__ = [
@@ -43,10 +46,14 @@ MAX_GONE = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What came of an awareness message: `news` is for everybody, `corrections` go back to who spoke."""
+    """What came of an awareness message: `news` is for everybody, `corrections` go back to who spoke.
+
+    `refused` says that something was not taken because it claims to be of another subject.
+    """
 
     news: tuple[AwarenessEntry, ...]
     corrections: tuple[AwarenessEntry, ...]
+    refused: bool = False
 
 
 @dataclass(slots=True)
@@ -90,11 +97,14 @@ class AwarenessTable:
         Entries for a client that another owner speaks for are passed over, unless `owner` is a newer connection of the
         same subject and its clock higher. A state that is older than the client's removal is corrected: one whose
         connection broke comes back with the clock it had, and `null` makes it speak again with a higher one, at once
-        and not after its next renewal. Raises `RemoteProtocolError` if `owner` speaks for too many clients, or with too
-        many bytes.
+        and not after its next renewal. A state that claims another subject than the owner's is refused, and what the
+        client showed before stands until it ends by itself. Raises `RemoteProtocolError` if `owner` speaks for too many
+        clients, or with too many bytes.
         """
         news: list[AwarenessEntry] = []
         corrections: list[AwarenessEntry] = []
+        refused = False
+        _, subject = self._subjects.get(owner, (0, None))
         for entry in entries:
             known = self._known.get(entry.client_id)
             if known is not None:
@@ -107,9 +117,12 @@ class AwarenessTable:
                     continue
             elif entry.state == GONE:
                 continue
+            if subject is not None and (claimed := claims(entry.state)) is not None and claimed != subject:
+                refused = True
+                continue
             self._store(entry, owner, now_s)
             news.append(entry)
-        return Heard(tuple(news), tuple(corrections))
+        return Heard(tuple(news), tuple(corrections), refused)
 
     def remove(self, owner: Hashable, now_s: float) -> tuple[AwarenessEntry, ...]:
         """Forget whom `owner` spoke for, as its connection is gone, and return the entries that say so."""

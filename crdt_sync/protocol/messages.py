@@ -1,4 +1,4 @@
-"""The messages of y-protocols, and our barrier (102) and fresh token (103).
+"""The messages of y-protocols, and our barrier (102), fresh token (103) and its answer (104).
 
 One WebSocket binary message carries one protocol message: `varUint type • body`. We send one a frame and accept
 several, as the next major of y-websocket does. Source: y-protocols `sync.js`, `awareness.js`, `auth.js`.
@@ -28,6 +28,7 @@ __all__ = [
     "SyncStep1",
     "SyncStep2",
     "SyncUpdate",
+    "TokenHolds",
     "Unknown",
     "decode",
     "encode",
@@ -42,7 +43,7 @@ MAX_MESSAGES_PER_FRAME = 1024
 MAX_AWARENESS_ENTRIES = 65_536
 """The bound of the clients that one message speaks of."""
 
-_SYNC, _AWARENESS, _AUTH, _QUERY_AWARENESS, _BARRIER, _FRESH_TOKEN = 0, 1, 2, 3, 102, 103
+_SYNC, _AWARENESS, _AUTH, _QUERY_AWARENESS, _BARRIER, _FRESH_TOKEN, _TOKEN_HOLDS = 0, 1, 2, 3, 102, 103, 104
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +104,16 @@ class Barrier:
 
 @dataclass(frozen=True, slots=True)
 class FreshToken:
-    """A client hands the relay a new token before the old one expires."""
+    """A client hands the relay a new token before the old one expires; an empty one only asks how long that holds."""
 
     token: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenHolds:
+    """The relay's answer to a fresh token: the connection may go on for so long. None is sent if it has no end."""
+
+    seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +125,16 @@ class Unknown:
 
 
 Message: TypeAlias = (
-    SyncStep1 | SyncStep2 | SyncUpdate | Awareness | QueryAwareness | PermissionDenied | Barrier | FreshToken | Unknown
+    SyncStep1
+    | SyncStep2
+    | SyncUpdate
+    | Awareness
+    | QueryAwareness
+    | PermissionDenied
+    | Barrier
+    | FreshToken
+    | TokenHolds
+    | Unknown
 )
 
 
@@ -150,6 +167,9 @@ def encode(message: Message) -> bytes:
         case FreshToken(token=token):
             out.append(_FRESH_TOKEN)
             write_string(out, token)
+        case TokenHolds(seconds=seconds):
+            out.append(_TOKEN_HOLDS)
+            write_var_uint(out, seconds)
         case Unknown(type=type_):
             raise LocalProtocolError(f"a message of the unknown type {type_} cannot be sent")
     return bytes(out)
@@ -195,6 +215,8 @@ def _decode_one(reader: Reader) -> Message:
         return Barrier(number)
     if type_ == _FRESH_TOKEN:
         return FreshToken(reader.string())
+    if type_ == _TOKEN_HOLDS:
+        return TokenHolds(reader.var_uint())
     rest = reader.data[reader.position :]
     reader.position = reader.end
     return Unknown(type_, rest)

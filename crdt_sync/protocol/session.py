@@ -34,6 +34,7 @@ from crdt_sync.protocol.messages import (
     SyncStep1,
     SyncStep2,
     SyncUpdate,
+    TokenHolds,
     Unknown,
 )
 
@@ -50,6 +51,7 @@ __all__ = [
     "Echo",
     "Effect",
     "Presence",
+    "Renew",
     "Role",
     "SendBarrier",
     "Session",
@@ -145,6 +147,13 @@ class Denied:
 
 
 @dataclass(frozen=True, slots=True)
+class Renew:
+    """Client: the connection ends in so many seconds, unless a fresh token comes before."""
+
+    within_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """Close the connection with this code."""
 
@@ -164,6 +173,7 @@ Effect: TypeAlias = (
     | Presence
     | TellPresence
     | Denied
+    | Renew
     | Close
 )
 
@@ -220,6 +230,8 @@ class Session:
                 return tuple(self._barrier(number))
             case PermissionDenied(reason=reason):
                 return (Denied(reason),) if self._role is Role.CLIENT else ()
+            case TokenHolds(seconds=seconds):
+                return (Renew(seconds),) if self._role is Role.CLIENT else ()
             case FreshToken() | Unknown():
                 return ()
 

@@ -16,6 +16,7 @@ from crdt_sync.protocol.messages import (
     Awareness,
     AwarenessEntry,
     Barrier,
+    FreshToken,
     Message,
     SyncStep1,
     SyncStep2,
@@ -32,6 +33,7 @@ from crdt_sync.protocol.session import (
     Denied,
     Echo,
     Effect,
+    Renew,
     Role,
     SendBarrier,
     Session,
@@ -43,6 +45,7 @@ from crdt_sync.protocol.session import (
     Presence as PresenceEffect,
 )
 from crdt_sync.protocol.update import EMPTY_UPDATE
+from crdt_sync.sync.credentials import Credentials, Renewal
 from crdt_sync.sync.presence import Presence
 from crdt_sync.sync.replica import Outgoing, Replica
 from crdt_sync.sync.transport import Transport
@@ -59,8 +62,8 @@ MAX_INBOX_BYTES = 16 * 1024 * 1024
 class Observer(Protocol):
     """Who is told how a connection fares."""
 
-    def synced(self) -> None:
-        """What the relay had is here, durably."""
+    def synced(self, *, takes_edits: bool) -> None:
+        """What the relay had is here, durably. It `takes_edits` if it has asked for what this side has."""
 
     def acknowledged(self) -> None:
         """The relay has confirmed edits."""
@@ -68,12 +71,15 @@ class Observer(Protocol):
     def confirms(self, storage: bool) -> None:
         """The relay confirms what it stores, or does not."""
 
+    def asked(self) -> None:
+        """The relay has asked for what this side has, and was told."""
+
     def denied(self, reason: str) -> None:
-        """The relay refused an edit."""
+        """The relay refused something: an edit, or a presence."""
 
 
 class Connection:
-    """Runs until the transport is lost."""
+    """Runs until the transport is lost. With `credentials` it asks for a fresh token before the present one ends."""
 
     def __init__(
         self,
@@ -84,8 +90,12 @@ class Connection:
         *,
         name: str,
         now: Callable[[], float],
+        credentials: Credentials | None = None,
     ) -> None:
         self._transport = transport
+        self._renewal: Renewal | None = None
+        if credentials is not None and credentials.is_callable:
+            self._renewal = Renewal(credentials, now, lambda: self._work.set())
         self._replica = replica
         self._presence = presence
         self._observer = observer
@@ -113,6 +123,8 @@ class Connection:
             self._presence.connected(self._on_presence)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._read)
+                if self._renewal is not None:
+                    tasks.start_soon(self._renewal.run)
                 await self._work_in_order()
                 tasks.cancel_scope.cancel()
         except BaseExceptionGroup as group:
@@ -147,6 +159,8 @@ class Connection:
 
     async def _work_in_order(self) -> None:
         await self._do(self._session.start())
+        if self._renewal is not None:
+            await self._send(FreshToken(""))  # for how long does the present one hold?
         while True:
             if self._inbox:
                 await self._take_inbox()
@@ -155,12 +169,16 @@ class Connection:
             if self._outbox:
                 entries, self._outbox = tuple(self._outbox), []
                 await self._send(Awareness(entries))
+            if self._renewal is not None and (token := self._renewal.take()) is not None:
+                self._transport.renew(token)
+                await self._send(FreshToken(token))
             if self._rows and self._session.may_send:
                 self._rows = False
                 await self._send_rows()
             if self._leaving:
                 return
-            if not (self._inbox or self._outbox or (self._rows and self._session.may_send)):
+            has_token = self._renewal is not None and self._renewal.fresh is not None
+            if not (self._inbox or self._outbox or has_token or (self._rows and self._session.may_send)):
                 await self._rest()
 
     async def _rest(self) -> None:
@@ -232,11 +250,14 @@ class Connection:
                     self._observer.confirms(storage)
                 case Synced():
                     await self._replica.synced()
-                    self._observer.synced()
+                    self._observer.synced(takes_edits=self._session.may_send)
                 case PresenceEffect(entries=entries):
                     self._presence.receive(entries)
                 case Denied(reason=reason):
                     self._observer.denied(reason)
+                case Renew(within_s=within_s):
+                    if self._renewal is not None:
+                        self._renewal.is_due(within_s)
                 case Close(code=code, reason=reason):
                     raise ConnectionLost(reason, code=code)
                 case Echo() | TellPresence() | Take():
@@ -252,6 +273,7 @@ class Connection:
                 await self._send(SyncUpdate(update))
             await self._send(SyncStep2(EMPTY_UPDATE))
         self._session.answered()
+        self._observer.asked()
         await self._sent(outgoing)
 
     async def _send_rows(self) -> None:

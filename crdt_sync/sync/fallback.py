@@ -154,19 +154,19 @@ class FallbackConnect:
         async with self._polling(token) as transport:
             try:
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._probe, token, transport)
+                    tasks.start_soon(self._probe, transport)
                     yield transport
                     tasks.cancel_scope.cancel()
             except BaseExceptionGroup as group:  # the caller's own error
                 raise telling_error(group) from group
 
-    async def _probe(self, token: str | None, transport: EndableTransport) -> None:
+    async def _probe(self, transport: EndableTransport) -> None:
         self._probe_now = anyio.Event()
         while True:
             with anyio.move_on_after(self._probe_after_s * (0.5 + self._random.random() / 2)):
                 await self._probe_now.wait()
             self._probe_now = anyio.Event()
-            if await self._websocket_works(token):
+            if await self._websocket_works(transport.token):  # the session's own may have been renewed
                 self._chooser.websocket_works()
                 transport.end(TransportReplaced("a WebSocket works again"))
                 return

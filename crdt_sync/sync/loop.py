@@ -6,27 +6,23 @@ faster. Close codes say whether to try again at all.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from random import Random
-from typing import TypeAlias
 
 import anyio
 
-from crdt_sync.errors import BoundElsewhere, ConnectionLost, CrdtSyncError, StorageError
+from crdt_sync.errors import BoundElsewhere, ConnectionLost, StorageError
 from crdt_sync.protocol.backoff import backoff
 from crdt_sync.protocol.close_codes import Retry, retry_after
 from crdt_sync.sync.connection import Connection
+from crdt_sync.sync.credentials import Credentials, Token
 from crdt_sync.sync.presence import Presence
 from crdt_sync.sync.replica import Replica
 from crdt_sync.sync.transport import Connect, TransportReplaced
 
 __all__ = ["Link", "State", "SyncLoop", "Token"]
-
-Token: TypeAlias = str | Callable[[], str | Awaitable[str | None] | None] | None
-"""A token, or a callable (async or not) that is asked for one at each attempt to connect."""
 
 
 class State(Enum):
@@ -42,6 +38,8 @@ class State(Enum):
     """The connection is down; the next attempt comes by itself."""
     STOPPED = "stopped"
     """The relay refused for good; `last_error` says what a person must do."""
+    SIGN_IN = "sign in"
+    """The relay takes none of the tokens that the callable gives: a person must sign in, then call `reconnect`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +52,8 @@ class Link:
     """Whether the relay says what it has stored; None until that is known."""
     last_error: str | None = None
     retry_in_s: float | None = None
+    takes_edits: bool = True
+    """False where the relay asks for nothing of this side, as it does with readers."""
 
 
 class SyncLoop:
@@ -73,7 +73,8 @@ class SyncLoop:
         self._connect = connect
         self._replica = replica
         self._presence = presence
-        self._token = token
+        self._credentials = Credentials(token)
+        self._refusal: ConnectionLost | None = None  # of the token that was shown last
         self._random = random
         self._now = now
         self._report = report
@@ -89,7 +90,7 @@ class SyncLoop:
         return self._link
 
     def wake(self) -> None:
-        """Try again at once: the network has changed, or the machine has slept."""
+        """Try again at once: the network has changed, the machine has slept, or somebody has signed in."""
         self._wake.set()
 
     async def leave(self) -> None:
@@ -119,38 +120,49 @@ class SyncLoop:
             retry = Retry.BACK_OFF if error.code is None else retry_after(error.code)
             if self._completed:
                 delays, refused_tokens = backoff(self._random.random), 0
-            if retry is Retry.NEW_TOKEN and callable(self._token) and not refused_tokens:
+            if retry is Retry.NEW_TOKEN and self._credentials.is_callable:
+                self._refusal = error
                 refused_tokens += 1
-                continue
-            if retry is not Retry.BACK_OFF:
-                self._set(state=State.STOPPED, transport=None, last_error=str(error))
+                if refused_tokens > 1:  # also the one that was asked for anew
+                    await self._until_signed_in(str(error))
+            elif retry is not Retry.BACK_OFF:
+                words = f"{error}; open the library with a new token" if retry is Retry.NEW_TOKEN else str(error)
+                self._set(state=State.STOPPED, transport=None, last_error=words)
                 return
-            await self._pause(next(delays), str(error))
+            else:
+                await self._pause(next(delays), str(error))
 
     async def _attempt(self) -> None:
-        self._set(state=State.CONNECTING, transport=None, confirms_storage=None, retry_in_s=None)
-        token = await self._ask_for_token()
+        self._set(state=State.CONNECTING, transport=None, confirms_storage=None, retry_in_s=None, takes_edits=True)
+        token = await self._credentials.ask()
+        if self._refusal is not None and token == self._credentials.shown:
+            raise self._refusal  # it would be so again
+        self._refusal, self._credentials.shown = None, token
         self._gone = anyio.Event()
         try:
             async with self._connect(token) as transport:
                 self._set(state=State.SYNCING, transport=transport.name)
                 name = f"{self._random.getrandbits(64):016x}"
-                self._connection = Connection(transport, self._replica, self._presence, self, name=name, now=self._now)
+                self._connection = Connection(
+                    transport,
+                    self._replica,
+                    self._presence,
+                    self,
+                    name=name,
+                    now=self._now,
+                    credentials=self._credentials,
+                )
                 await self._connection.run()
         finally:
             self._connection = None
             self._gone.set()
 
-    async def _ask_for_token(self) -> str | None:
-        if not callable(self._token):
-            return self._token
-        try:
-            answer = self._token()
-            return await answer if inspect.isawaitable(answer) else answer
-        except CrdtSyncError:
-            raise
-        except Exception as error:  # the application's own code: report it and try again later
-            raise ConnectionLost(f"no token could be had: {error}") from error
+    async def _until_signed_in(self, error: str) -> None:
+        """Wait for `wake`: to ask again and again for what only a person can give would help nobody."""
+        words = f"{error}; sign in again, then call reconnect()"
+        self._wake = anyio.Event()
+        self._set(state=State.SIGN_IN, transport=None, last_error=words, retry_in_s=None)
+        await self._wake.wait()
 
     async def _pause(self, delay_s: float, error: str) -> None:
         self._set(state=State.WAITING, transport=None, last_error=error, retry_in_s=delay_s)
@@ -164,10 +176,10 @@ class SyncLoop:
 
     # What the connection says
 
-    def synced(self) -> None:
+    def synced(self, *, takes_edits: bool) -> None:
         """See `Observer`."""
         self._completed = True
-        self._set(state=State.CONNECTED, last_error=None)
+        self._set(state=State.CONNECTED, last_error=None, takes_edits=takes_edits)
 
     def acknowledged(self) -> None:
         """See `Observer`."""
@@ -177,6 +189,11 @@ class SyncLoop:
         """See `Observer`."""
         self._set(confirms_storage=storage)
 
+    def asked(self) -> None:
+        """See `Observer`."""
+        if not self._link.takes_edits:
+            self._set(takes_edits=True)
+
     def denied(self, reason: str) -> None:
         """See `Observer`."""
-        self._set(last_error=f"the relay refused an edit: {reason}")
+        self._set(last_error=f"the relay refused something: {reason}")

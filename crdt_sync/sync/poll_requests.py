@@ -37,16 +37,15 @@ class PollRequests:
         self._client = client
         self._url = url
         self._headers = {"Content-Type": POLL_TYPE, "Accept-Encoding": "identity"}
-        if token is not None:
-            self._headers["Authorization"] = f"Bearer {token}"
+        self.token = token
+        """What the requests from now on are made with."""
 
     async def post(self, body: bytes, wait_s: float) -> Answer:
         """Return the relay's answer. Raises `ConnectionLost` with the relay's reason, and `RequestFailed`."""
+        headers = self._headers if self.token is None else self._headers | {"Authorization": f"Bearer {self.token}"}
         timeout = httpx.Timeout(ANSWER_WITHIN_S, read=wait_s + ANSWER_WITHIN_S)
         try:
-            request = self._client.build_request(
-                "POST", self._url, content=body, headers=self._headers, timeout=timeout
-            )
+            request = self._client.build_request("POST", self._url, content=body, headers=headers, timeout=timeout)
             request.stream = _Body(body)
             response = await self._client.send(request, stream=True)
             try:

@@ -121,6 +121,15 @@ class PollingTransport:
             self._tell()
         return frame
 
+    @property
+    def token(self) -> str | None:
+        """The token of the requests from now on."""
+        return self._requests.token
+
+    def renew(self, token: str) -> None:
+        """Make the requests from now on with this token."""
+        self._requests.token = token
+
     def end(self, reason: ConnectionLost) -> None:
         """End the session from this side: whoever sends or receives gets `reason`."""
         if self._ended is None:

@@ -11,8 +11,9 @@ from typing import Any
 from crdt_sync.errors import InvalidEdit
 from crdt_sync.protocol.awareness import GONE, AwarenessTable, LocalPresence
 from crdt_sync.protocol.messages import MAX_AWARENESS_STATE_BYTES, AwarenessEntry
+from crdt_sync.protocol.person import MAX_NAME_CHARACTERS, Person, color_of, is_avatar, is_color
 
-__all__ = ["Presence", "PresenceChange", "PresenceKind"]
+__all__ = ["Person", "Presence", "PresenceChange", "PresenceKind"]
 
 _RELAY = "relay"
 
@@ -37,7 +38,8 @@ class PresenceChange:
 class Presence:
     """The presence of a room, as one device sees it. It is never stored."""
 
-    def __init__(self, client_id: int, now: Callable[[], float]) -> None:
+    def __init__(self, client_id: int, now: Callable[[], float], subject: str | None = None) -> None:
+        self._subject = subject
         self._own = LocalPresence(client_id)
         self._now = now
         self._table = AwarenessTable()
@@ -65,9 +67,36 @@ class Presence:
         if self._send is not None:
             self._send(entry)
 
+    def show(self, name: str, *, color: str | None = None, avatar: str | None = None, **more: Any) -> None:
+        """Show who this is, as `user`, and `more` beside it (JSON): where one reads, what is selected.
+
+        The subject that the library was opened with stands in it; the relay lets no other device claim it. `color` is
+        `#rrggbb` and follows from the subject, or the name, if it is None; `avatar` is an https URL or a picture of at
+        most 8 KiB as a data URI (PNG, JPEG, GIF, WebP, AVIF). Raises `InvalidEdit`.
+        """
+        if not name or len(name) > MAX_NAME_CHARACTERS:
+            raise InvalidEdit(f"a name in a presence has 1 to {MAX_NAME_CHARACTERS} characters")
+        if color is not None and not is_color(color):
+            raise InvalidEdit("a colour is written like #0b57a4; leave it out to have one made")
+        if avatar is not None and not is_avatar(avatar):
+            raise InvalidEdit("an avatar is an https URL, or a PNG, JPEG, GIF, WebP or AVIF data URI of at most 8 KiB")
+        if "user" in more:
+            raise InvalidEdit("`user` is what this writes; show more under other names")
+        person = Person(name, color or color_of(self._subject or name), avatar, self._subject)
+        self.set({**more, "user": person.to_json()})
+
     def others(self) -> dict[int, Any]:
         """Return what every other client shows, by its id."""
         return {client: json.loads(state) for client, state in self._others.items()}
+
+    def people(self) -> dict[int, Person]:
+        """Return the persons among the others, by client id, with what of them may be shown.
+
+        Who somebody is, their `subject`, was compared with their token by a relay that asks for tokens; the name is
+        what they call themselves.
+        """
+        people = {client: Person.from_state(state) for client, state in self.others().items()}
+        return {client: person for client, person in people.items() if person is not None}
 
     def listen(self, callback: Callable[[PresenceChange], None]) -> Callable[[], None]:
         """Have `callback` called for every change; return what ends that."""

@@ -25,6 +25,9 @@ class Transport(Protocol):
     async def receive(self) -> bytes:
         """Return the next message."""
 
+    def renew(self, token: str) -> None:
+        """Show this token from now on, wherever the transport shows one. It raises nothing."""
+
 
 class Connect(Protocol):
     """Opens connections to one room."""
@@ -35,6 +38,10 @@ class Connect(Protocol):
 
 class EndableTransport(Transport, Protocol):
     """A transport that this side can end with a reason."""
+
+    @property
+    def token(self) -> str | None:
+        """The token that it shows."""
 
     def end(self, reason: ConnectionLost) -> None:
         """End it: whoever sends or receives gets `reason`."""

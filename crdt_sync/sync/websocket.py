@@ -79,6 +79,9 @@ class _WebSocket:
         except _LOST as error:
             raise _lost(error) from error
 
+    def renew(self, token: str) -> None:
+        """Do nothing: the token was shown when this was opened, and a fresh one goes as a message."""
+
     async def receive(self) -> bytes:
         """Assemble one message; the bound is ours, as the library's own has let larger ones through."""
         if self._ended is not None:  # httpx-ws tells it once, and then waits for ever

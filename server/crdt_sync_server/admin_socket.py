@@ -108,8 +108,9 @@ def _bind(path: Path) -> socket.socket:
 
 async def _answer(administration: Administration, line: bytes) -> tuple[dict[str, Any], bytes]:
     try:
-        request = json.loads(line)
-        answer = await administration.answer(request if isinstance(request, dict) else {})
+        told = json.loads(line)
+        request = told if isinstance(told, dict) else {}
+        answer = await administration.answer(request)
     except ValueError:
         return {"error": "the request is no line of JSON"}, b""
     except RelayError as error:
@@ -117,6 +118,6 @@ async def _answer(administration: Administration, line: bytes) -> tuple[dict[str
     except Exception as error:  # a bug here: who asked must not be told that the relay stopped
         tell("failed", logging.CRITICAL)
         return {"error": f"the relay could not do this, which is a bug; its log has more ({error!r})"}, b""
-    if isinstance(request, dict) and request.get("do") in CHANGES:
+    if request.get("do") in CHANGES:
         tell("admin", do=request["do"], room=request.get("room"), subject=request.get("subject"))
     return {"value": answer.value, "data_bytes": len(answer.data)}, answer.data

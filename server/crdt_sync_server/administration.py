@@ -19,6 +19,7 @@ from crdt_sync_server.errors import NoSuchRoom, RelayError, RoomDeleted, StoreEr
 from crdt_sync_server.host import Host
 from crdt_sync_server.people import People
 from crdt_sync_server.ports import Members, RoomRecord
+from crdt_sync_server.token_desk import TokenDesk
 
 __all__ = ["Administration", "AdministrationAnswer"]
 
@@ -58,6 +59,12 @@ class Administration:
                 return AdministrationAnswer(listed)
             case {"do": "verify"}:
                 return AdministrationAnswer(await self._verify())
+            case {"do": "delete user", "subject": str(subject)} if self._host.tokens is not None:
+                deleted = await self._people.answer(request)
+                await TokenDesk(self._host.tokens, self._host).revoke_all(subject)
+                return AdministrationAnswer(deleted)
+            case {"do": "tokens"} if self._host.tokens is not None:
+                return AdministrationAnswer(await TokenDesk(self._host.tokens, self._host).answer(request))
         return AdministrationAnswer(await self._people.answer(request))
 
     def _listed(self, record: RoomRecord) -> dict[str, Any]:

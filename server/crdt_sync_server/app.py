@@ -147,6 +147,7 @@ class RelayApp:
             "limits": self._host.limits,
             "grant": grant,
             "client": request.client,
+            "renew": None if grant.subject is None else self._gate.renewal(request),
         }
         socket = await _accept(scope, send)
         tell("open", **_who(room.name, request.client, grant.subject))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from crdt_sync.protocol.messages import (
     Awareness,
     Barrier,
+    FreshToken,
     Message,
     QueryAwareness,
     SyncStep1,
@@ -28,7 +29,7 @@ STRIKES_FORGIVEN_PER_S = 1 / 60
 class Conduct:
     """The rates and strikes of one connection. Time is an argument."""
 
-    __slots__ = ("_bytes", "_max_presence_bytes", "_presence", "_questions", "_strikes", "_updates")
+    __slots__ = ("_bytes", "_max_presence_bytes", "_presence", "_questions", "_strikes", "_updates", "fresh_token")
 
     def __init__(self, limits: Limits, now_s: float) -> None:
         self._max_presence_bytes = limits.max_presence_bytes
@@ -36,6 +37,8 @@ class Conduct:
         self._bytes = TokenBucket(per_s=limits.bytes_per_s, burst=limits.bytes_burst, now_s=now_s)
         self._presence = TokenBucket(per_s=limits.presence_per_s, burst=limits.presence_burst, now_s=now_s)
         self._questions = TokenBucket(per_s=limits.questions_per_minute / 60, burst=limits.questions_burst, now_s=now_s)
+        self.fresh_token: str | None = None
+        """The last that came in a frame; whoever takes it away sets it to None."""
         self._strikes = TokenBucket(per_s=STRIKES_FORGIVEN_PER_S, burst=limits.strikes, now_s=now_s)
 
     def judge(self, messages: list[Message], size_bytes: int, now_s: float) -> tuple[list[Message], float]:
@@ -52,6 +55,11 @@ class Conduct:
                 case SyncStep1() | QueryAwareness():
                     if not self._questions.take(1, now_s):
                         raise LimitReached(Limit.QUESTIONS, f"{Limit.QUESTIONS.words}; come back later")
+                case FreshToken(token=token):  # it may cost an answer of the identity provider
+                    if not self._questions.take(1, now_s):
+                        raise LimitReached(Limit.QUESTIONS, f"{Limit.QUESTIONS.words}; come back later")
+                    self.fresh_token = token
+                    continue
                 case Awareness(entries=entries):
                     if not self._presence.take(max(1, len(entries)), now_s):
                         self.strike("presence faster than its rate", now_s)

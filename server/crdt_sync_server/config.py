@@ -25,9 +25,10 @@ class Durability(StrEnum):
 
 
 class AuthMode(StrEnum):
-    """Who is asked who they are: nobody, or everybody for a JSON Web Token."""
+    """Who is asked who they are: nobody, or everybody for a token, of the relay's own or of an identity provider."""
 
     OPEN = "open"
+    STATIC = "static"
     JWT = "jwt"
 
 
@@ -75,7 +76,11 @@ class Config:
     )
     auth: AuthMode = field(
         default=AuthMode.OPEN,
-        metadata=_named("auth", "open: nobody is asked who they are. jwt: everybody needs a token of --jwt-issuer."),
+        metadata=_named(
+            "auth",
+            "open: nobody is asked who they are. static: everybody needs a token that `tokens create` has made. jwt: "
+            "one of --jwt-issuer, or one that was made so.",
+        ),
     )
     jwt_issuer: str | None = field(
         default=None, metadata=_named("jwt-issuer", "Who makes the tokens: the iss in them, to the letter.")
@@ -185,7 +190,8 @@ class Config:
         if self.auth is AuthMode.OPEN and not _is_loopback(self.host) and not self.allow_anyone:
             raise ConfigurationError(
                 f"on {self.host} everyone who reaches this machine could read and change every room, as nobody is "
-                "asked who they are; ask with --auth jwt, say --allow-anyone if you want that, or listen on 127.0.0.1"
+                "asked who they are; ask with --auth static or --auth jwt, say --allow-anyone if you want that, or "
+                "listen on 127.0.0.1"
             )
 
     def _check_jwt(self) -> None:

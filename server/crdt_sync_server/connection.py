@@ -14,6 +14,7 @@ from crdt_sync_server.limits import LimitReached, Limits
 from crdt_sync_server.outbox import Closing
 from crdt_sync_server.peer import CLOSE_WITHIN_S, RoomPeer
 from crdt_sync_server.ports import Grant
+from crdt_sync_server.renewal import Renew
 
 __all__ = ["Connection"]
 
@@ -32,8 +33,11 @@ class Connection(RoomPeer):
         limits: Limits,
         grant: Grant,
         client: str | None,
+        renew: Renew | None = None,
     ) -> None:
-        super().__init__(room, max_message_bytes=max_message_bytes, now=now, limits=limits, grant=grant, client=client)
+        super().__init__(
+            room, max_message_bytes=max_message_bytes, now=now, limits=limits, grant=grant, client=client, renew=renew
+        )
         self._receive = receive
         self._send = send
         self._work = anyio.Event()

@@ -12,6 +12,7 @@ from crdt_sync_server.limits import LimitReached, Limits
 from crdt_sync_server.outbox import Behind, Closing
 from crdt_sync_server.peer import CLOSE_WITHIN_S, RoomPeer
 from crdt_sync_server.ports import Grant
+from crdt_sync_server.renewal import Renew
 from crdt_sync_server.taken import HandedOver, TakenSocket
 
 __all__ = ["DirectConnection"]
@@ -31,9 +32,12 @@ class DirectConnection(RoomPeer):
         grant: Grant,
         client: str | None,
         left: Callable[[DirectConnection], None],
+        renew: Renew | None = None,
     ) -> None:
         """`left` is called once the socket is gone; the WebSocket must be accepted already."""
-        super().__init__(room, max_message_bytes=max_message_bytes, now=now, limits=limits, grant=grant, client=client)
+        super().__init__(
+            room, max_message_bytes=max_message_bytes, now=now, limits=limits, grant=grant, client=client, renew=renew
+        )
         self._left = left
         self._behind: Behind | None = None  # what to send once the room has committed
         self._will_end = False

@@ -5,10 +5,14 @@ RelayError                 a `CrdtSyncError`; carries the close code for those w
 │   └── StoreInUse         another process has it
 ├── RoomDeleted            the room was deleted, for good
 ├── NoSuchRoom             there is no such room, or none that may be known to who asks
+├── NoSuchToken            there is no token of this id
 ├── SharingError           what was asked of a room's members cannot be
 │   ├── NoSuchMember       the subject is no member of the room
 │   ├── NoSuchInvitation   there is no such invitation, or it cannot be used any more
 │   └── LastOwner          a group would be left without an owner
+├── DiscussionError        an action on the threads of a group that cannot be
+│   ├── NoSuchPost         there is no such thread or post, or not any more
+│   └── DiscussionFull     a bound of the threads was met
 ├── Refused                a connection is not let in
 │   ├── Unauthenticated    no token, or not a good one
 │   └── Forbidden          this one may not come here
@@ -23,11 +27,15 @@ from crdt_sync.protocol.close_codes import CloseCode
 
 __all__ = [
     "ConfigurationError",
+    "DiscussionError",
+    "DiscussionFull",
     "Forbidden",
     "LastOwner",
     "NoSuchInvitation",
     "NoSuchMember",
+    "NoSuchPost",
     "NoSuchRoom",
+    "NoSuchToken",
     "ProviderUnavailable",
     "Refused",
     "RelayError",
@@ -65,6 +73,10 @@ class NoSuchRoom(RelayError):
     close_code = CloseCode.FORBIDDEN
 
 
+class NoSuchToken(RelayError):
+    """No token has this id."""
+
+
 class SharingError(RelayError):
     """What was asked of a room's members cannot be; the message says why, and what can."""
 
@@ -79,6 +91,18 @@ class NoSuchInvitation(SharingError):
 
 class LastOwner(SharingError):
     """A group would be left without an owner. Name another first, or delete the group."""
+
+
+class DiscussionError(RelayError):
+    """An action on the threads of a group that cannot be; the message says why, and what can."""
+
+
+class NoSuchPost(DiscussionError):
+    """There is no such thread or post in this group, or it was deleted."""
+
+
+class DiscussionFull(DiscussionError):
+    """A bound of the threads was met: of a text, a thread, a group, or of one's reactions."""
 
 
 class Refused(RelayError):

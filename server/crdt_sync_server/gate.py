@@ -5,18 +5,22 @@ An authenticator says who, an authority says what. Nothing of a room is loaded o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import anyio
 
-from crdt_sync_server.errors import Forbidden
+from crdt_sync_server.bearer import has_token
+from crdt_sync_server.errors import Forbidden, Unauthenticated
+from crdt_sync_server.failures import Failures
 from crdt_sync_server.limits import Limit, LimitReached
 from crdt_sync_server.origins import Origins
 from crdt_sync_server.ports import Authenticator, Authority, ConnectRequest, Grant, Identity, Role
 
 __all__ = ["Gate", "without_token"]
 
+_ORIGIN_HEADERS = ("origin", "host")
 _SECRET_HEADERS = ("authorization", "cookie", "sec-websocket-protocol")
 
 
@@ -24,7 +28,7 @@ class Gate:
     """An authenticator and an authority; each may take `within_s` seconds for an answer.
 
     `origins` says which pages may ask at all; None leaves that to the authenticator. `roles_changed` counts the changes
-    of roles: a grant says as of which it was given.
+    of roles: a grant says as of which it was given. `failures` counts bad tokens by address; a missing one is none.
     """
 
     def __init__(
@@ -35,20 +39,42 @@ class Gate:
         within_s: float,
         origins: Origins | None = None,
         roles_changed: Callable[[], int] = int,
+        failures: Failures | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._authenticator = authenticator
         self._authority = authority
         self._within_s = within_s
         self._origins = origins
         self._roles_changed = roles_changed
+        self._failures = failures
+        self._now = now
 
     async def identify(self, request: ConnectRequest) -> Identity:
-        """Return who asks. Raises `Unauthenticated`, `Forbidden`, `LimitReached` if it takes too long."""
+        """Return who asks. Raises `Unauthenticated`, `Forbidden`, `LimitReached` if it takes long or failed often."""
         if self._origins is not None:
             self._origins.check(request)
         with anyio.move_on_after(self._within_s):
-            return await self._authenticator.authenticate(request)
+            try:
+                return await self._authenticator.authenticate(request)
+            except Unauthenticated:
+                if self._failures is not None and has_token(request):
+                    self._failures.count(request.client, self._now())
+                raise
         raise LimitReached(Limit.AUTHENTICATION, f"{Limit.AUTHENTICATION.words}; try again later")
+
+    def renewal(self, request: ConnectRequest) -> Callable[[str], Awaitable[Identity]]:
+        """Return what says of whom a fresh token is that comes over the connection of `request`, as `identify` would.
+
+        Of the request it keeps little: there may be one for each of ten thousand connections.
+        """
+        kept = tuple((name, value) for name, value in request.headers if name in _ORIGIN_HEADERS)
+        bare = replace(request, headers=kept, query="")
+
+        async def identify(token: str) -> Identity:
+            return await self.identify(replace(bare, headers=(*kept, ("authorization", f"Bearer {token}"))))
+
+        return identify
 
     async def admit(self, request: ConnectRequest) -> Grant:
         """Return what the room of `request` is entered with. Raises what `identify` raises."""
@@ -61,7 +87,15 @@ class Gate:
             role = await self._authority.role(identity, room)
             if role is None:
                 raise Forbidden("this room is not open to you; ask its owner, or sign in with another account")
-            return Grant(identity.subject, role is Role.READER, role, identity.expires_at_s, identity.name, as_of)
+            return Grant(
+                identity.subject,
+                role is Role.READER,
+                role,
+                identity.expires_at_s,
+                identity.name,
+                as_of,
+                identity.token_id,
+            )
         raise LimitReached(Limit.AUTHENTICATION, f"{Limit.AUTHENTICATION.words}; try again later")
 
 

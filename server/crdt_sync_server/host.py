@@ -13,12 +13,13 @@ import anyio.lowlevel
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from crdt_sync_server.errors import Forbidden
-from crdt_sync_server.hosted_room import HostedRoom, Peer, Stopping
+from crdt_sync_server.errors import Forbidden, Unauthenticated
+from crdt_sync_server.hosted_room import REVOKED, HostedRoom, Peer, Stopping
 from crdt_sync_server.limits import Limit, LimitReached, Limits
 from crdt_sync_server.metrics import Metrics, Standing
-from crdt_sync_server.ports import Authority, Identity, Role, RoomStore
+from crdt_sync_server.ports import Authority, Grant, Identity, Role, RoomStore, Tokens
 from crdt_sync_server.quotas import Accounts, Quotas
+from crdt_sync_server.rooms import threads_of
 
 __all__ = ["Host"]
 
@@ -59,8 +60,11 @@ class Host:
         self.stopping = False
         self.authority: Authority | None = None
         """Who is asked again about those who were on their way in while roles changed; None: roles do not change."""
+        self.tokens: Tokens | None = None
+        """The tokens that are kept beside the rooms."""
         self.roles_changed = 0
         """How often roles have changed since the start."""
+        self._revoked: set[str] = set()  # the ids of tokens that were revoked since the start
         self._rooms: dict[str, HostedRoom] = {}
         self._room_bytes = 0  # of all documents that are loaded, as of the last sweep
         self._opened_by: Counter[str | None] = Counter()  # address → the rooms that it had loaded and that are here
@@ -104,7 +108,12 @@ class Host:
         self._bell.set()
 
     async def delete(self, name: str) -> None:
-        """Erase the room for good: a tombstone is kept, and who is in it is closed with 4404. Raises `StoreError`."""
+        """Erase the room for good: a tombstone is kept, and who is in it is closed with 4404. Raises `StoreError`.
+
+        The threads of a group go first: if the relay dies in between, deleting the group again does the rest.
+        """
+        if (threads := threads_of(name)) is not None:
+            await self.delete(threads)
         records = await self.store.rooms(name)
         await self.store.delete(name)
         hosted = self._rooms.get(name)
@@ -121,6 +130,22 @@ class Host:
         self.roles_changed += 1
         if (hosted := self._rooms.get(name)) is not None:
             hosted.regrade(subject, role, self.roles_changed)
+        if (threads := self._rooms.get(threads_of(name) or "")) is not None:
+            threads.regrade(subject, role and Role.READER, self.roles_changed)
+
+    def revoke(self, token_id: str) -> None:
+        """Close who came with this token, in all rooms, and let in nobody who is on the way. It must be stored already.
+
+        Call it in the same step in which you learn that it is.
+        """
+        self._revoked.add(token_id)
+        for room in list(self._rooms.values()):
+            room.revoke(token_id)
+
+    def check(self, grant: Grant) -> None:
+        """Raise `Unauthenticated` if the token of a grant was revoked since it was given."""
+        if grant.token_id in self._revoked:
+            raise Unauthenticated(REVOKED)
 
     async def confirm(self, peer: Peer, name: str) -> None:
         """Return once what `peer` may do in a room is what holds now, in the same step. Raises `RelayError`."""
@@ -130,6 +155,7 @@ class Host:
             if role is None:
                 raise Forbidden("this room is not open to you any more")
             peer.regrade(role, as_of)
+        self.check(peer.grant)
 
     def connections(self, name: str) -> int:
         """Return how many are in the room called `name`."""

@@ -9,13 +9,14 @@ A room leaves the host in the same step in which it finds its inbox empty, so no
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
+from pycrdt import Doc
 
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.messages import Message
@@ -29,6 +30,7 @@ from crdt_sync_server.ports import Grant, Role
 from crdt_sync_server.room import (
     Arrival,
     Content,
+    Durable,
     Frame,
     HangUp,
     Joined,
@@ -40,6 +42,7 @@ from crdt_sync_server.room import (
     Room,
     RoomBroken,
     Turn,
+    Written,
 )
 from crdt_sync_server.room_log import RoomLog
 from crdt_sync_server.rooms import payer
@@ -47,7 +50,10 @@ from crdt_sync_server.rooms import payer
 if TYPE_CHECKING:
     from crdt_sync_server.host import Host
 
-__all__ = ["HostedRoom", "Peer", "Stopping"]
+__all__ = ["REVOKED", "HostedRoom", "Peer", "Stopping"]
+
+REVOKED = "the token was revoked; ask the operator of the relay for a new one"
+Value = TypeVar("Value")
 
 SPEAK_AFTER_S = 20.0
 """A stock client closes after 30 s without a message; pings do not count."""
@@ -119,6 +125,7 @@ class HostedRoom:
         self._due = False
         self._log = RoomLog(name, host, self._room, self._stir)
         self._wants_compaction: anyio.Event | None = None
+        self._writing: set[anyio.Event] = set()  # of what the relay itself writes and is not durable yet
         self._lags: dict[Peer, float] = {}  # peer → since when something waits for it and nothing was sent
 
     # For connections
@@ -150,6 +157,12 @@ class HostedRoom:
                 if peer.read_only is not read_only:
                     self._put(Regraded(peer, peer.read_only))
 
+    def revoke(self, token_id: str) -> None:
+        """Close who is here with this token, with 4401."""
+        for peer in [each for each in self._peers if each.grant.token_id == token_id]:
+            self.leave(peer)
+            peer.expel(CloseCode.UNAUTHENTICATED, REVOKED)
+
     def leave(self, peer: Peer) -> None:
         """Take `peer` out; nothing more is sent to it but its close."""
         if peer in self._peers:
@@ -157,6 +170,18 @@ class HostedRoom:
             self._inbox.forget(peer)
             self._idle_since_s = self._host.now()
             self._put(Left(peer))
+
+    def check(self, grant: Grant) -> None:
+        """Raise `Unauthenticated` if the token of a grant was revoked since it was given."""
+        self._host.check(grant)
+
+    def wall(self) -> float:
+        """Return the time of tokens, in seconds since 1970."""
+        return self._host.wall()
+
+    def beside(self, function: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
+        """Run `function` beside the rooms."""
+        self._host.beside(function, *arguments)
 
     def offer(self, peer: Peer, messages: Sequence[Message], size_bytes: int) -> bool:
         """Hand over what `peer` said, in order; return False if it is to say no more until that is taken."""
@@ -191,6 +216,38 @@ class HostedRoom:
             await settled.wait()
         return self._room.catch_up(state_vector)
 
+    async def write(self, write: Callable[[Doc[Any]], Value], *, size_bytes: int, subject: str | None = None) -> Value:
+        """Let the relay itself write, in the order of what arrives; return what `write` returns once that is durable.
+
+        What `write` raises of ours comes out, and must leave the document as it was. A document that may not grow by
+        `size_bytes` any more raises `LimitReached`. Raises `RelayError` if it could not be stored; then it may be
+        stored nevertheless. A room in which nothing is stored yet will count for `subject`.
+        """
+        outcome: list[Value | RelayError] = []
+        over = anyio.Event()
+
+        def run(doc: Doc[Any]) -> None:
+            try:
+                outcome.append(write(doc))
+            except RelayError as error:
+                outcome.append(error)
+
+        def done() -> None:
+            self._writing.discard(over)
+            over.set()
+
+        async with self.held():
+            self._log.entered_by(payer(self.name, subject))
+            self._writing.add(over)
+            self._put(Written(run, outcome.append, done, size_bytes), size_bytes)
+            await over.wait()
+        if over in self._writing:  # the room ended before that
+            raise self._failure or StoreError("the room failed and will be loaded again")
+        (told,) = outcome
+        if isinstance(told, RelayError):
+            raise told
+        return told
+
     # For the operator
 
     @asynccontextmanager
@@ -205,6 +262,8 @@ class HostedRoom:
             yield
         finally:
             self._expected -= 1
+            if self._host.stopping:  # it may wait for this one alone
+                self._stir()
 
     async def compact(self) -> None:
         """Put the document's own encoding in the place of the log, between two turns; hold the room meanwhile.
@@ -333,8 +392,8 @@ class HostedRoom:
         wall_s = self._host.wall()
         return [peer for peer, end_s in ends if end_s is not None and end_s <= wall_s]
 
-    def _put(self, arrival: Arrival[Peer]) -> None:
-        self._inbox.put(arrival)
+    def _put(self, arrival: Arrival[Peer], size_bytes: int = 0) -> None:
+        self._inbox.put(arrival, size_bytes)
         self._stir()
 
     def _stir(self) -> None:
@@ -357,6 +416,8 @@ class HostedRoom:
         self._count_frames()
         if self._wants_compaction is not None:
             self._wants_compaction.set()
+        for each in self._writing:
+            each.set()
         self._log.close()
 
     async def _serve(self) -> bool:
@@ -438,6 +499,8 @@ class HostedRoom:
                     peer.hang_up(code, reason, limit)
                 case Offence(peer=peer, words=words):
                     peer.strike(words)
+                case Durable(done=done):
+                    done()
 
     def _count_frames(self) -> None:
         self.metrics.content_frames += self.tail.frames_taken

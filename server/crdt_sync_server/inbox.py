@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 from crdt_sync.protocol.messages import Message
-from crdt_sync_server.room import Arrival, Received
+from crdt_sync_server.room import Arrival, Received, Written
 
 __all__ = ["MAX_INBOX_BYTES_PER_PEER", "MAX_TURN_BYTES", "Inbox"]
 
@@ -25,11 +25,12 @@ Peer = TypeVar("Peer", bound=Hashable)
 class Inbox(Generic[Peer]):
     """Arrivals in order."""
 
-    __slots__ = ("_arrivals", "_bytes", "_when_taken")
+    __slots__ = ("_arrivals", "_bytes", "_own_bytes", "_when_taken")
 
     def __init__(self) -> None:
         self._arrivals: deque[tuple[Arrival[Peer], int]] = deque()  # each with its bytes
         self._bytes: dict[Peer, int] = {}
+        self._own_bytes = 0  # of what the relay itself is to write
         self._when_taken: list[tuple[Peer, Callable[[], None]]] = []
 
     def __bool__(self) -> bool:
@@ -38,11 +39,12 @@ class Inbox(Generic[Peer]):
     @property
     def size_bytes(self) -> int:
         """The bytes of what waits."""
-        return sum(self._bytes.values())
+        return sum(self._bytes.values(), self._own_bytes)
 
-    def put(self, arrival: Arrival[Peer]) -> None:
-        """Add who came or left."""
-        self._arrivals.append((arrival, 0))
+    def put(self, arrival: Arrival[Peer], size_bytes: int = 0) -> None:
+        """Add who came or left, or in `size_bytes` what the relay itself is to write."""
+        self._arrivals.append((arrival, size_bytes))
+        self._own_bytes += size_bytes
 
     def offer(self, peer: Peer, messages: Sequence[Message], size_bytes: int) -> bool:
         """Add what `peer` said in `size_bytes`, in order; return False if it is to say no more until that is taken."""
@@ -71,7 +73,10 @@ class Inbox(Generic[Peer]):
             taken.append(arrival)
             if size_bytes:
                 taken_bytes += size_bytes
-                self._freed(arrival.peer, size_bytes)
+                if isinstance(arrival, Written):
+                    self._own_bytes -= size_bytes
+                else:
+                    self._freed(arrival.peer, size_bytes)
         if self._when_taken:
             self._let_go_on()
         return taken, taken_bytes

@@ -43,6 +43,7 @@ class Limit(Enum):
     HANDSHAKE = (None, "handshake too slow")
     HEADERS = (None, "headers too big")
     AUTHENTICATION = (CloseCode.OVERLOADED, "authentication too slow")
+    FAILURES = (CloseCode.POLICY, "too many bad tokens from this address")
     CONNECTIONS = (CloseCode.OVERLOADED, "too many connections")
     CONNECTIONS_PER_ADDRESS = (CloseCode.OVERLOADED, "too many connections of this address")
     WAITING_BYTES = (CloseCode.OVERLOADED, "too much waits for the rest of its message")
@@ -67,9 +68,11 @@ class Limit(Enum):
 class LimitReached(RelayError):
     """A bound is reached; `limit` says which, and the message says it to the peer."""
 
-    def __init__(self, limit: Limit, message: str) -> None:
+    def __init__(self, limit: Limit, message: str, *, retry_after_s: int | None = None) -> None:
+        """`retry_after_s` is how long it takes until the bound lets through again, where that is known."""
         super().__init__(message)
         self.limit = limit
+        self.retry_after_s = retry_after_s
         self.close_code = limit.code or CloseCode.POLICY
 
 
@@ -101,6 +104,8 @@ class Limits:
     presence_burst: int = 20_000
     questions_per_minute: int = 60
     questions_burst: int = 60
+    failures_per_minute: int = 10
+    failures_burst: int = 20
     strikes: int = 10
 
     def __post_init__(self) -> None:

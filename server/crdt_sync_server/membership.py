@@ -28,7 +28,7 @@ from crdt_sync_server.errors import (
     SharingError,
 )
 from crdt_sync_server.ports import Role
-from crdt_sync_server.rooms import is_group, is_personal, owns
+from crdt_sync_server.rooms import group_of, is_group, is_personal, owns
 from crdt_sync_server.roster import Actor, Decision, Entry, Invitation, Member, Roster
 
 __all__ = [
@@ -223,6 +223,8 @@ def _as_owner(roster: Roster, actor: Actor) -> None:
         raise Forbidden("only an owner of this room may do that")
     if is_group(roster.room) and roster.made_ms is None:  # an operator's slip: ids are made by the relay
         raise NoSuchRoom("there is no such group")
+    if group_of(roster.room) is not None:
+        raise SharingError("the threads of a group have no members of their own; change those of the group")
     _check_living(roster)
 
 

@@ -16,6 +16,7 @@ from crdt_sync_server.limits import Limit, LimitReached, Limits
 from crdt_sync_server.logs import reached
 from crdt_sync_server.outbox import Behind, Closing, Outbox
 from crdt_sync_server.ports import Grant, Role
+from crdt_sync_server.renewal import Renew, Renewal
 
 __all__ = ["CLOSE_WITHIN_S", "RoomPeer"]
 
@@ -35,7 +36,9 @@ class RoomPeer:
         limits: Limits,
         grant: Grant,
         client: str | None,
+        renew: Renew | None = None,
     ) -> None:
+        """`renew` says of whom a fresh token is; without it none is looked at."""
         self._room = room
         self.room_name = room.name
         self.grant = grant
@@ -48,6 +51,7 @@ class RoomPeer:
         self._metrics = room.metrics
         self.outbox = Outbox(room.tail, self._wake)
         self.last_sent_s = now()
+        self._renewal = None if renew is None else Renewal(self, room, renew)
         self._is_expelled = False
         self.ending: Closing | None = None
         """How the relay ended it; None while it has not."""
@@ -75,6 +79,11 @@ class RoomPeer:
             reached(limit, client=self.client, room=self._room.name, detail=reason)
         self.outbox.close(code, reason)
 
+    def dismiss(self, code: CloseCode, reason: str, limit: Limit | None = None) -> None:
+        """Take nothing more, and close with the reason. `limit` is the bound that was met, if any."""
+        self._room.leave(self)
+        self.hang_up(code, reason, limit)
+
     def strike(self, words: str) -> None:
         """Count a mistake that was found later; too many end the connection."""
         try:
@@ -95,10 +104,9 @@ class RoomPeer:
         self._room.leave(self)
 
     def _refuse(self, error: RemoteProtocolError | LimitReached) -> None:
-        """Take nothing more, and close with the reason."""
-        self._room.leave(self)
+        """Take nothing more, and close with what it broke."""
         limit = error.limit if isinstance(error, LimitReached) else Limit.of(error.close_code)
-        self.hang_up(CloseCode(error.close_code), str(error), limit)
+        self.dismiss(CloseCode(error.close_code), str(error), limit)
 
     def _judge(self, frame: bytes) -> tuple[list[Message], float]:
         """Return what of a frame goes to the room, and how many seconds to wait before the next is read.
@@ -107,7 +115,12 @@ class RoomPeer:
         """
         self._metrics.received_bytes += len(frame)
         messages = decode(frame, max_bytes=self._max_message_bytes)
-        return self._conduct.judge(messages, len(frame), self._now())
+        judged = self._conduct.judge(messages, len(frame), self._now())
+        if self._conduct.fresh_token is not None:
+            token, self._conduct.fresh_token = self._conduct.fresh_token, None
+            if self._renewal is not None:
+                self._renewal.take(token)
+        return judged
 
     async def _hear(self, frame: bytes) -> None:
         """Hand a frame over to the room, then wait as its rates say.

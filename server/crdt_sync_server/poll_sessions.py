@@ -25,6 +25,7 @@ from crdt_sync_server.logs import tell
 from crdt_sync_server.outbox import Closing
 from crdt_sync_server.peer import RoomPeer
 from crdt_sync_server.ports import Grant
+from crdt_sync_server.renewal import Renew
 
 __all__ = ["SESSION_ENDS_AFTER_S", "PollSession", "PollSessions", "SlowDown", "TooManySessions", "UnknownSession"]
 
@@ -73,8 +74,11 @@ class PollSession(RoomPeer):
         max_message_bytes: int,
         now: Callable[[], float],
         limits: Limits,
+        renew: Renew | None = None,
     ) -> None:
-        super().__init__(room, max_message_bytes=max_message_bytes, now=now, limits=limits, grant=grant, client=client)
+        super().__init__(
+            room, max_message_bytes=max_message_bytes, now=now, limits=limits, grant=grant, client=client, renew=renew
+        )
         self.stream = PollStream(max_frame_bytes=max_message_bytes)
         self._entered = anyio.Event()
         self._turn = anyio.Lock()

@@ -96,7 +96,9 @@ class PollingFace:
             code = CloseCode(error.close_code)
             self._host.metrics.refused(code)
             status = _STATUS.get(code, 500)
-            await respond_json(send, status, {"error": str(error), "code": int(code)}, origin)
+            retry_after_s = getattr(error, "retry_after_s", None)
+            headers = () if retry_after_s is None else ((b"retry-after", str(retry_after_s).encode()),)
+            await respond_json(send, status, {"error": str(error), "code": int(code)}, (*headers, *origin))
         except _Gone:
             return
 
@@ -123,6 +125,7 @@ class PollingFace:
             wait_s = max(0.0, min(wait_s, grant.expires_at_s - self._host.wall()))
 
         async def answer() -> Answer:
+            self._host.check(grant)
             session = self._sessions.find(poll.session, request.room, grant)
             if session is None:
                 if poll.kind is not PollKind.OPEN:
@@ -141,6 +144,7 @@ class PollingFace:
             max_message_bytes=self._max_message_bytes,
             now=self._host.now,
             limits=self._host.limits,
+            renew=None if grant.subject is None else self._gate.renewal(request),
         )
         self._sessions.add(session_id, session)
         await session.open()

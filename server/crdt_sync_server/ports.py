@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from crdt_sync_server.roster import Change, Decision, Entry, Membership, Roster
+    from crdt_sync_server.tokens import AccessToken
 
 __all__ = [
     "Authenticator",
@@ -27,6 +28,7 @@ __all__ = [
     "RoomStore",
     "Store",
     "Stored",
+    "Tokens",
 ]
 
 Value = TypeVar("Value")
@@ -149,11 +151,13 @@ class Identity:
     """Who asks: `subject` is None where nobody is asked who they are, `name` what the token calls them.
 
     It holds until `expires_at_s`, of the wall clock in seconds since 1970; None: for as long as nobody revokes it.
+    `token_id` names the token to who may revoke it, if that can be done.
     """
 
     subject: str | None
     expires_at_s: float | None = None
     name: str | None = None
+    token_id: str | None = None
 
 
 class Authenticator(Protocol):
@@ -191,6 +195,7 @@ class Grant:
     name: str | None = field(default=None, compare=False)
     as_of: int = field(default=0, compare=False)
     """How many roles had changed when this was asked for (`Host.roles_changed`)."""
+    token_id: str | None = field(default=None, compare=False)
 
 
 class Members(Protocol):
@@ -225,3 +230,19 @@ class Members(Protocol):
 
     async def key(self) -> bytes:
         """Return the key that signs invitations: random bytes, the same for the life of the store."""
+
+
+class Tokens(Protocol):
+    """The tokens that the relay itself has made. Every method raises `StoreError`; the values are in `tokens`."""
+
+    async def add(self, token: AccessToken) -> None:
+        """Keep a new token, and return once that is durable."""
+
+    async def find(self, digest: bytes) -> AccessToken | None:
+        """Return the token with this SHA-256, whether it still holds or not."""
+
+    async def listed(self) -> Sequence[AccessToken]:
+        """Return all tokens, the oldest first, also those that hold no more."""
+
+    async def revoke(self, token_id: str, at_ms: int) -> AccessToken | None:
+        """Revoke a token for good, and return it; None if there is none. A second time changes nothing."""

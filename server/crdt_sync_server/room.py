@@ -11,7 +11,7 @@ You must not take again before you have released, so the document never holds mo
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -48,8 +48,10 @@ from crdt_sync.protocol.update import Update, decode_state_vector, encode_state_
 from crdt_sync_server.limits import Limit, LimitReached
 
 __all__ = [
+    "NOT_YOU",
     "Arrival",
     "Content",
+    "Durable",
     "Frame",
     "HangUp",
     "Joined",
@@ -62,6 +64,7 @@ __all__ = [
     "Room",
     "RoomBroken",
     "Turn",
+    "Written",
 ]
 
 MAX_DOCUMENT_BYTES = 512 * 1024 * 1024
@@ -70,6 +73,7 @@ MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """Step 2 answers are kept up to this many bytes, and the last one whatever its size."""
 MAX_QUARANTINED = 1024
 """How many updates that a document did not survive are remembered, by hash."""
+NOT_YOU = "a presence says to be somebody else (user.subject) and is not shown"
 
 Peer = TypeVar("Peer", bound=Hashable)
 
@@ -119,7 +123,21 @@ class Left(Generic[Peer]):
     peer: Peer
 
 
-Arrival: TypeAlias = Joined[Peer] | Regraded[Peer] | Received[Peer] | Left[Peer]
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The relay itself writes: `write` is given the document in its turn, and `done` is called once that is durable.
+
+    `write` may raise nothing; for a document that may not grow by `size_bytes` any more `refuse` is called instead.
+    """
+
+    write: Callable[[Doc[Any]], None]
+    refuse: Callable[[LimitReached], None]
+    done: Callable[[], None]
+    size_bytes: int
+
+
+OfPeer: TypeAlias = Joined[Peer] | Regraded[Peer] | Received[Peer] | Left[Peer]
+Arrival: TypeAlias = OfPeer[Peer] | Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +187,14 @@ class Offence(Generic[Peer]):
     words: str
 
 
-Output: TypeAlias = Frame[Peer] | Content[Peer] | PresenceOf[Peer] | HangUp[Peer] | Offence[Peer]
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """Tell who wrote for the relay that it is stored."""
+
+    done: Callable[[], None]
+
+
+Output: TypeAlias = Frame[Peer] | Content[Peer] | PresenceOf[Peer] | HangUp[Peer] | Offence[Peer] | Durable
 
 
 @dataclass(slots=True)
@@ -186,6 +211,7 @@ class Turn(Generic[Peer]):
     update: bytes | None = None
     moved: dict[int, int] = field(default_factory=dict)
     after_commit: list[tuple[Peer, Ask | Answer | Echo]] = field(default_factory=list)
+    written: list[Durable] = field(default_factory=list)
 
 
 class Room(Generic[Peer]):
@@ -205,9 +231,11 @@ class Room(Generic[Peer]):
         self._answers: dict[bytes, bytes] = {}  # state vector → step 2, for the document as it stands
         self._answer_bytes = 0
         self._read_only: dict[Peer, bool] = {}  # who may not edit → whether an edit of theirs was refused
+        self._told_of_claim: set[Peer] = set()  # who was told that it claims to be somebody else
         self._quarantine: dict[bytes, None] = {} if quarantine is None else quarantine
         self._applying: bytes | None = None  # what the document is being given
         self._max_document_bytes = max_document_bytes
+        self._has_written = False  # the relay itself, since this was loaded
         self.size_bytes = 0
         """The bytes of all updates that were loaded and taken."""
 
@@ -249,8 +277,12 @@ class Room(Generic[Peer]):
         try:
             with self._doc.transaction():
                 for arrival in arrivals:
-                    culprit = arrival.peer
-                    self._receive(arrival, turn, now_s)
+                    if isinstance(arrival, Written):
+                        culprit = None
+                        self._write(arrival, turn)
+                    else:
+                        culprit = arrival.peer
+                        self._receive(arrival, turn, now_s)
         except BaseException as error:  # a panic of the compiled code is a BaseException; nothing here awaits
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
@@ -281,7 +313,7 @@ class Room(Generic[Peer]):
 
     def release(self, turn: Turn[Peer]) -> list[Output[Peer]]:
         """Return the sends of content of a turn whose update is durable."""
-        outputs: list[Output[Peer]] = []
+        outputs: list[Output[Peer]] = [*turn.written]
         if turn.update is not None:
             in_step = tuple(peer for peer, session in self._sessions.items() if session.may_send)
             outputs.append(Content(turn.update, turn.moved, in_step, turn.updates))
@@ -326,7 +358,26 @@ class Room(Generic[Peer]):
 
     # Inside
 
-    def _receive(self, arrival: Arrival[Peer], turn: Turn[Peer], now_s: float) -> None:
+    def _write(self, written: Written, turn: Turn[Peer]) -> None:
+        """Let the relay write, and count what that moved: nobody sends a state vector with it."""
+        try:
+            self._check_quotas(turn, written.size_bytes)
+        except LimitReached as error:
+            written.refuse(error)
+        else:
+            if not self._has_written and self._doc.client_id in self._vector:
+                raise RoomBroken("the id drawn for the relay's writing is in use already")  # loaded again, with another
+            self._has_written = True
+            written.write(self._doc)
+            after = decode_state_vector(self._doc.get_state())
+            moved = {client: clock for client, clock in after.items() if clock != self._vector.get(client)}
+            self._vector.update(moved)
+            turn.moved.update(moved)
+            turn.updates += 1
+            turn.growth_bytes += written.size_bytes
+        turn.written.append(Durable(written.done))
+
+    def _receive(self, arrival: OfPeer[Peer], turn: Turn[Peer], now_s: float) -> None:
         peer = arrival.peer
         match arrival:
             case Received(message=message):
@@ -376,6 +427,9 @@ class Room(Generic[Peer]):
                 self._tell(heard.news, turn)
                 if heard.corrections:
                     turn.at_once.append(PresenceOf(heard.corrections, (peer,)))
+                if heard.refused and peer not in self._told_of_claim:  # no strike: a tab may speak for another one's
+                    self._told_of_claim.add(peer)
+                    turn.at_once.append(Frame(peer, encode(PermissionDenied(NOT_YOU))))
             case TellPresence():
                 if here := self._presence.entries():
                     turn.at_once.append(PresenceOf(here, (peer,)))
@@ -457,6 +511,7 @@ class Room(Generic[Peer]):
 
     def _forget(self, peer: Peer, turn: Turn[Peer], now_s: float) -> None:
         self._read_only.pop(peer, None)
+        self._told_of_claim.discard(peer)
         if self._sessions.pop(peer, None) is not None:
             self._tell(self._presence.remove(peer, now_s), turn)
 

@@ -8,6 +8,7 @@ Where subjects are known, the name says whose the room is:
     u/<subject>, u/<subject>/…   the subject's own; who first comes there makes it. A slash in a subject is written %2F
                                  and a percent sign %25, so no subject owns what is under another's name
     g/<id>                       a group's; the relay alone makes ids
+    g/<id>/threads               its discussions: whoever has a role in the group reads there, the relay alone writes
     anything else                nobody's, until the operator grants somebody a role there
 """
 
@@ -24,6 +25,7 @@ from crdt_sync_server.errors import Refused
 __all__ = [
     "MAX_ROOM_NAME_BYTES",
     "RoomNameError",
+    "group_of",
     "is_group",
     "is_personal",
     "new_group",
@@ -32,9 +34,11 @@ __all__ = [
     "payer",
     "room_named",
     "room_of",
+    "threads_of",
 ]
 
 MAX_ROOM_NAME_BYTES = 512
+_THREADS = "/threads"
 
 
 class RoomNameError(Refused):
@@ -86,8 +90,19 @@ def is_personal(room: str) -> bool:
 
 
 def is_group(room: str) -> bool:
-    """Say whether a room is a group's."""
-    return room.startswith("g/")
+    """Say whether a room is a group's. That of its threads is none."""
+    return room.startswith("g/") and group_of(room) is None
+
+
+def threads_of(room: str) -> str | None:
+    """Return the room of a group's threads; None for what is no group."""
+    return f"{room}{_THREADS}" if room.count("/") == 1 and is_group(room) else None
+
+
+def group_of(room: str) -> str | None:
+    """Return the group whose threads a room holds; None if it holds none."""
+    group = room.removesuffix(_THREADS)
+    return group if group != room and group.startswith("g/") and group.count("/") == 1 else None
 
 
 def new_group() -> str:

@@ -19,9 +19,11 @@ from crdt_sync_server.api.table import ROUTES
 from crdt_sync_server.app import RelayApp
 from crdt_sync_server.auth.members import MembersAuthority
 from crdt_sync_server.auth.open import OpenAuthenticator, OpenAuthority
+from crdt_sync_server.auth.static import StaticAuthenticator
 from crdt_sync_server.channel import ChannelServer
 from crdt_sync_server.config import AuthMode, Config
 from crdt_sync_server.errors import RelayError, StoreError, StoreInUse
+from crdt_sync_server.failures import Failures
 from crdt_sync_server.gate import Gate
 from crdt_sync_server.host import Host
 from crdt_sync_server.http import HttpFace
@@ -29,11 +31,12 @@ from crdt_sync_server.metrics import Metrics
 from crdt_sync_server.origins import Origins
 from crdt_sync_server.poll_sessions import PollSessions
 from crdt_sync_server.polling import PollingFace
-from crdt_sync_server.ports import Authenticator, Authority, Members, RoomStore
+from crdt_sync_server.ports import Authenticator, Authority, Members, RoomStore, Tokens
 from crdt_sync_server.quotas import Quotas
 from crdt_sync_server.sharing import Sharing
 from crdt_sync_server.stores import sqlite_backup
 from crdt_sync_server.stores.memory_members import MemoryMembers
+from crdt_sync_server.stores.memory_tokens import MemoryTokens
 from crdt_sync_server.stores.sqlite import SqliteStore
 from crdt_sync_server.stores.sqlite_backup import Copied
 
@@ -57,6 +60,11 @@ async def open_store(config: Config) -> RoomStore:
 def members_of(store: RoomStore) -> Members:
     """Return the members that are kept beside the rooms of a store; those of a store in memory go with the process."""
     return store.members if isinstance(store, SqliteStore) else MemoryMembers()
+
+
+def tokens_of(store: RoomStore) -> Tokens:
+    """Return the tokens that are kept beside the rooms of a store; those of a store in memory go with the process."""
+    return store.tokens if isinstance(store, SqliteStore) else MemoryTokens()
 
 
 def build(
@@ -107,8 +115,19 @@ def _gate(config: Config, authenticator: Authenticator | None, authority: Author
         authenticator = authenticator or OpenAuthenticator(origins=config.allow_origins, hosts=hosts)
         return Gate(authenticator, authority, within_s=within_s, roles_changed=changes)
     origins = Origins(origins=config.allow_origins, hosts=hosts)
-    authenticator = _jwt_authenticator(config, host.now)
-    return Gate(authenticator, authority, within_s=within_s, origins=origins, roles_changed=changes)
+    assert host.tokens is not None, "`open_host` has set them"
+    otherwise = _jwt_authenticator(config, host.now) if config.auth is AuthMode.JWT else None
+    authenticator = StaticAuthenticator(host.tokens, otherwise=otherwise, wall=host.wall)
+    failures = Failures(per_minute=config.limits.failures_per_minute, burst=config.limits.failures_burst)
+    return Gate(
+        authenticator,
+        authority,
+        within_s=within_s,
+        origins=origins,
+        roles_changed=changes,
+        failures=failures,
+        now=host.now,
+    )
 
 
 def _jwt_authenticator(config: Config, now: Callable[[], float]) -> Authenticator:
@@ -152,6 +171,7 @@ def open_host(
         run_sync=run_sync,
     )
     metrics.standing = host.standing
+    host.tokens = tokens_of(store)
     return host
 
 
@@ -170,12 +190,12 @@ def restore(config: Config, backup: Path) -> Copied:
     return sqlite_backup.restore(backup, config.database)
 
 
-async def administer(config: Config, request: Mapping[str, Any]) -> AdministrationAnswer:
+async def administer(config: Config, request: Mapping[str, Any], *, make_store: bool = False) -> AdministrationAnswer:
     """Let the relay that runs on the store do what an operator asks, or do it on the store itself, held meanwhile.
 
-    Raises `RelayError` if it could not be done, if there is no store, or if neither can be had.
+    Raises `RelayError` if it could not be done, if there is no store and none is to be made, or if neither can be had.
     """
-    if not config.database.exists():
+    if not make_store and not config.database.exists():
         raise StoreError(f"there is no store at {config.database}; name its folder with --data")
     try:
         store = await open_store(config)

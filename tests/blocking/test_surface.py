@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 import crdt_sync.library as asynchronous
-from crdt_sync import blocking
+from crdt_sync import blocking, sharing
 from crdt_sync.sync.presence import Presence
 
 IN_OTHER_WORDS = {"changes": "on_change", "status_changes": "on_status"}
@@ -57,3 +57,18 @@ def test_open_library_takes_what_the_asynchronous_one_takes() -> None:
     theirs = inspect.signature(asynchronous.open_library).parameters
     assert {name: ours.pop(name) for name in theirs} == dict(theirs)
     assert list(ours) == ["backend", "deliver"]
+
+
+def test_groups_have_their_twin() -> None:
+    twins = public(blocking.Groups)
+    for name, member in public(sharing.Groups).items():
+        assert inspect.signature(twins[name]) == inspect.signature(member)  # type: ignore[arg-type]
+        assert inspect.getdoc(twins[name]) == inspect.getdoc(member)
+    assert twins.keys() - public(sharing.Groups).keys() == {"close"}
+    ours = dict(inspect.signature(blocking.open_groups).parameters)
+    assert ours.pop("backend")
+    assert ours == dict(inspect.signature(sharing.open_groups).parameters)
+    ours = dict(inspect.signature(blocking.copy_into_group).parameters)
+    theirs = inspect.signature(sharing.copy_into_group).parameters
+    assert [*ours] == [*theirs]
+    assert all(ours[name].default == theirs[name].default for name in theirs)

@@ -21,6 +21,7 @@ from crdt_sync.protocol.messages import (
     SyncStep1,
     SyncStep2,
     SyncUpdate,
+    TokenHolds,
     Unknown,
     decode,
     encode,
@@ -44,6 +45,7 @@ messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(PermissionDenied, st.text()),
     st.builds(Barrier, uints),
     st.builds(FreshToken, st.text()),
+    st.builds(TokenHolds, st.integers(0, 2**53 - 1)),
 )
 with_node = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -112,7 +114,7 @@ def test_y_protocols_reads_our_other_messages(yjs: Yjs, update: bytes, number: i
 @settings(max_examples=1000)
 @given(
     st.binary()
-    | st.builds(lambda kind, rest: bytes((kind,)) + rest, st.sampled_from([0, 1, 2, 3, 102, 103]), st.binary())
+    | st.builds(lambda kind, rest: bytes((kind,)) + rest, st.sampled_from([0, 1, 2, 3, 102, 103, 104]), st.binary())
 )
 @example(b"\x01\x0a\x01\x01\x01\x06[[[[[[")
 def test_any_bytes_give_messages_or_the_peers_error(frame: bytes) -> None:

@@ -18,6 +18,7 @@ from crdt_sync.protocol.messages import (
     SyncStep1,
     SyncStep2,
     SyncUpdate,
+    TokenHolds,
     Unknown,
 )
 from crdt_sync.protocol.session import (
@@ -32,6 +33,7 @@ from crdt_sync.protocol.session import (
     Denied,
     Echo,
     Presence,
+    Renew,
     Role,
     SendBarrier,
     Session,
@@ -60,6 +62,8 @@ def test_what_messages_ask_of_us(role: Role) -> None:
     assert session.receive(Awareness(())) == ()
     assert session.receive(QueryAwareness()) == (TellPresence(),)
     assert session.receive(Unknown(9, b"")) == session.receive(FreshToken("t")) == ()
+    assert Session(Role.CLIENT).receive(TokenHolds(60)) == (Renew(60),)
+    assert Session(Role.RELAY).receive(TokenHolds(60)) == ()
     assert session.receive(PermissionDenied("no")) == ((Denied("no"),) if role is Role.CLIENT else ())
 
 

@@ -11,6 +11,7 @@ from crdt_sync.protocol.messages import (
     AwarenessEntry,
     Barrier,
     Message,
+    PermissionDenied,
     QueryAwareness,
     SyncStep1,
     SyncStep2,
@@ -20,6 +21,7 @@ from crdt_sync.protocol.messages import (
 from crdt_sync.protocol.update import EMPTY_UPDATE
 from crdt_sync_server import room as room_module
 from crdt_sync_server.room import (
+    NOT_YOU,
     Arrival,
     Content,
     Frame,
@@ -242,6 +244,23 @@ def test_presence_is_told_renewed_and_taken_back_with_the_connection() -> None:
     gone = AwarenessEntry(5, 2, "null")
     assert sent(desk.turn(Left("a")), "b") == [Awareness((gone,))]
     assert sent(desk.say("b", QueryAwareness()), "b") == []
+
+
+def test_a_presence_that_claims_to_be_another_is_told_to_nobody_and_that_is_said_once() -> None:
+    desk = Desk()
+    desk.turn(Joined("a", "ada"), Joined("b", "ben"))
+    false = Awareness((AwarenessEntry(5, 1, '{"user":{"subject":"ada"}}'), AwarenessEntry(6, 1, '{"user":{}}')))
+    outputs = desk.say("b", false)
+    assert sent(outputs, "a") == [Awareness(false.entries[1:])]
+    assert PermissionDenied(NOT_YOU) in sent(outputs, "b")
+    assert not closed(outputs)
+    again = desk.say("b", Awareness((AwarenessEntry(5, 2, '{"user":{"subject":"ada"}}'),)))
+    assert again == []
+    true = Awareness((AwarenessEntry(7, 1, '{"user":{"subject":"ben"}}'),))
+    assert sent(desk.say("b", true), "a") == [true]
+    desk.turn(Left("b"))
+    desk.turn(Joined("b", "ben"))
+    assert PermissionDenied(NOT_YOU) in sent(desk.say("b", Awareness(false.entries[:1])), "b")
 
 
 def test_presence_that_is_not_renewed_ends() -> None:

@@ -103,6 +103,7 @@ class Line:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.token: str | None = None
         self._frames = [encode(SyncStep2(EMPTY_UPDATE))]
         self._over = anyio.Event()
         self._reason: ConnectionLost | None = None
@@ -119,6 +120,9 @@ class Line:
             raise self._reason
         return encode(Awareness(()))  # as a relay does, every 20 s
 
+    def renew(self, token: str) -> None:
+        self.token = token
+
     def end(self, reason: ConnectionLost) -> None:
         self._reason = reason
         self._over.set()
@@ -131,6 +135,8 @@ class Network:
         self.websocket_fails = websocket
         self.polling_fails = polling
         self.websocket_at_s: list[float] = []
+        self.tokens: list[str | None] = []
+        """With which each WebSocket was tried."""
         self.polling_at_s: list[float] = []
         self.links: list[Link] = []
         self.line: Line | None = None
@@ -139,6 +145,7 @@ class Network:
     @asynccontextmanager
     async def websocket(self, token: str | None) -> AsyncIterator[Transport]:
         self.websocket_at_s.append(trio.current_time())
+        self.tokens.append(token)
         if self.websocket_fails is not None:
             raise self.websocket_fails
         yield Line("websocket")
@@ -244,3 +251,11 @@ def test_a_relay_that_does_not_poll_is_not_polled_for_ever() -> None:
     net = play(lambda: Network(BLOCKED, ConnectionLost("404", trouble=Trouble.NOT_OFFERED)), 200)
     assert abs(len(net.websocket_at_s) - len(net.polling_at_s)) <= 1
     assert len(net.websocket_at_s) > 5
+
+
+def test_a_probe_shows_the_token_that_the_session_shows_now() -> None:
+    """The one that it was opened with may have ended long ago."""
+    net = play(lambda: Network(BLOCKED), 100, renew=(5.0, lambda net: net.line and net.line.renew("second")))
+    assert net.tokens[0] is None
+    assert set(net.tokens[1:]) == {"second"}
+    assert len(net.tokens) > 2

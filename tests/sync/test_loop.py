@@ -18,7 +18,8 @@ from crdt_sync.errors import BoundElsewhere, ConnectionLost, DiskFull
 from crdt_sync.protocol.messages import SyncStep1, SyncStep2, decode, encode
 from crdt_sync.protocol.update import EMPTY_UPDATE
 from crdt_sync.sync.connection import Connection
-from crdt_sync.sync.loop import Link, State, SyncLoop, Token
+from crdt_sync.sync.credentials import Token
+from crdt_sync.sync.loop import Link, State, SyncLoop
 from crdt_sync.sync.presence import Presence
 from crdt_sync.sync.transport import Transport
 
@@ -157,7 +158,8 @@ def test_wake_cuts_a_back_off_short() -> None:
 def test_a_refusal_for_good_stops_at_once_and_says_why(code: int, tries: int) -> None:
     relay = Relay(ConnectionLost("because", code=code), ConnectionLost("again"))
     links = run(relay)
-    assert (links[-1].state, links[-1].last_error) == (State.STOPPED, "because")
+    words = "because; open the library with a new token" if code == 4401 else "because"
+    assert (links[-1].state, links[-1].last_error) == (State.STOPPED, words)
     assert len(relay.at_s) == tries
 
 
@@ -182,10 +184,38 @@ def test_a_token_is_asked_for_at_each_attempt_and_anew_after_a_refusal() -> None
 
 
 def test_a_fresh_token_that_is_refused_too_needs_a_person() -> None:
-    relay = Relay(*[ConnectionLost("expired", code=4401)] * 5)
-    links = run(relay, token=lambda: "stale")
-    assert len(relay.at_s) == 2
-    assert links[-1].state is State.STOPPED
+    """It is told what to do, nobody is asked again and again, and `wake` says that somebody has signed in."""
+    given = iter(["stale", "as stale", "signed in"])
+    relay = Relay(*[ConnectionLost("expired", code=4401)] * 2)
+    links = run(relay, token=lambda: next(given), wake_at_s=[1000])
+    assert relay.at_s == pytest.approx([0, 0, 1000])
+    (asks,) = [link for link in links if link.state is State.SIGN_IN]
+    assert asks.last_error == "expired; sign in again, then call reconnect()"
+    assert relay.tokens[-1] == "signed in"
+    assert links[-1].state is State.STOPPED  # 4403, with which the script ends
+
+
+@pytest.mark.parametrize("code", [4401, 4501])
+def test_the_token_that_was_refused_is_not_shown_again(code: int) -> None:
+    """A callable that returns it again and again costs no connection, and neither does a `wake` without a new one."""
+    asked: list[float] = []
+
+    def token() -> str:
+        asked.append(trio.current_time())
+        return "new" if trio.current_time() >= 30 else "stale"
+
+    relay = Relay(("synced", ConnectionLost("expired", code=code)))
+    links = run(relay, token=token, wake_at_s=[10, 20, 30])
+    assert relay.tokens == ["stale", "new"]
+    assert asked == pytest.approx([0, 0.5, 10, 20, 30])
+    assert [link.state for link in links].count(State.SIGN_IN) == 3
+
+
+def test_who_has_signed_out_is_asked_to_sign_in() -> None:
+    relay = Relay(ConnectionLost("a token is needed", code=4401))
+    links = run(relay, token=lambda: None if trio.current_time() < 5 else "new", wake_at_s=[5])
+    assert relay.tokens == [None, "new"]
+    assert State.SIGN_IN in [link.state for link in links]
 
 
 def test_a_token_callable_that_fails_is_asked_again_later() -> None:
@@ -253,10 +283,12 @@ def test_a_deadline_that_has_come_is_acted_on_and_not_waited_for_again() -> None
 
 
 class _Deaf:
-    def synced(self) -> None: ...
+    def synced(self, *, takes_edits: bool) -> None: ...
 
     def acknowledged(self) -> None: ...
 
     def confirms(self, storage: bool) -> None: ...
+
+    def asked(self) -> None: ...
 
     def denied(self, reason: str) -> None: ...

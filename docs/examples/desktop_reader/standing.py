@@ -20,6 +20,7 @@ _STATES = {
     State.CONNECTED: ("#3f9d5a", "In step"),
     State.WAITING: ("#c9853a", "Offline"),
     State.STOPPED: ("#c0483e", "Stopped"),
+    State.SIGN_IN: ("#c0483e", "Sign in again"),
 }
 
 
@@ -53,7 +54,7 @@ class Standing(QWidget):
         self._dot.show_color(color)
         self.state.setText(words)
         self.state.setToolTip(status.last_error or "")
-        self.retry.setVisible(status.state is State.WAITING)
+        self.retry.setVisible(status.state in (State.WAITING, State.SIGN_IN))
         self.waiting.setText("· " + waiting_words(status))
 
     def say(self, words: str) -> None:
@@ -69,7 +70,7 @@ class Standing(QWidget):
 
 def waiting_words(status: Status) -> str:
     """Say what waits to be sent, and when the relay last had everything."""
-    if status.state is State.STOPPED:
+    if status.state in (State.STOPPED, State.SIGN_IN):
         return status.last_error or ""
     if status.state is State.OFFLINE:
         return "every change is saved here"

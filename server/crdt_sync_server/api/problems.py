@@ -8,10 +8,13 @@ from typing import Any
 from crdt_sync.errors import RemoteProtocolError
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync_server.errors import (
+    DiscussionError,
+    DiscussionFull,
     Forbidden,
     LastOwner,
     NoSuchInvitation,
     NoSuchMember,
+    NoSuchPost,
     NoSuchRoom,
     ProviderUnavailable,
     RelayError,
@@ -34,6 +37,9 @@ _OF_ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
     (NoSuchInvitation, 404, "no-such-invitation"),
     (LastOwner, 409, "last-owner"),
     (SharingError, 422, "sharing"),
+    (NoSuchPost, 404, "no-such-post"),
+    (DiscussionFull, 422, "discussion-full"),
+    (DiscussionError, 422, "discussion"),
     (ProviderUnavailable, 503, "unavailable"),
     (StoreError, 503, "unavailable"),
 )

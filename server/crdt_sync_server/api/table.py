@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crdt_sync_server.api import account, documents, invitations, members, rooms
+from crdt_sync_server.api import account, discussion, documents, invitations, members, rooms
 from crdt_sync_server.api.description import described
 from crdt_sync_server.api.routing import Routes
 
@@ -16,6 +16,7 @@ ROUTES = Routes(
             *documents.ROUTES,
             *members.ROUTES,
             *invitations.ROUTES,
+            *discussion.ROUTES,
         )
     )
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crdt_sync_server.ports import Identity, Members, Role
+from crdt_sync_server.rooms import group_of
 
 __all__ = ["MembersAuthority"]
 
@@ -14,5 +15,12 @@ class MembersAuthority:
         self._members = members
 
     async def role(self, identity: Identity, room: str) -> Role | None:
-        """Return the role, None for whoever has none or no name. Raises `StoreError`."""
-        return await self._members.role(room, identity.subject) if identity.subject else None
+        """Return the role, None for whoever has none or no name. Raises `StoreError`.
+
+        The threads of a group have no members of their own: whoever has a role in the group is a reader of them.
+        """
+        if not identity.subject:
+            return None
+        group = group_of(room)
+        role = await self._members.role(group or room, identity.subject)
+        return role if group is None or role is None else Role.READER

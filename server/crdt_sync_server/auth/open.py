@@ -10,6 +10,7 @@ from collections.abc import Collection
 
 from crdt_sync_server.origins import Origins
 from crdt_sync_server.ports import ConnectRequest, Identity, Role
+from crdt_sync_server.rooms import group_of
 
 __all__ = ["OpenAuthenticator", "OpenAuthority"]
 
@@ -32,8 +33,8 @@ class OpenAuthenticator:
 
 
 class OpenAuthority:
-    """`ports.Authority` under which everybody edits every room."""
+    """`ports.Authority` under which everybody edits every room, but the threads of groups, and nobody owns one."""
 
     async def role(self, identity: Identity, room: str) -> Role | None:
-        """Return `Role.EDITOR`: nobody owns a room."""
-        return Role.EDITOR
+        """Return `Role.EDITOR`, and `Role.READER` where the relay alone writes: nobody is known who could."""
+        return Role.EDITOR if group_of(room) is None else Role.READER

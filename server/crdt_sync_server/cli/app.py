@@ -11,7 +11,7 @@ import typer
 
 from crdt_sync_server import logs
 from crdt_sync_server.admin_socket import serve_admin
-from crdt_sync_server.cli import backups, grants, rooms, users
+from crdt_sync_server.cli import backups, grants, rooms, tokens, users
 from crdt_sync_server.cli.options import Json, with_settings
 from crdt_sync_server.cli.output import as_json, print_table
 from crdt_sync_server.config import Config, default_data_folder
@@ -30,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(rooms.app, name="rooms")
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(grants.app, name="grants")
 app.add_typer(users.app, name="users")
 app.command("audit")(users.audit_command)

@@ -23,6 +23,7 @@ from crdt_sync_server.stores.sqlite_file import connect, open_file, transaction,
 from crdt_sync_server.stores.sqlite_members import SqliteMembers
 from crdt_sync_server.stores.sqlite_reading import Readers
 from crdt_sync_server.stores.sqlite_threads import Answers
+from crdt_sync_server.stores.sqlite_tokens import SqliteTokens
 from crdt_sync_server.stores.sqlite_writing import Writer
 
 __all__ = ["SqliteStore"]
@@ -52,6 +53,8 @@ class SqliteStore:
         self._readers = Readers(path, answers)
         self.members = SqliteMembers(self._writer, self._readers)
         """`ports.Members` in the same file."""
+        self.tokens = SqliteTokens(self._writer, self._readers)
+        """`ports.Tokens` in the same file."""
 
     @classmethod
     async def open(cls, path: Path, *, durability: Durability = "full") -> SqliteStore:

@@ -17,6 +17,7 @@ from pathlib import Path
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.stores import sqlite_rows as rows
 from crdt_sync_server.stores.sqlite_file import check_ours, connect, hold, prepare, transaction, translate
+from crdt_sync_server.stores.sqlite_tokens import keep_revocations
 
 __all__ = ["Copied", "back_up", "restore"]
 
@@ -65,8 +66,8 @@ def back_up(source: Path, target: Path) -> Copied:
 def restore(backup: Path, database: Path) -> Copied:
     """Put `backup` in the place of the store, which no process may have. The replaced file is kept beside it.
 
-    What was deleted stays deleted: the tombstones of both are in the result, and nothing of their rooms. Raises
-    `StoreError`, and `StoreInUse` while a relay runs; the store is then as it was.
+    What was deleted stays deleted: the tombstones of both are in the result, and nothing of their rooms. What was
+    revoked stays revoked. Raises `StoreError`, and `StoreInUse` while a relay runs; the store is then as it was.
     """
     if not backup.exists():
         raise StoreError(f"there is no backup {backup}")
@@ -87,7 +88,7 @@ def restore(backup: Path, database: Path) -> Copied:
                 _copy(connection, part)
             with closing(connect(part)) as copy:
                 if database.exists():
-                    _keep_tombstones(copy, database)
+                    _keep_ends(copy, database)
                 copied = _checked(copy, part)
             part.chmod(0o600)
             replaced = _keep(database, part) if database.exists() else None
@@ -141,18 +142,20 @@ def _checked(copy: sqlite3.Connection, path: Path) -> Copied:
     return Copied(*row.fetchone())
 
 
-def _keep_tombstones(copy: sqlite3.Connection, database: Path) -> None:
-    """Carry over what was deleted since the backup."""
+def _keep_ends(copy: sqlite3.Connection, database: Path) -> None:
+    """Carry over what was deleted since the backup, and which tokens were revoked."""
     prepare(copy, database)
     with closing(connect(database)) as old:
         try:
             prepare(old, database)
+            with transaction(copy):
+                keep_revocations(copy, old)
             deleted = old.execute("SELECT room, owner, deleted_ms FROM rooms WHERE deleted_ms IS NOT NULL").fetchall()
             old.execute("PRAGMA journal_mode = DELETE")  # its last commits must not lie in a file beside it
         except sqlite3.DatabaseError as error:
             raise StoreError(
-                f"which documents were deleted cannot be read from {database} ({error}); move it away yourself, and "
-                "what was deleted since the backup will be there again"
+                f"which documents were deleted and which tokens revoked cannot be read from {database} ({error}); move "
+                "it away yourself, and what was deleted or revoked since the backup will be there again"
             ) from error
     with transaction(copy):
         for room, owner, deleted_ms in deleted:

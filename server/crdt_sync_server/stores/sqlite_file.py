@@ -79,9 +79,14 @@ CREATE TABLE audit (
     about TEXT, detail TEXT
 );
 CREATE TABLE keys (name TEXT PRIMARY KEY, secret BLOB NOT NULL) WITHOUT ROWID""",
+    """
+CREATE TABLE tokens (
+    id TEXT PRIMARY KEY, digest BLOB NOT NULL UNIQUE, subject TEXT NOT NULL, name TEXT, made_ms INTEGER NOT NULL,
+    expires_ms INTEGER, revoked_ms INTEGER
+) WITHOUT ROWID""",
 )
 """What brings a file from each version to the next; a new file takes all. `sqlite_rows` says what the tables of rooms
-mean, `sqlite_members` those from `rosters` on."""
+mean, `sqlite_members` those from `rosters` on, `sqlite_tokens` that of tokens."""
 SCHEMA_VERSION = len(MIGRATIONS)
 BUSY_TIMEOUT_S = 5.0
 

@@ -44,6 +44,7 @@ OF_A_REAL_ROOM = {
     "GET /rooms/{room}/invitations": (200,),
     "POST /rooms/{room}/invitations": (201,),
     "DELETE /rooms/{room}/invitations/{id}": (404,),
+    "POST /rooms/{room}/discussion": (200, 404, 422),  # what takes a post finds none, and each action takes its own
 }
 """What a request that fits the description may come to in a new group of who asks."""
 UNBOUND = ("questions-burst=1000000", "updates-burst=1000000", "bytes-burst=1000000000")

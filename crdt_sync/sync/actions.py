@@ -1,0 +1,65 @@
+"""Sends one action on the threads of a group to the relay, and says what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from crdt_sync.errors import ConnectionLost
+from crdt_sync.protocol.close_codes import CloseCode
+from crdt_sync.sync.transport import room_url, trouble_of, words_of
+
+__all__ = ["ActionRefused", "Actions"]
+
+PROBLEM = "application/problem+json"
+PASSING = frozenset({401, 405, 408, 409, 425, 429})
+NOT_HERE = "no-such-path"  # a relay of an older version, which may be renewed
+
+
+class ActionRefused(Exception):
+    """The relay will not do this, however often it is asked; the message says why."""
+
+
+class Actions:
+    """Makes one request at a time. The same action may be sent any number of times, and is done once."""
+
+    def __init__(self, relay: str, group: str, client: httpx.AsyncClient) -> None:
+        """Take the relay's URL as `open_library` takes it. Raises `ValueError` for one that is none."""
+        self._url = room_url(relay, "discussion", under=f"/api/v1/rooms/{quote(group, safe='')}")
+        self._client = client
+
+    async def send(self, action: Mapping[str, Any], token: str | None) -> None:
+        """Return once the relay has done `action`, durably.
+
+        Raises `ActionRefused`, and `ConnectionLost` for what passes by: its code is 4401 if another token is needed.
+        """
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        try:
+            response = await self._client.post(self._url, json=dict(action), headers=headers)
+        except (httpx.HTTPError, OSError) as error:
+            raise ConnectionLost(words_of(error), trouble=trouble_of(error)) from error
+        said = _problem(response)
+        if response.status_code == 200 and said.get("id") == action["id"]:
+            return
+        reason = str(said.get("detail") or f"something answered {response.status_code} in the relay's place")
+        if response.status_code == 401:
+            raise ConnectionLost(reason, code=CloseCode.UNAUTHENTICATED)
+        is_for_good = 400 <= response.status_code < 500 and response.status_code not in PASSING
+        if is_for_good and said.get("code", NOT_HERE) != NOT_HERE:
+            raise ActionRefused(reason)
+        raise ConnectionLost(reason)
+
+
+def _problem(response: httpx.Response) -> Mapping[str, Any]:
+    """Return what the relay said; nothing if something on the way has answered."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip()
+    if kind not in (PROBLEM, "application/json"):
+        return {}
+    try:
+        said = response.json()
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}

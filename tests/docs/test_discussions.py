@@ -1,0 +1,45 @@
+"""What docs/discussions.md shows is run, and its bounds and codes are the relay's."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from crdt_sync_server import discussion
+from crdt_sync_server.api.problems import CODES
+from crdt_sync_server.discussion import NEEDS, Do
+from tests.discussions.test_together import group_of
+from tests.server.api.tokens import token, token_relay
+
+PAGE = (Path(__file__).parents[2] / "docs" / "discussions.md").read_text("utf-8")
+
+
+def test_the_snippet_talks_to_a_relay(tmp_path: Path) -> None:
+    (block,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    with token_relay(tmp_path) as relay:
+        given = f"RELAY, GROUP = {relay.url!r}, {group_of(relay)!r}\n\n\ndef get_token(): return {token('ada')!r}\n\n\n"
+        done = subprocess.run(
+            [sys.executable, "-c", given + block], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "the relay has them: True",
+        "Ada sent Why a wood?",
+        "Ada sent Let us ask Virgil.",
+        "2 posts, 0 unread",
+    ]
+
+
+def test_actions_codes_and_bounds_are_those_of_the_relay() -> None:
+    for do in Do:
+        assert f"`{do}`" in PAGE or f'"do": "{do}"' in PAGE, do
+        assert NEEDS[do]
+    for code in ("forbidden", "no-such-room", "no-such-post", "discussion-full", "discussion"):
+        assert f"`{code}`" in PAGE
+        assert code in CODES
+    for bound in (discussion.MAX_TEXT_BYTES, discussion.MAX_POSTS, discussion.MAX_THREADS):
+        assert f"| {bound:,}" in PAGE
+    assert f"| {discussion.MAX_REACTIONS}, of {discussion.MAX_REACTION_BYTES} bytes" in PAGE
+    assert f"last\n{discussion.REMEMBERED} of each subject" in PAGE
