@@ -13,7 +13,7 @@ from crdt_sync import sharing as asynchronous
 from crdt_sync.blocking.library import Backend, Library
 from crdt_sync.blocking.loop_thread import LoopThread
 from crdt_sync.sharing.copying import Copied, chosen, take_in
-from crdt_sync.sync.loop import Token
+from crdt_sync.sync.credentials import Token
 
 __all__ = ["Groups", "copy_into_group", "open_groups"]
 

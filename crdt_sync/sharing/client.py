@@ -6,7 +6,6 @@ however many requests wait for it.
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,7 +16,7 @@ import anyio
 import httpx
 
 from crdt_sync.errors import (
-    CrdtSyncError,
+    ConnectionLost,
     InvalidEdit,
     NoSuchGroup,
     NoSuchInvitation,
@@ -42,7 +41,7 @@ from crdt_sync.sharing.values import (
     token_in,
     without_user,
 )
-from crdt_sync.sync.loop import Token
+from crdt_sync.sync.credentials import Token, ask_for_token
 from crdt_sync.sync.transport import room_url, words_of
 
 __all__ = ["Groups", "open_groups"]
@@ -236,12 +235,9 @@ class Groups:
         async with self._asking:
             if not self._has_asked or (refused is not None and self._known == refused):
                 try:
-                    answer = self._token()
-                    self._known = await answer if inspect.isawaitable(answer) else answer
-                except CrdtSyncError:
-                    raise
-                except Exception as error:  # the application's own code
-                    raise SignInNeeded(f"no token could be had: {error}") from error
+                    self._known = await ask_for_token(self._token)
+                except ConnectionLost as error:
+                    raise SignInNeeded(str(error)) from error
                 self._has_asked = True
             return self._known
 
