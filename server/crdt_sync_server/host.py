@@ -13,8 +13,9 @@ import anyio.lowlevel
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
+from crdt_sync_server.delivery import Peer
 from crdt_sync_server.errors import Forbidden, Unauthenticated
-from crdt_sync_server.hosted_room import REVOKED, HostedRoom, Peer, Stopping
+from crdt_sync_server.hosted_room import REVOKED, HostedRoom, Stopping
 from crdt_sync_server.limits import Limit, LimitReached, Limits
 from crdt_sync_server.metrics import Metrics, Standing
 from crdt_sync_server.ports import Authority, Grant, Identity, Role, RoomStore, Tokens

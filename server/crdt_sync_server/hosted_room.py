@@ -9,9 +9,9 @@ A room leaves the host in the same step in which it finds its inbox empty, so no
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -20,43 +20,32 @@ from pycrdt import Doc
 
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.messages import Message
-from crdt_sync_server.announcing import Announcer
+from crdt_sync_server.delivery import Delivery, Peer
 from crdt_sync_server.errors import RelayError, RoomDeleted, StoreError
 from crdt_sync_server.inbox import Inbox
 from crdt_sync_server.limits import Limit
-from crdt_sync_server.logs import reached, tell
-from crdt_sync_server.outbox import Outbox, Tail
+from crdt_sync_server.logs import tell
 from crdt_sync_server.ports import Grant, Role
-from crdt_sync_server.room import (
+from crdt_sync_server.room import Room, RoomBroken
+from crdt_sync_server.room_log import RoomLog
+from crdt_sync_server.rooms import payer
+from crdt_sync_server.turn import (
     Arrival,
-    Content,
-    Durable,
-    Frame,
-    HangUp,
     Joined,
     Left,
-    Offence,
-    Output,
-    PresenceOf,
     Regraded,
-    Room,
-    RoomBroken,
     Turn,
     Written,
 )
-from crdt_sync_server.room_log import RoomLog
-from crdt_sync_server.rooms import payer
 
 if TYPE_CHECKING:
     from crdt_sync_server.host import Host
 
-__all__ = ["REVOKED", "HostedRoom", "Peer", "Stopping"]
+__all__ = ["REVOKED", "HostedRoom", "Stopping"]
 
 REVOKED = "the token was revoked; ask the operator of the relay for a new one"
 Value = TypeVar("Value")
 
-SPEAK_AFTER_S = 20.0
-"""A stock client closes after 30 s without a message; pings do not count."""
 THREAD_ABOVE_BYTES = 64 * 1024
 REST_AFTER_SWEEPS = 3
 """A loop that had nothing to do for so many seconds ends, until there is something: a task costs kilobytes."""
@@ -70,32 +59,6 @@ class Stopping(RelayError):
     close_code = CloseCode.GOING_AWAY
 
 
-class Peer(Protocol, Hashable):
-    """What the host needs of a connection."""
-
-    outbox: Outbox
-    last_sent_s: float
-    client: str | None
-    subject: str | None
-    read_only: bool
-    grant: Grant
-
-    def regrade(self, role: Role, as_of: int) -> None:
-        """Go on with another role, which holds as of so many changes."""
-
-    def expel(self, code: CloseCode, reason: str) -> None:
-        """Close at once: nothing that waits is sent any more."""
-
-    def hang_up(self, code: CloseCode, reason: str, limit: Limit | None = None) -> None:
-        """Close after what waits has been sent; `limit` is the bound that was reached, if one was."""
-
-    def strike(self, words: str) -> None:
-        """Count a mistake."""
-
-    def take_at_once(self, message: bytes, now_s: float) -> bool:
-        """Send content now, if nothing else waits and the connection is free for it; say whether it was sent."""
-
-
 class HostedRoom:
     """A room with its loop, its inbox and its place in the store."""
 
@@ -105,8 +68,8 @@ class HostedRoom:
         self.metrics = host.metrics
         self._host = host
         self._room: Room[Peer] = Room(max_document_bytes=host.quotas.room_bytes, quarantine=host.quarantine)
-        self.tail = Tail()
-        self._announcer = Announcer(host.now, host.beside)
+        self._delivery = Delivery(name, host, self._forget)
+        self.tail = self._delivery.tail
         self._inbox: Inbox[Peer] = Inbox()
         self._work: anyio.Event | None = None  # while the loop waits for something to do
         self._loaded: anyio.Event | None = anyio.Event()  # until it is
@@ -126,7 +89,6 @@ class HostedRoom:
         self._log = RoomLog(name, host, self._room, self._stir)
         self._wants_compaction: anyio.Event | None = None
         self._writing: set[anyio.Event] = set()  # of what the relay itself writes and is not durable yet
-        self._lags: dict[Peer, float] = {}  # peer → since when something waits for it and nothing was sent
 
     # For connections
 
@@ -300,7 +262,7 @@ class HostedRoom:
 
     def lag_s(self, now_s: float) -> float:
         """Return for how long something has waited for the peer that is served worst, as of the last sweep."""
-        return max((now_s - since_s for since_s in self._lags.values()), default=0.0)
+        return self._delivery.lag_s(now_s)
 
     # For the host
 
@@ -321,18 +283,10 @@ class HostedRoom:
 
     def sweep(self, now_s: float) -> None:
         """Look after time: renewals that did not come, gaps that stay open, clients that hear nothing, idleness."""
-        lags = {}
         for peer in self._expired():
             self.leave(peer)
             peer.hang_up(CloseCode.TOKEN_EXPIRED, "the token has expired; connect again with a new one")
-        for peer in self._peers:
-            if now_s - peer.last_sent_s >= SPEAK_AFTER_S:
-                peer.outbox.keep_alive()
-            if peer.outbox.is_waiting:
-                since_s = self._lags.get(peer, now_s)
-                lags[peer] = since_s if peer.last_sent_s <= since_s else now_s
-        self._lags = lags
-        self._count_frames()
+        somebody_waits = self._delivery.sweep(self._peers, now_s)
         if self._peers or self._expected:
             self._idle_since_s = now_s
         if self._settled:  # or a turn is looking at the same sessions, on another thread perhaps
@@ -343,7 +297,7 @@ class HostedRoom:
             self._idle_sweeps += 1
             if self._idle_sweeps >= REST_AFTER_SWEEPS:
                 self._work.set()
-        elif self._rests and self._peers and not lags:
+        elif self._rests and self._peers and not somebody_waits:
             self.sweep_from_s = min(now_s + SWEEP_AT_REST_EVERY_S, self._room.due_s())
 
     def stop(self) -> None:
@@ -413,7 +367,7 @@ class HostedRoom:
             await self._log.compacted()  # or the next room of this name could be put together before this one
         self._host.forget(self)
         self._room.close()
-        self._count_frames()
+        self._delivery.count_frames()
         if self._wants_compaction is not None:
             self._wants_compaction.set()
         for each in self._writing:
@@ -467,7 +421,7 @@ class HostedRoom:
             self._log.compact()
 
     async def _finish(self, turn: Turn[Peer]) -> None:
-        self._perform(turn.at_once)
+        self._delivery.perform(turn.at_once)
         if turn.update is not None:
             self._settled = False
             await self._log.append(turn.update, turn.updates)
@@ -476,35 +430,10 @@ class HostedRoom:
             waiting, self._on_settled = self._on_settled, []
             for callback in waiting:
                 callback()
-        self._perform(self._room.release(turn))
+        self._delivery.perform(self._room.release(turn))
 
-    def _perform(self, outputs: Sequence[Output[Peer]]) -> None:
-        for output in outputs:
-            match output:
-                case Frame(peer=peer, frame=frame):
-                    if not peer.outbox.frame(frame):
-                        reached(Limit.ANSWERS, client=peer.client, room=self.name)
-                case Content(update=update, moved=moved, peers=peers, updates=updates):
-                    self.metrics.deliveries += updates * len(peers)
-                    message, now_s = self.tail.push(update, moved), self._host.now()
-                    for peer in peers:
-                        if peer.take_at_once(message, now_s):
-                            self.tail.frames_taken += 1
-                        else:
-                            peer.outbox.content()
-                case PresenceOf(entries=entries, peers=peers):
-                    self._announcer.tell(entries, peers)
-                case HangUp(peer=peer, code=code, reason=reason, limit=limit):
-                    self._peers.pop(peer, None)
-                    peer.hang_up(code, reason, limit)
-                case Offence(peer=peer, words=words):
-                    peer.strike(words)
-                case Durable(done=done):
-                    done()
-
-    def _count_frames(self) -> None:
-        self.metrics.content_frames += self.tail.frames_taken
-        self.tail.frames_taken = 0
+    def _forget(self, peer: Peer) -> None:
+        self._peers.pop(peer, None)
 
     def _is_idle(self) -> bool:
         if self._peers or self._expected:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 from crdt_sync.protocol.messages import Message
-from crdt_sync_server.room import Arrival, Received, Written
+from crdt_sync_server.turn import Arrival, Received, Written
 
 __all__ = ["MAX_INBOX_BYTES_PER_PEER", "MAX_TURN_BYTES", "Inbox"]
 

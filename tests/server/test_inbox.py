@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from crdt_sync.protocol.messages import Barrier
 from crdt_sync_server.inbox import MAX_INBOX_BYTES_PER_PEER, MAX_TURN_BYTES, Inbox
-from crdt_sync_server.room import Joined, Received
+from crdt_sync_server.turn import Joined, Received
 
 sizes = st.sampled_from([1, 400, MAX_TURN_BYTES // 2, MAX_TURN_BYTES, MAX_INBOX_BYTES_PER_PEER // 2 + 1])
 

@@ -20,20 +20,8 @@ from crdt_sync.protocol.messages import (
 )
 from crdt_sync.protocol.update import EMPTY_UPDATE
 from crdt_sync_server import room as room_module
-from crdt_sync_server.room import (
-    NOT_YOU,
-    Arrival,
-    Content,
-    Frame,
-    HangUp,
-    Joined,
-    Left,
-    Output,
-    PresenceOf,
-    Received,
-    Room,
-    RoomBroken,
-)
+from crdt_sync_server.room import NOT_YOU, Room, RoomBroken
+from crdt_sync_server.turn import Arrival, Content, Frame, HangUp, Joined, Left, Output, PresenceOf, Received
 
 EMPTY_VECTOR = b"\x00"
 

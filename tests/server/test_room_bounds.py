@@ -15,7 +15,8 @@ from crdt_sync.protocol.messages import Barrier, PermissionDenied, SyncStep1, Sy
 from crdt_sync.protocol.update import encode_state_vector
 from crdt_sync_server import room as room_module
 from crdt_sync_server.limits import Limit
-from crdt_sync_server.room import Frame, HangUp, Joined, Offence, RoomBroken
+from crdt_sync_server.room import RoomBroken
+from crdt_sync_server.turn import Frame, HangUp, Joined, Offence
 from tests.server.test_room import Desk, closed, edits, sent
 
 BAD_EMBED = b"\x01\x01\x09\x00\x05\x01\x01m\x02{x\x00"

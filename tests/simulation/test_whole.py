@@ -14,7 +14,8 @@ import pytest
 from crdt_sync.protocol.polling import Answer, Piece
 from crdt_sync.storage.read_model import ReadModel
 from crdt_sync_server.poll_sessions import PollSession
-from crdt_sync_server.room import Output, Room, Turn
+from crdt_sync_server.room import Room
+from crdt_sync_server.turn import Output, Turn
 from tests.simulation.whole import Broken, Outcome, simulate
 
 ROOT = Path(__file__).parents[2]

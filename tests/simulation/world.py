@@ -34,7 +34,8 @@ from crdt_sync.protocol.session import (
 )
 from crdt_sync.protocol.update import EMPTY_UPDATE, decode_state_vector
 from crdt_sync.storage.store import LibraryStore, Outgoing
-from crdt_sync_server.room import Content, Frame, HangUp, Joined, Left, Output, Received, Room
+from crdt_sync_server.room import Room
+from crdt_sync_server.turn import Content, Frame, HangUp, Joined, Left, Output, Received
 
 
 class Wire:
