@@ -151,3 +151,27 @@ def test_a_room_that_the_operator_deletes_is_gone_from_the_lists_of_its_members(
         assert call(tmp_path / "data", "rooms", "delete", room, "--yes").returncode == 0
         assert ada.get("/rooms").json()["rooms"] == []
         assert ada.get(at(room)).status_code == 410
+
+
+def test_a_restored_backup_lets_nobody_in_again(tmp_path: Path) -> None:
+    """Who was removed, made a reader or invited since stays that, and the audit says so."""
+    data, backup = tmp_path / "data", tmp_path / "backup"
+    with token_relay(tmp_path) as relay, group_of(relay, "bob", "cy") as (ada, room):
+        revoked = ada.post(at(room, "/invitations"), json={"role": "editor"}).json()
+        kept = ada.post(at(room, "/invitations"), json={"role": "reader"}).json()
+        assert call(data, "backup", str(backup)).returncode == 0
+        assert ada.delete(at(room, "/members/bob")).status_code == 204
+        assert ada.patch(at(room, "/members/cy"), json={"role": "reader"}).status_code == 200
+        assert ada.delete(at(room, f"/invitations/{revoked['id']}")).status_code == 204
+        other = ada.post("/groups", json={"name": "Homer"}).json()["room"]
+        before, audit = tell(data, "grants", "list"), tell(data, "audit")
+    assert call(data, "restore", str(backup)).returncode == 0
+    assert tell(data, "grants", "list") == before
+    assert tell(data, "audit") == audit
+    with relay, client_of(relay, "bob") as bob, client_of(relay, "ada") as ada, client_of(relay, "dora") as dora:
+        assert bob.get(at(room)).status_code == 404
+        assert bob.post("/invitations/accept", json={"token": revoked["token"]}).status_code == 404
+        assert ada.get(at(other)).status_code == 200
+        assert dora.post("/invitations/accept", json={"token": kept["token"]}).json()["role"] == "reader"
+    assert tell(data, "audit")[0]["about"] == "dora"
+    assert len(tell(data, "audit")) == len(audit) + 1

@@ -17,6 +17,7 @@ from pathlib import Path
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.stores import sqlite_rows as rows
 from crdt_sync_server.stores.sqlite_file import check_ours, connect, hold, prepare, transaction, translate
+from crdt_sync_server.stores.sqlite_members import keep_members
 from crdt_sync_server.stores.sqlite_tokens import keep_revocations
 
 __all__ = ["Copied", "back_up", "restore"]
@@ -67,7 +68,8 @@ def restore(backup: Path, database: Path) -> Copied:
     """Put `backup` in the place of the store, which no process may have. The replaced file is kept beside it.
 
     What was deleted stays deleted: the tombstones of both are in the result, and nothing of their rooms. What was
-    revoked stays revoked. Raises `StoreError`, and `StoreInUse` while a relay runs; the store is then as it was.
+    revoked stays revoked, and who is in which room stays as it was. Raises `StoreError`, and `StoreInUse` while a relay
+    runs; the store is then as it was.
     """
     if not backup.exists():
         raise StoreError(f"there is no backup {backup}")
@@ -143,19 +145,20 @@ def _checked(copy: sqlite3.Connection, path: Path) -> Copied:
 
 
 def _keep_ends(copy: sqlite3.Connection, database: Path) -> None:
-    """Carry over what was deleted since the backup, and which tokens were revoked."""
+    """Carry over what was deleted since the backup, which tokens were revoked, and who is in which room."""
     prepare(copy, database)
     with closing(connect(database)) as old:
         try:
             prepare(old, database)
             with transaction(copy):
                 keep_revocations(copy, old)
+                keep_members(copy, old)
             deleted = old.execute("SELECT room, owner, deleted_ms FROM rooms WHERE deleted_ms IS NOT NULL").fetchall()
             old.execute("PRAGMA journal_mode = DELETE")  # its last commits must not lie in a file beside it
         except sqlite3.DatabaseError as error:
             raise StoreError(
-                f"which documents were deleted and which tokens revoked cannot be read from {database} ({error}); move "
-                "it away yourself, and what was deleted or revoked since the backup will be there again"
+                f"what was deleted, which tokens were revoked and who is in which room cannot be read from {database} "
+                f"({error}); move it away yourself, and all that will be as it is in the backup"
             ) from error
     with transaction(copy):
         for room, owner, deleted_ms in deleted:

@@ -25,7 +25,7 @@ from crdt_sync_server.stores.sqlite_file import transaction
 from crdt_sync_server.stores.sqlite_reading import Readers
 from crdt_sync_server.stores.sqlite_writing import Writer
 
-__all__ = ["TABLES", "SqliteMembers"]
+__all__ = ["TABLES", "SqliteMembers", "keep_members"]
 
 TABLES = ("rosters", "members", "invitations", "invitation_uses", "audit", "keys")
 """What belongs to members in the file."""
@@ -133,6 +133,17 @@ class SqliteMembers:
         if self._key is None:
             self._key = await self._writer.call(run)
         return self._key
+
+
+def keep_members(copy: sqlite3.Connection, old: sqlite3.Connection) -> None:
+    """Put into `copy`, within its transaction, who is in the rooms that `old` knows, and its audit.
+
+    A backup lets nobody in again: who may do what stays as it was before the documents went back.
+    """
+    for (room,) in old.execute("SELECT room FROM rosters").fetchall():
+        _save(copy, _load(copy, room), _load(old, room))
+    lines = old.execute("SELECT number, at_ms, who, what, room, about, detail FROM audit").fetchall()
+    copy.executemany("INSERT OR IGNORE INTO audit VALUES (?, ?, ?, ?, ?, ?, ?)", lines)
 
 
 def _load(connection: sqlite3.Connection, room: str) -> Roster:
