@@ -51,6 +51,8 @@ class Peer(Protocol, Hashable):
 class Delivery:
     """The sends of one room, and how far behind each of its peers is. `forget` is told whom the room hangs up on."""
 
+    __slots__ = ("_announcer", "_forget", "_host", "_lags", "_name", "tail")
+
     def __init__(self, name: str, host: Host, forget: Callable[[Peer], None]) -> None:
         self._name = name
         self._host = host

@@ -88,7 +88,7 @@ class HostedRoom:
         self._due = False
         self._log = RoomLog(name, host, self._room, self._stir)
         self._wants_compaction: anyio.Event | None = None
-        self._writing: set[anyio.Event] = set()  # of what the relay itself writes and is not durable yet
+        self._writing: dict[anyio.Event, None] = {}  # of what the relay itself writes and is not durable yet
 
     # For connections
 
@@ -195,12 +195,12 @@ class HostedRoom:
                 outcome.append(error)
 
         def done() -> None:
-            self._writing.discard(over)
+            self._writing.pop(over, None)
             over.set()
 
         async with self.held():
             self._log.entered_by(payer(self.name, subject))
-            self._writing.add(over)
+            self._writing[over] = None
             self._put(Written(run, outcome.append, done, size_bytes), size_bytes)
             await over.wait()
         if over in self._writing:  # the room ended before that

@@ -5,7 +5,6 @@ A turn takes a share of it: so what a flood brings is on its way to the readers 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
@@ -28,7 +27,7 @@ class Inbox(Generic[Peer]):
     __slots__ = ("_arrivals", "_bytes", "_own_bytes", "_when_taken")
 
     def __init__(self) -> None:
-        self._arrivals: deque[tuple[Arrival[Peer], int]] = deque()  # each with its bytes
+        self._arrivals: list[tuple[Arrival[Peer], int]] = []  # each with its bytes; an empty deque takes 760 bytes
         self._bytes: dict[Peer, int] = {}
         self._own_bytes = 0  # of what the relay itself is to write
         self._when_taken: list[tuple[Peer, Callable[[], None]]] = []
@@ -68,8 +67,9 @@ class Inbox(Generic[Peer]):
         """Return what is next, up to `MAX_TURN_BYTES` or one message more, and its bytes."""
         taken: list[Arrival[Peer]] = []
         taken_bytes = 0
-        while self._arrivals and taken_bytes < MAX_TURN_BYTES:
-            arrival, size_bytes = self._arrivals.popleft()
+        for arrival, size_bytes in self._arrivals:
+            if taken_bytes >= MAX_TURN_BYTES:
+                break
             taken.append(arrival)
             if size_bytes:
                 taken_bytes += size_bytes
@@ -77,6 +77,7 @@ class Inbox(Generic[Peer]):
                     self._own_bytes -= size_bytes
                 else:
                     self._freed(arrival.peer, size_bytes)
+        del self._arrivals[: len(taken)]
         if self._when_taken:
             self._let_go_on()
         return taken, taken_bytes

@@ -104,7 +104,7 @@ class Room(Generic[Peer]):
         self._answers: dict[bytes, bytes] = {}  # state vector → step 2, for the document as it stands
         self._answer_bytes = 0
         self._read_only: dict[Peer, bool] = {}  # who may not edit → whether an edit of theirs was refused
-        self._told_of_claim: set[Peer] = set()  # who was told that it claims to be somebody else
+        self._told_of_claim: dict[Peer, None] = {}  # who was told that it claims to be somebody else
         self._quarantine: dict[bytes, None] = {} if quarantine is None else quarantine
         self._applying: bytes | None = None  # what the document is being given
         self._max_document_bytes = max_document_bytes
@@ -301,7 +301,7 @@ class Room(Generic[Peer]):
                 if heard.corrections:
                     turn.at_once.append(PresenceOf(heard.corrections, (peer,)))
                 if heard.refused and peer not in self._told_of_claim:  # no strike: a tab may speak for another one's
-                    self._told_of_claim.add(peer)
+                    self._told_of_claim[peer] = None
                     turn.at_once.append(Frame(peer, encode(PermissionDenied(NOT_YOU))))
             case TellPresence():
                 if here := self._presence.entries():
@@ -384,7 +384,7 @@ class Room(Generic[Peer]):
 
     def _forget(self, peer: Peer, turn: Turn[Peer], now_s: float) -> None:
         self._read_only.pop(peer, None)
-        self._told_of_claim.discard(peer)
+        self._told_of_claim.pop(peer, None)
         if self._sessions.pop(peer, None) is not None:
             self._tell(self._presence.remove(peer, now_s), turn)
 
