@@ -20,6 +20,7 @@ from crdt_sync_server.host import Host
 from crdt_sync_server.people import People
 from crdt_sync_server.ports import Members, RoomRecord
 from crdt_sync_server.token_desk import TokenDesk
+from crdt_sync_server.webhook_desk import WebhookDesk
 
 __all__ = ["Administration", "AdministrationAnswer"]
 
@@ -65,6 +66,8 @@ class Administration:
                 return AdministrationAnswer(deleted)
             case {"do": "tokens"} if self._host.tokens is not None:
                 return AdministrationAnswer(await TokenDesk(self._host.tokens, self._host).answer(request))
+            case {"do": "webhooks"} if self._host.webhooks is not None:
+                return AdministrationAnswer(await WebhookDesk(self._host.webhooks, self._host.wall).answer(request))
         return AdministrationAnswer(await self._people.answer(request))
 
     def _listed(self, record: RoomRecord) -> dict[str, Any]:

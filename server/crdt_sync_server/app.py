@@ -94,15 +94,17 @@ class RelayApp:
                 await self._quiet.wait()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
-        async with AsyncExitStack() as stack:
+        async with AsyncExitStack() as stack, AsyncExitStack() as telling:
             while True:
                 event = await receive()
                 if event["type"] == "lifespan.startup":
                     await stack.enter_async_context(self._host.running())
                     await stack.enter_async_context(self._sessions.running())
+                    await telling.enter_async_context(self._host.telling())
                     await send({"type": "lifespan.startup.complete"})
                 elif event["type"] == "lifespan.shutdown":
                     await self.stop()
+                    await telling.aclose()
                     await self._host.store.close()
                     await stack.aclose()
                     await send({"type": "lifespan.shutdown.complete"})

@@ -146,6 +146,19 @@ class Config:
             "max-poll-sessions-per-address", "How many of them from one address. Behind a proxy all have the proxy's."
         ),
     )
+    webhook_gather_s: float = field(
+        default=5.0,
+        metadata=_named(
+            "webhook-gather", "Seconds over which changes of a room are gathered into one call of a webhook."
+        ),
+    )
+    webhook_give_up_s: float = field(
+        default=3600.0,
+        metadata=_named("webhook-give-up", "Seconds after which what a webhook does not take is given up."),
+    )
+    webhook_waiting: int = field(
+        default=4096, metadata=_named("webhook-waiting", "How many rooms may wait for one webhook.")
+    )
     limit: tuple[str, ...] = field(
         default=(),
         metadata=_named("limit", "Another bound, as name=value; docs/protocol.md has the list. Repeatable."),
@@ -185,6 +198,12 @@ class Config:
             raise ConfigurationError("--poll-wait takes 1 to 300 seconds")
         if self.max_poll_sessions < 0 or self.max_poll_sessions_per_address < 0:
             raise ConfigurationError("--max-poll-sessions and --max-poll-sessions-per-address take 0 or more")
+        if not 0 <= self.webhook_gather_s <= 3600:
+            raise ConfigurationError("--webhook-gather takes 0 to 3600 seconds")
+        if not 0 <= self.webhook_give_up_s <= 7 * 86400:
+            raise ConfigurationError("--webhook-give-up takes 0 to 604800 seconds")
+        if not 1 <= self.webhook_waiting <= 65536:
+            raise ConfigurationError("--webhook-waiting takes 1 to 65536")
         if self.auth is AuthMode.JWT:
             self._check_jwt()
         if self.auth is AuthMode.OPEN and not _is_loopback(self.host) and not self.allow_anyone:

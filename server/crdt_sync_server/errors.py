@@ -6,6 +6,9 @@ RelayError                 a `CrdtSyncError`; carries the close code for those w
 ├── RoomDeleted            the room was deleted, for good
 ├── NoSuchRoom             there is no such room, or none that may be known to who asks
 ├── NoSuchToken            there is no token of this id
+├── WebhookError           what was asked of a webhook cannot be
+│   └── NoSuchWebhook      there is no webhook of this id
+├── ReceiverFailed         a webhook's receiver gave no answer
 ├── SharingError           what was asked of a room's members cannot be
 │   ├── NoSuchMember       the subject is no member of the room
 │   ├── NoSuchInvitation   there is no such invitation, or it cannot be used any more
@@ -36,7 +39,9 @@ __all__ = [
     "NoSuchPost",
     "NoSuchRoom",
     "NoSuchToken",
+    "NoSuchWebhook",
     "ProviderUnavailable",
+    "ReceiverFailed",
     "Refused",
     "RelayError",
     "RoomDeleted",
@@ -44,6 +49,7 @@ __all__ = [
     "StoreError",
     "StoreInUse",
     "Unauthenticated",
+    "WebhookError",
 ]
 
 
@@ -75,6 +81,18 @@ class NoSuchRoom(RelayError):
 
 class NoSuchToken(RelayError):
     """No token has this id."""
+
+
+class WebhookError(RelayError):
+    """What was asked of a webhook cannot be; the message says why, and what can."""
+
+
+class NoSuchWebhook(WebhookError):
+    """No webhook has this id."""
+
+
+class ReceiverFailed(RelayError):
+    """A webhook's receiver could not be reached, or gave no answer in time. It is tried again."""
 
 
 class SharingError(RelayError):

@@ -6,13 +6,14 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
+from crdt_sync_server.changes import Changes
 from crdt_sync_server.delivery import Peer
 from crdt_sync_server.errors import Forbidden, Unauthenticated
 from crdt_sync_server.hosted_room import REVOKED, HostedRoom, Stopping
@@ -21,6 +22,9 @@ from crdt_sync_server.metrics import Metrics, Standing
 from crdt_sync_server.ports import Authority, Grant, Identity, Role, RoomStore, Tokens
 from crdt_sync_server.quotas import Accounts, Quotas
 from crdt_sync_server.rooms import threads_of
+
+if TYPE_CHECKING:
+    from crdt_sync_server.deliveries import Deliveries
 
 __all__ = ["Host"]
 
@@ -63,6 +67,10 @@ class Host:
         """Who is asked again about those who were on their way in while roles changed; None: roles do not change."""
         self.tokens: Tokens | None = None
         """The tokens that are kept beside the rooms."""
+        self.changes = Changes(wall)
+        """Which rooms have changed, for webhooks."""
+        self.webhooks: Deliveries | None = None
+        """Who is told of that."""
         self.roles_changed = 0
         """How often roles have changed since the start."""
         self._revoked: set[str] = set()  # the ids of tokens that were revoked since the start
@@ -86,6 +94,19 @@ class Host:
             finally:
                 self._tasks = None
                 tasks.cancel_scope.cancel()
+
+    @asynccontextmanager
+    async def telling(self) -> AsyncIterator[None]:
+        """Tell webhooks what has changed for as long as the block lasts, within `running`; `stop` before you leave it.
+
+        On leaving, what waits is tried once more.
+        """
+        if self.webhooks is None:
+            yield
+            return
+        async with self.webhooks.running():
+            yield
+            await self.webhooks.finish()
 
     def room(self, name: str, client: str | None = None) -> HostedRoom:
         """Return the room called `name`, which starts to load if nobody has asked for it.
@@ -117,6 +138,8 @@ class Host:
             await self.delete(threads)
         records = await self.store.rooms(name)
         await self.store.delete(name)
+        if not records or records[0].deleted_ms is None:
+            self.changes.deleted(name)
         hosted = self._rooms.get(name)
         if records and (hosted is None or not hosted.is_charged):
             self.accounts.freed(records[0])

@@ -20,9 +20,10 @@ from crdt_sync_server.errors import ConfigurationError
 from crdt_sync_server.limits import Limit
 from crdt_sync_server.logs import REACHED
 
-__all__ = ["TRANSPORTS", "Metrics", "Standing", "serve_metrics"]
+__all__ = ["TRANSPORTS", "WEBHOOK_OUTCOMES", "Metrics", "Standing", "serve_metrics"]
 
 TRANSPORTS = ("websocket", "polling")
+WEBHOOK_OUTCOMES = ("delivered", "retried", "given_up", "dropped")
 COMMIT_BUCKETS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 _NO_REFUSAL = (CloseCode.GOING_AWAY, CloseCode.RESTARTING)
 
@@ -47,6 +48,8 @@ class Metrics(Collector):
         self.received_bytes = 0
         self.sent_bytes = 0
         self.compactions = 0
+        self.webhooks = dict.fromkeys(WEBHOOK_OUTCOMES, 0)
+        self.waiting_webhooks: Callable[[], int] = int
         self.standing: Callable[[], Standing] = Standing
         self._connections = dict.fromkeys(TRANSPORTS, 0)
         self._opened = dict.fromkeys(TRANSPORTS, 0)
@@ -105,7 +108,13 @@ class Metrics(Collector):
         )  # fmt: skip
         for limit in Limit:
             limits.add_metric([limit.name.lower()], REACHED[limit])
-        yield from (connections, opened, refused, limits)
+        webhooks = CounterMetricFamily(
+            "crdt_sync_webhooks", "Deliveries to webhooks: taken, to be tried again, given up, or not kept.",
+            labels=["outcome"],
+        )  # fmt: skip
+        for outcome in WEBHOOK_OUTCOMES:
+            webhooks.add_metric([outcome], self.webhooks[outcome])
+        yield from (connections, opened, refused, limits, webhooks)
         for name, words, count in (
             ("updates", "Updates of clients that were new and are durable.", self.updates),
             ("deliveries", "Updates times the clients that they were for.", self.deliveries),
@@ -120,6 +129,7 @@ class Metrics(Collector):
             ("document_bytes", "Bytes that are stored of the rooms in memory.", now.document_bytes),
             ("largest_document_bytes", "Bytes that are stored of the largest of them.", now.largest_document_bytes),
             ("outbox_age_seconds", "How long something has waited for the slowest reader.", now.outbox_age_s),
+            ("webhooks_waiting", "Deliveries to webhooks that wait or are on their way.", self.waiting_webhooks()),
             ("coalescing_ratio", "Deliveries in a frame, in the mean since the start.",
              self.deliveries / self.content_frames if self.content_frames else 0.0),
         ):  # fmt: skip

@@ -6,7 +6,7 @@ driver's own exception may cross a port.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 if TYPE_CHECKING:
     from crdt_sync_server.roster import Change, Decision, Entry, Membership, Roster
     from crdt_sync_server.tokens import AccessToken
+    from crdt_sync_server.webhooks import Webhook
 
 __all__ = [
     "Authenticator",
@@ -23,12 +24,15 @@ __all__ = [
     "Grant",
     "Identity",
     "Members",
+    "Posted",
+    "Poster",
     "Role",
     "RoomRecord",
     "RoomStore",
     "Store",
     "Stored",
     "Tokens",
+    "Webhooks",
 ]
 
 Value = TypeVar("Value")
@@ -246,3 +250,37 @@ class Tokens(Protocol):
 
     async def revoke(self, token_id: str, at_ms: int) -> AccessToken | None:
         """Revoke a token for good, and return it; None if there is none. A second time changes nothing."""
+
+
+class Webhooks(Protocol):
+    """The webhooks that an operator has asked for. Every method raises `StoreError`; the values are in `webhooks`."""
+
+    async def add(self, hook: Webhook) -> None:
+        """Keep a new webhook, and return once that is durable."""
+
+    async def listed(self) -> Sequence[Webhook]:
+        """Return all webhooks, the oldest first."""
+
+    async def remove(self, hook_id: str) -> Webhook | None:
+        """Forget a webhook and its secret, and return it; None if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A receiver's answer: its status, and for how many seconds it asks not to be called, if it does."""
+
+    status: int
+    retry_after_s: float | None = None
+
+
+class Poster(Protocol):
+    """Sends to the receivers of webhooks. Each call is bounded in time and in what is read of the answer."""
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Posted:
+        """Send one POST and return what came back, whatever it says; a redirect is an answer like another.
+
+        Raises `ReceiverFailed` if nothing did.
+        """
+
+    async def close(self) -> None:
+        """Free what is held."""

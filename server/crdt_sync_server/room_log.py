@@ -61,6 +61,7 @@ class RoomLog:
         """Store what a turn has made of `updates` updates; it is durable on return."""
         began_s = self._host.now()
         self._position = await self._host.store.append(self._name, update, self._owner)
+        self._host.changes.changed(self._name, self._position)
         self._host.metrics.committed(updates, self._host.now() - began_s)
         self._compaction.appended(len(update))
         self.charge(self._charged_bytes + len(update))

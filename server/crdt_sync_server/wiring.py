@@ -22,6 +22,7 @@ from crdt_sync_server.auth.open import OpenAuthenticator, OpenAuthority
 from crdt_sync_server.auth.static import StaticAuthenticator
 from crdt_sync_server.channel import ChannelServer
 from crdt_sync_server.config import AuthMode, Config
+from crdt_sync_server.deliveries import Deliveries
 from crdt_sync_server.errors import RelayError, StoreError, StoreInUse
 from crdt_sync_server.failures import Failures
 from crdt_sync_server.gate import Gate
@@ -31,14 +32,17 @@ from crdt_sync_server.metrics import Metrics
 from crdt_sync_server.origins import Origins
 from crdt_sync_server.poll_sessions import PollSessions
 from crdt_sync_server.polling import PollingFace
-from crdt_sync_server.ports import Authenticator, Authority, Members, RoomStore, Tokens
+from crdt_sync_server.ports import Authenticator, Authority, Members, RoomStore, Tokens, Webhooks
+from crdt_sync_server.posting import HttpPoster
 from crdt_sync_server.quotas import Quotas
 from crdt_sync_server.sharing import Sharing
 from crdt_sync_server.stores import sqlite_backup
 from crdt_sync_server.stores.memory_members import MemoryMembers
 from crdt_sync_server.stores.memory_tokens import MemoryTokens
+from crdt_sync_server.stores.memory_webhooks import MemoryWebhooks
 from crdt_sync_server.stores.sqlite import SqliteStore
 from crdt_sync_server.stores.sqlite_backup import Copied
+from crdt_sync_server.webhook_queue import WebhookBounds
 
 __all__ = [
     "administer",
@@ -65,6 +69,11 @@ def members_of(store: RoomStore) -> Members:
 def tokens_of(store: RoomStore) -> Tokens:
     """Return the tokens that are kept beside the rooms of a store; those of a store in memory go with the process."""
     return store.tokens if isinstance(store, SqliteStore) else MemoryTokens()
+
+
+def webhooks_of(store: RoomStore) -> Webhooks:
+    """Return the webhooks that are kept beside the rooms of a store; those of a store in memory go with the process."""
+    return store.webhooks if isinstance(store, SqliteStore) else MemoryWebhooks()
 
 
 def build(
@@ -172,6 +181,15 @@ def open_host(
     )
     metrics.standing = host.standing
     host.tokens = tokens_of(store)
+    host.webhooks = Deliveries(
+        webhooks_of(store),
+        host.changes,
+        HttpPoster(),
+        metrics,
+        bounds=WebhookBounds(config.webhook_gather_s, config.webhook_give_up_s, config.webhook_waiting),
+        now=now,
+        wall=host.wall,
+    )
     return host
 
 
@@ -204,7 +222,7 @@ async def administer(config: Config, request: Mapping[str, Any], *, make_store: 
     host = open_host(config, store)
     outcome: AdministrationAnswer | RelayError
     try:
-        async with host.running():
+        async with host.running(), host.telling():
             try:
                 outcome = await administration_of(host, store).answer(request)
             except RelayError as error:  # a task group would wrap it
@@ -226,7 +244,7 @@ async def channel_server(config: Config) -> AsyncIterator[ChannelServer]:
     store = await open_store(config)
     host = open_host(config, store)
     try:
-        async with host.running():
+        async with host.running(), host.telling():
             yield ChannelServer(host, max_message_bytes=config.max_message_bytes)
             await host.stop()
     finally:

@@ -122,7 +122,7 @@ def test_names_are_prometheus_own_way_and_labels_have_few_values() -> None:
     families = [family for family in metrics.registry.collect() if family.name.startswith("crdt_sync")]
     samples = [sample for family in families for sample in family.samples]
     assert len(samples) < 90
-    assert {label for sample in samples for label in sample.labels} == {"le", "limit", "reason", "transport"}
+    assert {label for sample in samples for label in sample.labels} == {"le", "limit", "outcome", "reason", "transport"}
     for family in families:
         assert family.documentation.endswith(".")
         assert not family.name.endswith("_total")

@@ -11,7 +11,7 @@ import typer
 
 from crdt_sync_server import logs
 from crdt_sync_server.admin_socket import serve_admin
-from crdt_sync_server.cli import backups, grants, rooms, tokens, users
+from crdt_sync_server.cli import backups, grants, rooms, tokens, users, webhooks
 from crdt_sync_server.cli.options import Json, with_settings
 from crdt_sync_server.cli.output import as_json, print_table
 from crdt_sync_server.config import Config, default_data_folder
@@ -33,6 +33,7 @@ app.add_typer(rooms.app, name="rooms")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(grants.app, name="grants")
 app.add_typer(users.app, name="users")
+app.add_typer(webhooks.app, name="webhooks")
 app.command("audit")(users.audit_command)
 app.command("backup")(backups.backup_command)
 app.command("restore")(backups.restore_command)

@@ -24,6 +24,7 @@ from crdt_sync_server.stores.sqlite_members import SqliteMembers
 from crdt_sync_server.stores.sqlite_reading import Readers
 from crdt_sync_server.stores.sqlite_threads import Answers
 from crdt_sync_server.stores.sqlite_tokens import SqliteTokens
+from crdt_sync_server.stores.sqlite_webhooks import SqliteWebhooks
 from crdt_sync_server.stores.sqlite_writing import Writer
 
 __all__ = ["SqliteStore"]
@@ -55,6 +56,8 @@ class SqliteStore:
         """`ports.Members` in the same file."""
         self.tokens = SqliteTokens(self._writer, self._readers)
         """`ports.Tokens` in the same file."""
+        self.webhooks = SqliteWebhooks(self._writer, self._readers)
+        """`ports.Webhooks` in the same file."""
 
     @classmethod
     async def open(cls, path: Path, *, durability: Durability = "full") -> SqliteStore:

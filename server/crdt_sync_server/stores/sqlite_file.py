@@ -84,9 +84,13 @@ CREATE TABLE tokens (
     id TEXT PRIMARY KEY, digest BLOB NOT NULL UNIQUE, subject TEXT NOT NULL, name TEXT, made_ms INTEGER NOT NULL,
     expires_ms INTEGER, revoked_ms INTEGER
 ) WITHOUT ROWID""",
+    """
+CREATE TABLE webhooks (
+    id TEXT PRIMARY KEY, url TEXT NOT NULL, room TEXT, under TEXT, made_ms INTEGER NOT NULL, secret BLOB NOT NULL
+) WITHOUT ROWID""",
 )
 """What brings a file from each version to the next; a new file takes all. `sqlite_rows` says what the tables of rooms
-mean, `sqlite_members` those from `rosters` on, `sqlite_tokens` that of tokens."""
+mean, `sqlite_members` those from `rosters` on, `sqlite_tokens` and `sqlite_webhooks` their own."""
 SCHEMA_VERSION = len(MIGRATIONS)
 BUSY_TIMEOUT_S = 5.0
 

@@ -72,6 +72,7 @@ async def test_a_file_of_version_4_gets_the_table(tmp_path: Path) -> None:
     await (await SqliteStore.open(path)).close()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP TABLE tokens")
+        connection.execute("DROP TABLE webhooks")
         connection.execute("PRAGMA user_version = 4")
         connection.commit()
     store = await SqliteStore.open(path)
