@@ -36,6 +36,7 @@ import crdt_sync_server.cli
 import crdt_sync_server.cli.app
 import crdt_sync_server.conformance
 import crdt_sync_server.conformance_tokens
+import crdt_sync_server.conformance_webhooks
 import crdt_sync_server.errors
 import crdt_sync_server.limits
 import crdt_sync_server.ports
@@ -43,6 +44,7 @@ import crdt_sync_server.quotas
 import crdt_sync_server.settings
 import crdt_sync_server.sharing
 import crdt_sync_server.tokens
+import crdt_sync_server.webhooks
 
 PAGE = Path(__file__).with_name("reference.md")
 
@@ -124,12 +126,14 @@ def page() -> str:
         *module("crdt_sync.testing.contracts", crdt_sync.testing.contracts),
         *module("crdt_sync_server.ports", crdt_sync_server.ports),
         *module("crdt_sync_server.tokens", crdt_sync_server.tokens),
+        *module("crdt_sync_server.webhooks", crdt_sync_server.webhooks),
         *module("crdt_sync_server.quotas", crdt_sync_server.quotas),
         *module("crdt_sync_server.settings", crdt_sync_server.settings),
         *module("crdt_sync_server.errors", crdt_sync_server.errors),
         *module("crdt_sync_server.channel", crdt_sync_server.channel),
         *module("crdt_sync_server.conformance", crdt_sync_server.conformance),
         *module("crdt_sync_server.conformance_tokens", crdt_sync_server.conformance_tokens),
+        *module("crdt_sync_server.conformance_webhooks", crdt_sync_server.conformance_webhooks),
         *module("crdt_sync_server.limits", crdt_sync_server.limits),
         *module("crdt_sync_server.sharing", crdt_sync_server.sharing),
         *module("crdt_sync_server.api.routing", crdt_sync_server.api.routing),
