@@ -241,5 +241,3 @@ class Deliveries:
                 line.queue.done(delivery, now_s)
             counts["given_up"] += 1
             tell("webhook", logging.WARNING, do="give up", id=hook_id, room=delivery.change.room, reason=reason)
-        if self._stopping:
-            line.queue.hurry(now_s)

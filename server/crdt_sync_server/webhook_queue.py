@@ -6,6 +6,9 @@
 
 Of each room one delivery waits and one is in flight, whatever happens there: what is newer takes the place of what
 waits. A room that changes while it is in flight waits until that is over.
+
+A failure also holds up the whole queue, longer with each other room that fails until a delivery is taken: a receiver
+that is down is asked by a few of the rooms that wait, and not by thousands.
 """
 
 from __future__ import annotations
@@ -63,10 +66,13 @@ class WebhookQueue:
 
     def __init__(self, bounds: WebhookBounds) -> None:
         self._bounds = bounds
+        self._gather_s = bounds.gather_s
         self._waiting: dict[str, Delivery] = {}
         self._due: list[tuple[float, str]] = []  # a heap of those that wait, but for rooms that are in flight
         self._in_flight: dict[str, Delivery] = {}
         self._paused_until_s = float("-inf")
+        self._failures = 0  # since a delivery was taken; those that were in flight together are one
+        self._failed: str | None = None  # the room of the last; alone it says little about the receiver
 
     def __len__(self) -> int:
         """Return how many deliveries wait or are in flight."""
@@ -82,7 +88,7 @@ class WebhookQueue:
             return False
         self._waiting[room] = Delivery(_new_id(), change, now_s)
         if room not in self._in_flight:
-            self._push(room, now_s + self._bounds.gather_s)
+            self._push(room, now_s + self._gather_s)
         return True
 
     def take(self, now_s: float) -> Delivery | None:
@@ -96,18 +102,20 @@ class WebhookQueue:
         return delivery
 
     def done(self, delivery: Delivery, now_s: float) -> None:
-        """Say that a delivery is over, whether it was taken or will not be tried again."""
-        room = delivery.change.room
-        del self._in_flight[room]
-        if room in self._waiting:
-            self._push(room, now_s + self._bounds.gather_s)
+        """Say that a delivery is over: it was taken, or refused by a receiver that is well."""
+        self._failures, self._failed = 0, None
+        self._end(delivery, now_s)
 
     def failed(self, delivery: Delivery, now_s: float, random: Callable[[], float]) -> bool:
         """Say that a delivery failed; return False if it is given up, as it would be tried for longer than it may."""
         room, attempts = delivery.change.room, delivery.attempts + 1
         due_s = now_s + retry_delay_s(attempts, random)
+        if now_s >= self._paused_until_s:
+            self._failures += room != self._failed
+            self._failed = room
+            self.pause(now_s + retry_delay_s(self._failures, random))
         if due_s - delivery.since_s > self._bounds.give_up_s:
-            self.done(delivery, now_s)
+            self._end(delivery, now_s)
             return False
         del self._in_flight[room]
         again = replace(delivery, attempts=attempts)
@@ -118,13 +126,20 @@ class WebhookQueue:
         return True
 
     def pause(self, until_s: float) -> None:
-        """Send nothing until then, as the receiver has asked for."""
+        """Send nothing until then, as a receiver may ask for."""
         self._paused_until_s = max(self._paused_until_s, until_s)
 
     def hurry(self, now_s: float) -> None:
-        """Make all that waits due now."""
+        """Make all that waits due now, and gather nothing any more."""
+        self._gather_s = 0.0
         self._paused_until_s = float("-inf")
         self._due = sorted((now_s, room) for room in self._waiting if room not in self._in_flight)
+
+    def _end(self, delivery: Delivery, now_s: float) -> None:
+        room = delivery.change.room
+        del self._in_flight[room]
+        if room in self._waiting:
+            self._push(room, now_s + self._gather_s)
 
     def _push(self, room: str, due_s: float) -> None:
         heapq.heappush(self._due, (due_s, room))

@@ -79,7 +79,7 @@ def test_it_is_given_up_in_the_end_and_what_came_meanwhile_begins_anew() -> None
         now_s += 80
     assert 2 <= tried <= 3
     assert len(queue) == 1
-    fresh = queue.take(now_s + 5)
+    fresh = queue.take(now_s + 8)
     assert fresh is not None
     assert (fresh.attempts, fresh.change) == (0, changed(1 + tried))
 
@@ -91,6 +91,47 @@ def test_a_receiver_that_asks_for_a_pause_gets_it() -> None:
     queue.pause(20)
     assert queue.take(29) is None
     assert queue.take(30) is not None
+
+
+def test_a_receiver_that_is_down_is_asked_by_few_and_one_that_is_back_by_all() -> None:
+    """A thousand rooms wait for ten minutes; those that are in flight together are one failure."""
+    queue = WebhookQueue(WebhookBounds(gather_s=0, give_up_s=1e9))
+    for number in range(1000):
+        queue.put(changed(1, f"{number}"), 0)
+    now_s, asked = 0.0, 0
+    while now_s < 600:
+        while flight := [each for _ in range(MOST_IN_FLIGHT) if (each := queue.take(now_s)) is not None]:
+            asked += len(flight)
+            for delivery in flight:
+                assert queue.failed(delivery, now_s, lambda: 0.0)
+        now_s += 1
+    assert 9 * MOST_IN_FLIGHT <= asked <= 12 * MOST_IN_FLIGHT, "after 1, 2, 4 … 150 s"
+    now_s += 300
+    for _ in range(1000):
+        delivery = queue.take(now_s)
+        assert delivery is not None
+        queue.done(delivery, now_s)
+    assert len(queue) == 0
+
+
+def test_a_room_that_fails_alone_holds_up_the_others_for_a_moment() -> None:
+    queue = WebhookQueue(WebhookBounds(gather_s=0, give_up_s=1e9))
+    queue.put(changed(1, "bad"), 0)
+    now_s = 0.0
+    for version in range(1, 50):
+        queue.put(changed(version, "good"), now_s)
+        waited_s = 0
+        told = False
+        while not told:
+            while (delivery := queue.take(now_s + waited_s)) is not None:
+                if delivery.change.room == "bad":
+                    queue.failed(delivery, now_s + waited_s, lambda: 1.0)
+                else:
+                    queue.done(delivery, now_s + waited_s)
+                    told = True
+            waited_s += 1
+        assert waited_s <= 3
+        now_s += 10
 
 
 def test_so_many_rooms_wait_and_no_more() -> None:
