@@ -24,7 +24,7 @@ from crdt_sync_server.quotas import Accounts, Quotas
 from crdt_sync_server.rooms import threads_of
 
 if TYPE_CHECKING:
-    from crdt_sync_server.deliveries import Deliveries
+    from crdt_sync_server.webhook_deliveries import Deliveries
 
 __all__ = ["Host"]
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from crdt_sync_server.deliveries import Deliveries
 from crdt_sync_server.errors import NoSuchWebhook, RelayError, WebhookError
 from crdt_sync_server.logs import tell
 from crdt_sync_server.rooms import room_named
+from crdt_sync_server.webhook_deliveries import Deliveries
 from crdt_sync_server.webhooks import Webhook, checked_receiver, new_webhook, shown_secret
 
 __all__ = ["MAX_WEBHOOKS", "WebhookDesk"]

@@ -22,7 +22,6 @@ from crdt_sync_server.auth.open import OpenAuthenticator, OpenAuthority
 from crdt_sync_server.auth.static import StaticAuthenticator
 from crdt_sync_server.channel import ChannelServer
 from crdt_sync_server.config import AuthMode, Config
-from crdt_sync_server.deliveries import Deliveries
 from crdt_sync_server.errors import RelayError, StoreError, StoreInUse
 from crdt_sync_server.failures import Failures
 from crdt_sync_server.gate import Gate
@@ -42,6 +41,7 @@ from crdt_sync_server.stores.memory_tokens import MemoryTokens
 from crdt_sync_server.stores.memory_webhooks import MemoryWebhooks
 from crdt_sync_server.stores.sqlite import SqliteStore
 from crdt_sync_server.stores.sqlite_backup import Copied
+from crdt_sync_server.webhook_deliveries import Deliveries
 from crdt_sync_server.webhook_queue import WebhookBounds
 
 __all__ = [

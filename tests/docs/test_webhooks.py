@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 import typer.main
 
-from crdt_sync_server import deliveries, posting, webhook_desk, webhook_queue
+from crdt_sync_server import posting, webhook_deliveries, webhook_desk, webhook_queue
 from crdt_sync_server.changes import Event
 from crdt_sync_server.cli.app import app
 from crdt_sync_server.webhook_queue import WebhookBounds
@@ -104,8 +104,8 @@ def test_commands_and_numbers_are_the_code_s() -> None:
         f"none within {posting.POST_WITHIN_S:.0f} seconds",
         f"no more than {posting.MAX_ANSWER_BYTES // 1024} KB",
         f"… {webhook_queue.MAX_DELAY_S:.0f} seconds",
-        f"up to {deliveries.MAX_PAUSE_S:.0f}",
-        f"for {deliveries.FINISH_WITHIN_S:.0f} seconds",
+        f"up to {webhook_deliveries.MAX_PAUSE_S:.0f}",
+        f"for {webhook_deliveries.FINISH_WITHIN_S:.0f} seconds",
         f"There may be {webhook_desk.MAX_WEBHOOKS} webhooks",
     ):
         assert words in " ".join(PAGE.split()), words

@@ -10,13 +10,13 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from crdt_sync_server import deliveries, posting
+from crdt_sync_server import posting, webhook_deliveries
 from crdt_sync_server.changes import Changes
-from crdt_sync_server.deliveries import Deliveries
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.metrics import Metrics
 from crdt_sync_server.posting import HttpPoster
 from crdt_sync_server.stores.memory_webhooks import MemoryWebhooks
+from crdt_sync_server.webhook_deliveries import Deliveries
 from crdt_sync_server.webhook_queue import MOST_IN_FLIGHT, WebhookBounds
 from crdt_sync_server.webhooks import Webhook, new_webhook, shown_secret
 from tests.server.receiver import WAIT_S, Receiver, nobody_s_port, receiver
@@ -71,7 +71,7 @@ def receiver_() -> Iterator[Receiver]:
 
 @pytest.fixture(autouse=True)
 def nobody_looks_but_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deliveries, "LOOK_EVERY_S", 3600.0)
+    monkeypatch.setattr(webhook_deliveries, "LOOK_EVERY_S", 3600.0)
 
 
 @asynccontextmanager
@@ -277,7 +277,7 @@ async def test_stopping_tries_once_more_what_waits_and_no_more_than_that(receive
 async def test_stopping_does_not_wait_for_a_receiver_that_is_slow(
     receiver_: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deliveries, "FINISH_WITHIN_S", 0.5)
+    monkeypatch.setattr(webhook_deliveries, "FINISH_WITHIN_S", 0.5)
     receiver_.goes_on.clear()
     async with running() as desk:
         await desk.add(receiver_.url)
