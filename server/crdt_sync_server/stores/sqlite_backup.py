@@ -146,7 +146,7 @@ def _checked(copy: sqlite3.Connection, path: Path) -> Copied:
 
 
 def _keep_ends(copy: sqlite3.Connection, database: Path) -> None:
-    """Carry over what was deleted since the backup, which tokens were revoked, who is in which room, and the webhooks."""
+    """Carry over what was deleted since the backup, what was revoked, who is in which room, and the webhooks."""
     prepare(copy, database)
     with closing(connect(database)) as old:
         try:
@@ -159,8 +159,9 @@ def _keep_ends(copy: sqlite3.Connection, database: Path) -> None:
             old.execute("PRAGMA journal_mode = DELETE")  # its last commits must not lie in a file beside it
         except sqlite3.DatabaseError as error:
             raise StoreError(
-                f"what was deleted, which tokens were revoked and who is in which room cannot be read from {database} "
-                f"({error}); move it away yourself, and all that will be as it is in the backup"
+                f"what was deleted, which tokens were revoked, who is in which room and which webhooks there are "
+                f"cannot be read from {database} ({error}); move it away yourself, and all that will be as it is in "
+                "the backup"
             ) from error
     with transaction(copy):
         for room, owner, deleted_ms in deleted:
