@@ -19,10 +19,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from crdt_sync_server.changes import Change, latest
+from crdt_sync_server.limits import TokenBucket
 
 __all__ = ["Delivery", "WebhookBounds", "WebhookQueue", "retry_delay_s"]
 
 MOST_IN_FLIGHT = 4
+CALLS_PER_S = 50
+"""A call costs half a millisecond of the processor that the rooms run on, so thousands that are due take their time."""
 MAX_DELAY_S = 300.0
 _FIRST_DELAY_S = 2.0
 
@@ -62,7 +65,10 @@ def retry_delay_s(attempts: int, random: Callable[[], float]) -> float:
 
 
 class WebhookQueue:
-    """The deliveries of one webhook. Time is an argument, in seconds, and does not run backwards."""
+    """The deliveries of one webhook, 4 at a time and 50 a second at most.
+
+    Time is an argument, in seconds, and does not run backwards.
+    """
 
     def __init__(self, bounds: WebhookBounds) -> None:
         self._bounds = bounds
@@ -71,6 +77,8 @@ class WebhookQueue:
         self._due: list[tuple[float, str]] = []  # a heap of those that wait, but for rooms that are in flight
         self._in_flight: dict[str, Delivery] = {}
         self._paused_until_s = float("-inf")
+        self._rate = TokenBucket(per_s=CALLS_PER_S, burst=CALLS_PER_S, now_s=0.0)
+        self._is_hurried = False
         self._failures = 0  # since a delivery was taken; those that were in flight together are one
         self._failed: str | None = None  # the room of the last; alone it says little about the receiver
 
@@ -95,7 +103,7 @@ class WebhookQueue:
         """Return what is to be sent now, if anything is; tell `done` or `failed` what came of it."""
         if len(self._in_flight) >= MOST_IN_FLIGHT or now_s < self._paused_until_s:
             return None
-        if not self._due or self._due[0][0] > now_s:
+        if not self._due or self._due[0][0] > now_s or not (self._is_hurried or self._rate.take(1, now_s)):
             return None
         _, room = heapq.heappop(self._due)
         delivery = self._in_flight[room] = self._waiting.pop(room)
@@ -130,8 +138,8 @@ class WebhookQueue:
         self._paused_until_s = max(self._paused_until_s, until_s)
 
     def hurry(self, now_s: float) -> None:
-        """Make all that waits due now, and gather nothing any more."""
-        self._gather_s = 0.0
+        """Make all that waits due now, gather nothing any more, and spread nothing over time."""
+        self._gather_s, self._is_hurried = 0.0, True
         self._paused_until_s = float("-inf")
         self._due = sorted((now_s, room) for room in self._waiting if room not in self._in_flight)
 

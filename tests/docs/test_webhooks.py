@@ -106,6 +106,7 @@ def test_commands_and_numbers_are_the_code_s() -> None:
         f"… {webhook_queue.MAX_DELAY_S:.0f} seconds",
         f"up to {webhook_deliveries.MAX_PAUSE_S:.0f}",
         f"for {webhook_deliveries.FINISH_WITHIN_S:.0f} seconds",
+        f"{webhook_queue.CALLS_PER_S} are made in a second",
         f"There may be {webhook_desk.MAX_WEBHOOKS} webhooks",
     ):
         assert words in " ".join(PAGE.split()), words
