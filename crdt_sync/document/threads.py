@@ -21,7 +21,7 @@ _OF_ITEMS = ("threads", "posts", "fields")
 
 @dataclass(slots=True)
 class ThreadsTouched:
-    """What came: the ids of threads and posts that changed, `(post, subject)` of reactions, and why it stopped.
+    """What came: the ids of threads and posts that changed, `(post, person)` of reactions, and why it stopped.
 
     `updates` are what of it is new: what adds nothing is not kept.
     """
@@ -79,6 +79,11 @@ class ThreadsDocument:
                 self._vector.update(moved)
         return touched
 
+    def everything(self) -> ThreadsTouched:
+        """Return all that is there as if it had just come."""
+        items = {key.partition("/")[0] for name in _OF_ITEMS for key in self._roots[name]}
+        return ThreadsTouched(items, {_reaction(key) for key in self._roots["reactions"]})
+
     def value(self, root: str, key: str) -> Any:
         """Return a value, or None."""
         return self._roots[root].get(key)
@@ -92,5 +97,9 @@ class ThreadsDocument:
 
     def _on_reactions(self, event: MapEvent) -> None:
         keys: Mapping[str, Any] = event.keys  # type: ignore[attr-defined]
-        for post, _, subject in (key.partition("/") for key in keys):
-            self._touched.reactions.add((post, subject))
+        self._touched.reactions.update(map(_reaction, keys))
+
+
+def _reaction(key: str) -> tuple[str, str]:
+    post, _, person = key.partition("/")
+    return post, person

@@ -54,6 +54,11 @@ class DiscussionFile:
         self._document: ThreadsDocument | None = None  # until it is first needed, and after a failure
         self.connection = self._file.connection
         """For queries alone, on this thread (`discussion_views`)."""
+        try:
+            self._fill()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Put the log together, so that what was deleted is no longer in it, and close the file."""
@@ -81,10 +86,7 @@ class DiscussionFile:
             with self._file.transaction() as connection:
                 rows = [(update,) for update in touched.updates]
                 connection.executemany("INSERT INTO updates (data) VALUES (?)", rows)
-                for item in touched.items:
-                    _project(connection, document, item)
-                for post, subject in touched.reactions:
-                    _project_reactions(connection, document, post, subject)
+                _project_all(connection, document, touched)
                 connection.execute("DELETE FROM outbox WHERE is_done AND id IN (SELECT id FROM posts)")
                 (count,) = connection.execute("SELECT count(*) FROM updates").fetchone()
                 if count >= COMPACT_AFTER_UPDATES:
@@ -171,6 +173,16 @@ class DiscussionFile:
 
     # Inside
 
+    def _fill(self) -> None:
+        """Fill the tables from the log where a newer version has just made them."""
+        with reading_back(self._file.path):
+            query = "SELECT EXISTS (SELECT 1 FROM updates) AND NOT EXISTS (SELECT 1 FROM posts)"
+            (is_missing,) = self.connection.execute(query).fetchone()
+        if is_missing:
+            document = self._loaded()
+            with self._file.transaction() as connection:
+                _project_all(connection, document, document.everything())
+
     def _loaded(self) -> ThreadsDocument:
         if self._document is None:
             with reading_back(self._file.path):
@@ -197,25 +209,36 @@ def _check_found(changed: sqlite3.Cursor, action_id: str) -> None:
         raise NotFound(f"no action {action_id!r} was refused; `outbox()` lists them")
 
 
+def _project_all(connection: sqlite3.Connection, document: ThreadsDocument, touched: ThreadsTouched) -> None:
+    for item in touched.items:
+        _project(connection, document, item)
+    for post, person in touched.reactions:
+        _project_reactions(connection, document, post, person)
+
+
 def _project(connection: sqlite3.Connection, document: ThreadsDocument, item: str) -> None:
     """Bring the rows of one thread or post up to date, or leave out what this version cannot make sense of."""
     fields = {name: document.value("fields", f"{item}/{name}") for name in ("text", "edited", "hidden", "removed")}
     resolved = document.value("fields", f"{item}/resolved")
     match document.value("threads", item):
-        case {"highlight": str(highlight), "by": str(author), "name": name, "at": at_ms, "number": number}:
+        case {"highlight": str(highlight), "by": str() | None as author, "name": name, "at": at_ms, "number": number}:
             by, at = (resolved["by"], int(resolved["at"])) if resolved else (None, None)
             row = (item, highlight, author, name, int(at_ms), int(number), by, at)
             connection.execute("INSERT OR REPLACE INTO threads VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
     match document.value("posts", item):
-        case {"thread": str(thread), "parent": parent, "by": str(author), "name": name, "at": at_ms, "number": number}:
+        case {
+            "thread": str(thread), "parent": parent, "by": str() | None as author, "name": name,
+            "at": at_ms, "number": number,
+        }:  # fmt: skip
             edited_at_ms = None if fields["edited"] is None else int(fields["edited"])
             marks = (fields["text"], edited_at_ms, fields["hidden"] is not None, fields["removed"] is not None)
             post = (item, thread, parent, author, name, int(at_ms), int(number), *marks)
             connection.execute("INSERT OR REPLACE INTO posts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", post)
 
 
-def _project_reactions(connection: sqlite3.Connection, document: ThreadsDocument, post: str, subject: str) -> None:
-    connection.execute("DELETE FROM reactions WHERE post = ? AND subject = ?", (post, subject))
-    value = document.value("reactions", f"{post}/{subject}") or {"reactions": ()}
-    rows = [(post, subject, str(reaction)) for reaction in value["reactions"]]
-    connection.executemany("INSERT OR IGNORE INTO reactions VALUES (?, ?, ?)", rows)
+def _project_reactions(connection: sqlite3.Connection, document: ThreadsDocument, post: str, person: str) -> None:
+    connection.execute("DELETE FROM reactions WHERE post = ? AND person = ?", (post, person))
+    match document.value("reactions", f"{post}/{person}"):
+        case {"by": str(subject), "reactions": [*reactions]}:
+            rows = [(post, person, str(reaction), subject) for reaction in reactions]
+            connection.executemany("INSERT OR IGNORE INTO reactions VALUES (?, ?, ?, ?)", rows)

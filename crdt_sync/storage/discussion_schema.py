@@ -18,25 +18,10 @@ from crdt_sync.storage.database import translated
 __all__ = ["Discussion", "open_discussion"]
 
 APPLICATION_ID = 0x63726469  # "crdi"
-SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 5.0
-SCHEMA = (
+KEPT = (
     "CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), relay TEXT, room TEXT, subject TEXT)",
     "CREATE TABLE updates (seq INTEGER PRIMARY KEY AUTOINCREMENT, data BLOB NOT NULL)",
-    """CREATE TABLE threads (
-        id TEXT PRIMARY KEY, highlight TEXT NOT NULL, author TEXT NOT NULL, name TEXT, at_ms INTEGER NOT NULL,
-        number INTEGER NOT NULL, resolved_by TEXT, resolved_at_ms INTEGER
-    ) WITHOUT ROWID""",
-    "CREATE INDEX threads_of_highlight ON threads (highlight)",
-    """CREATE TABLE posts (
-        id TEXT PRIMARY KEY, thread TEXT NOT NULL, parent TEXT, author TEXT NOT NULL, name TEXT,
-        at_ms INTEGER NOT NULL, number INTEGER NOT NULL, text TEXT, edited_at_ms INTEGER, is_hidden INTEGER NOT NULL,
-        is_removed INTEGER NOT NULL
-    ) WITHOUT ROWID""",
-    "CREATE UNIQUE INDEX posts_of_thread ON posts (thread, number)",
-    """CREATE TABLE reactions (
-        post TEXT NOT NULL, subject TEXT NOT NULL, reaction TEXT NOT NULL, PRIMARY KEY (post, reaction, subject)
-    ) WITHOUT ROWID""",
     # an action leaves once it is done; that of a post that is done when the post has come, so that it never vanishes
     """CREATE TABLE outbox (
         number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, action TEXT NOT NULL,
@@ -44,6 +29,30 @@ SCHEMA = (
     )""",
     "CREATE TABLE marks (thread TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID",
 )
+VIEWS = (
+    "DROP TABLE IF EXISTS threads",
+    "DROP TABLE IF EXISTS posts",
+    "DROP TABLE IF EXISTS reactions",
+    """CREATE TABLE threads (
+        id TEXT PRIMARY KEY, highlight TEXT NOT NULL, author TEXT, name TEXT, at_ms INTEGER NOT NULL,
+        number INTEGER NOT NULL, resolved_by TEXT, resolved_at_ms INTEGER
+    ) WITHOUT ROWID""",
+    "CREATE INDEX threads_of_highlight ON threads (highlight)",
+    """CREATE TABLE posts (
+        id TEXT PRIMARY KEY, thread TEXT NOT NULL, parent TEXT, author TEXT, name TEXT,
+        at_ms INTEGER NOT NULL, number INTEGER NOT NULL, text TEXT, edited_at_ms INTEGER, is_hidden INTEGER NOT NULL,
+        is_removed INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    "CREATE UNIQUE INDEX posts_of_thread ON posts (thread, number)",
+    """CREATE TABLE reactions (
+        post TEXT NOT NULL, person TEXT NOT NULL, reaction TEXT NOT NULL, subject TEXT NOT NULL,
+        PRIMARY KEY (post, person, reaction)
+    ) WITHOUT ROWID""",
+)
+"""Made from the log, and made again when they change: who opens the file fills them if they are empty."""
+MIGRATIONS = ((*KEPT, *VIEWS), VIEWS)
+"""What brings a file from each version to the next. Since version 2 an author may be nobody: a deleted user."""
+SCHEMA_VERSION = len(MIGRATIONS)
 
 
 class Discussion:
@@ -103,8 +112,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA secure_delete = ON")  # what somebody has deleted is not to stay in free pages
     if version < SCHEMA_VERSION:
         with Discussion(path, connection).transaction():
-            for statement in SCHEMA:
-                connection.execute(statement)
+            for migration in MIGRATIONS[version:]:
+                for statement in migration:
+                    connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 

@@ -21,7 +21,7 @@ class PostState(Enum):
     REFUSED = "refused"
     """The relay will not have it; `refusal` says why."""
     DELETED = "deleted"
-    """Its author took the text away."""
+    """Its author took the text away, or was deleted themselves: then `author` is None."""
     REMOVED = "removed"
     """An owner of the group took the text away."""
 
@@ -30,6 +30,7 @@ class PostState(Enum):
 class Post:
     """A post. `text` is None if it is gone, `number` counts those of a thread from 1 and is None while it waits.
 
+    `author` and `author_name` are None once the author has been deleted: show "a deleted user".
     A hidden post is in the group's threads as before; whoever shows threads leaves its text out.
     `reactions` has for each reaction the subjects.
     """
@@ -37,7 +38,7 @@ class Post:
     id: str
     thread: str
     parent: str | None
-    author: str
+    author: str | None
     author_name: str | None
     at_ms: int
     text: str | None
@@ -51,11 +52,14 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """A thread on a highlight. `posts` counts all that it has, and `unread` those of others behind the last mark."""
+    """A thread on a highlight. `posts` counts all that it has, and `unread` those of others behind the last mark.
+
+    `resolved_at_ms` is set while it is resolved. `author` and `resolved_by` are None for a user who was deleted.
+    """
 
     id: str
     highlight: str
-    author: str
+    author: str | None
     author_name: str | None
     at_ms: int
     posts: int
@@ -67,7 +71,8 @@ class Thread:
 
 UNREAD = """
 SELECT thread, count(*) FROM posts LEFT JOIN marks USING (thread)
-WHERE posts.number > coalesce(marks.number, 0) AND author != ? AND text IS NOT NULL AND NOT is_hidden GROUP BY thread
+WHERE posts.number > coalesce(marks.number, 0) AND author IS NOT ? AND text IS NOT NULL AND NOT is_hidden
+GROUP BY thread
 """
 THREADS = """
 SELECT id, highlight, author, name, at_ms, (SELECT count(*) FROM posts WHERE thread = threads.id), resolved_by,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,8 +20,26 @@ from crdt_sync.storage.discussion_file import DiscussionFile
 from crdt_sync.storage.discussion_views import Post, Thread, posts_of, threads
 from crdt_sync_server.discussion import NEEDS, Do
 from crdt_sync_server.errors import RelayError
+from tests.server.test_authorship import taken_out
 from tests.server.test_discussion import ADA, BOB, Threads
 
+VERSION_1 = """
+CREATE TABLE threads (
+    id TEXT PRIMARY KEY, highlight TEXT NOT NULL, author TEXT NOT NULL, name TEXT, at_ms INTEGER NOT NULL,
+    number INTEGER NOT NULL, resolved_by TEXT, resolved_at_ms INTEGER
+) WITHOUT ROWID;
+CREATE INDEX threads_of_highlight ON threads (highlight);
+CREATE TABLE posts (
+    id TEXT PRIMARY KEY, thread TEXT NOT NULL, parent TEXT, author TEXT NOT NULL, name TEXT,
+    at_ms INTEGER NOT NULL, number INTEGER NOT NULL, text TEXT, edited_at_ms INTEGER, is_hidden INTEGER NOT NULL,
+    is_removed INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX posts_of_thread ON posts (thread, number);
+CREATE TABLE reactions (
+    post TEXT NOT NULL, subject TEXT NOT NULL, reaction TEXT NOT NULL, PRIMARY KEY (post, reaction, subject)
+) WITHOUT ROWID;
+PRAGMA user_version = 1
+"""
 BINDING = Binding("ws://relay", "g/group", "ada")
 
 
@@ -147,6 +166,52 @@ def test_what_was_deleted_is_not_in_a_file_that_was_closed(
     with opened(tmp_path / "f") as file:
         assert shown(file) == before
         assert file.state_vector() == written.doc.get_state()
+
+
+def test_a_deleted_user_leaves_the_rows_that_were_stored(written: Written, tmp_path: Path) -> None:
+    thread = written.do(BOB, Do.OPEN, highlight="h", text="what I never wanted to say")
+    answer = written.do(ADA, Do.REPLY, thread=thread, text="I see")
+    written.do(BOB, Do.REACT, post=answer, reaction="+")
+    written.do(BOB, Do.RESOLVE, thread=thread)
+    with opened(tmp_path / "f") as file:
+        file.take(written.updates)
+        (_, reacted) = posts_of(file, "ada", thread)
+        assert reacted.reactions == {"+": ["bob"]}
+        seen = len(written.updates)
+        taken_out(written, BOB)
+        came = file.take(written.updates[seen:])
+        assert came.threads == {thread}
+        ((only, (gone, kept)),) = shown(file)
+        assert (only.author, only.author_name, only.resolved_by, only.resolved_at_ms) == (None, None, None, 4)
+        assert (gone.author, gone.author_name, gone.text, gone.number) == (None, None, None, 1)
+        assert (kept.author, kept.text, kept.reactions) == ("ada", "I see", {})
+        assert only.unread == 0
+    found = [path.name for path in tmp_path.iterdir() if b"Bob" in path.read_bytes() or b"bob" in path.read_bytes()]
+    assert found == []
+
+
+def test_a_file_of_version_1_shows_what_its_log_has_and_keeps_what_is_its_own(written: Written, tmp_path: Path) -> None:
+    """That version had passed over authors who are nobody, and kept their names in its tables."""
+    thread = written.do(BOB, Do.OPEN, highlight="h", text="hello")
+    written.do(ADA, Do.REACT, post=thread, reaction="+")
+    with opened(tmp_path / "f") as file:
+        file.take(written.updates)
+        file.put({"id": "a0", "do": "open", "highlight": "h", "text": "waits"}, 1)
+        file.mark_read(thread)
+        seen = len(written.updates)
+        taken_out(written, BOB)
+        file.take(written.updates[seen:])
+        now = shown(file)
+    with closing(sqlite3.connect(tmp_path / "f", isolation_level=None)) as connection:
+        for name in ("threads", "posts", "reactions"):
+            connection.execute(f"DROP TABLE {name}")
+        connection.executescript(VERSION_1)
+        insert = "INSERT INTO posts VALUES (?1, ?1, NULL, 'bob', 'Bob', 1, 1, 'hello', NULL, 0, 0)"
+        connection.execute(insert, (thread,))
+    with opened(tmp_path / "f") as file:
+        assert shown(file) == now
+        assert [each.id for each in file.waiting()] == ["a0"]
+    assert b"Bob" not in (tmp_path / "f").read_bytes()
 
 
 def test_only_what_was_refused_is_tried_again_or_forgotten(tmp_path: Path) -> None:
