@@ -3,15 +3,19 @@
 A state is the document of the threads, a mapping of root and key to a value; a decision is the changes that follow, or
 a refusal. The relay alone writes that document, so a value is put whole and two writers never meet.
 
-    threads    <thread>             {highlight, by, name, at, number}    never changed
-    posts      <post>               {thread, parent, by, name, at, number}    never changed
+    threads    <thread>             {highlight, by, name, at, number}
+    posts      <post>               {thread, parent, by, name, at, number}
     fields     <thread>/posts       how many posts the thread has ever had
                <thread>/resolved    {by, name, at} while it is resolved
                <post>/text          gone with the post
                <post>/edited        when, <post>/deleted and <post>/removed {by, at} once it is gone,
                <post>/hidden        {by, at} while it is hidden
-    reactions  <post>/<subject>     {name, reactions}, sorted, while there are any
-    actions    <subject>            the ids of the last `REMEMBERED` actions of that subject that made nothing
+    people     <person>             {by}: the subject that is `<person>`, a number from 1, in the keys of this document
+    reactions  <post>/<person>      {by, name, reactions}, sorted, while there are any
+    actions    <person>             the ids of the last `REMEMBERED` actions of that person that made nothing
+
+Threads and posts are changed only when their author is deleted (`authorship`): then `by` and `name` are null, there and
+wherever else that subject stood. A key that was deleted stays in a document for good, so no key has a subject in it.
 
 A thread has the id of its first post. Who opens or replies names the post with the id of the action, so that the same
 action twice is once, for good; other actions are remembered for a while. A number counts the posts of a thread, or the
@@ -22,7 +26,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -44,6 +48,7 @@ __all__ = [
     "Do",
     "State",
     "decide",
+    "emptied",
 ]
 
 MAX_TEXT_BYTES = 16 * 1024
@@ -128,6 +133,9 @@ class State(Protocol):
     def count(self, root: str) -> int:
         """Return how many keys a root has."""
 
+    def items(self, root: str) -> Iterable[tuple[str, Any]]:
+        """Return all keys of a root with their values."""
+
 
 def decide(state: State, actor: Actor, role: Role, action: Action, now_ms: int) -> tuple[Change, ...]:
     """Return what follows; nothing if the action has been done before.
@@ -137,7 +145,9 @@ def decide(state: State, actor: Actor, role: Role, action: Action, now_ms: int) 
     """
     assert actor.subject is not None
     _check_form(action)
-    if _is_done(state, actor.subject, action):
+    makes_post = action.do in (Do.OPEN, Do.REPLY)
+    person = "" if makes_post else _person(state, actor.subject)
+    if _is_posted(state, actor.subject, action) if makes_post else _is_remembered(state, person, action):
         return ()
     if role is Role.READER:
         raise Forbidden("readers of a group read its threads; to write, ask an owner to make you an editor")
@@ -149,24 +159,26 @@ def decide(state: State, actor: Actor, role: Role, action: Action, now_ms: int) 
         case Do.RESOLVE | Do.REOPEN:
             changes = _resolve(state, actor, action, now_ms)
         case Do.REACT | Do.UNREACT:
-            changes = _react(state, actor, action)
+            changes = _react(state, actor, person, action)
         case Do.HIDE | Do.UNHIDE | Do.REMOVE:
             changes = _moderate(state, actor, action, now_ms)
         case Do.EDIT | Do.DELETE:
             changes = _change_own(state, actor, action, now_ms)
-    return (*changes, _remembered(state, actor.subject, action.id))
+    return (*changes, *_remembered(state, actor.subject, person, action.id))
 
 
-def _is_done(state: State, subject: str, action: Action) -> bool:
-    if action.do in (Do.OPEN, Do.REPLY):
-        post = state.get("posts", action.id)
-        if post is None:
-            return False
-        thread = action.id if action.do is Do.OPEN else action.thread
-        if post["by"] != subject or post["thread"] != thread:
-            raise DiscussionError("this id is another post's; an action needs an id of its own, made at random")
-        return True
-    return action.id in (state.get("actions", subject) or ())
+def _is_posted(state: State, subject: str, action: Action) -> bool:
+    post = state.get("posts", action.id)
+    if post is None:
+        return False
+    thread = action.id if action.do is Do.OPEN else action.thread
+    if post["by"] != subject or post["thread"] != thread:
+        raise DiscussionError("this id is another post's; an action needs an id of its own, made at random")
+    return True
+
+
+def _is_remembered(state: State, person: str, action: Action) -> bool:
+    return action.id in (state.get("actions", person) or ())
 
 
 def _post(state: State, actor: Actor, action: Action, now_ms: int) -> tuple[Change, ...]:
@@ -198,7 +210,7 @@ def _change_own(state: State, actor: Actor, action: Action, now_ms: int) -> tupl
     if _found(state, action.post)["by"] != actor.subject:
         raise Forbidden("only who wrote a post edits or deletes it")
     if action.do is Do.DELETE:
-        return _emptied(state, action.post, "deleted", {"by": actor.subject, "at": now_ms})
+        return emptied(state, action.post, "deleted", {"by": actor.subject, "at": now_ms})
     _check_there(state, action.post)
     if state.get("fields", f"{action.post}/text") == action.text:
         return ()
@@ -210,7 +222,7 @@ def _moderate(state: State, actor: Actor, action: Action, now_ms: int) -> tuple[
     _found(state, action.post)
     mark = {"by": actor.subject, "at": now_ms}
     if action.do is Do.REMOVE:
-        return _emptied(state, action.post, "removed", mark)
+        return emptied(state, action.post, "removed", mark)
     is_hidden = state.get("fields", f"{action.post}/hidden") is not None
     if is_hidden is (action.do is Do.HIDE):
         return ()
@@ -229,11 +241,12 @@ def _resolve(state: State, actor: Actor, action: Action, now_ms: int) -> tuple[C
     return (Change("fields", key, mark if action.do is Do.RESOLVE else None),)
 
 
-def _react(state: State, actor: Actor, action: Action) -> tuple[Change, ...]:
+def _react(state: State, actor: Actor, person: str, action: Action) -> tuple[Change, ...]:
     assert action.post is not None
+    assert action.reaction is not None
     _found(state, action.post)
-    key = f"{action.post}/{actor.subject}"
-    before = set((state.get("reactions", key) or {"reactions": ()})["reactions"])
+    key = f"{action.post}/{person}"
+    before: set[str] = set((state.get("reactions", key) or {"reactions": ()})["reactions"])
     if action.do is Do.REACT:
         _check_there(state, action.post)
         after = before | {action.reaction}
@@ -243,10 +256,11 @@ def _react(state: State, actor: Actor, action: Action) -> tuple[Change, ...]:
         after = before - {action.reaction}
     if after == before:
         return ()
-    return (Change("reactions", key, {"name": _name(actor), "reactions": sorted(after)} if after else None),)
+    value = {"by": actor.subject, "name": _name(actor), "reactions": sorted(after)}
+    return (Change("reactions", key, value if after else None),)
 
 
-def _emptied(state: State, post: str, how: str, mark: Mapping[str, Any]) -> tuple[Change, ...]:
+def emptied(state: State, post: str, how: str, mark: Mapping[str, Any]) -> tuple[Change, ...]:
     """Take the text away, and keep the place: others have answered it."""
     if state.get("fields", f"{post}/text") is None:
         return ()
@@ -255,9 +269,17 @@ def _emptied(state: State, post: str, how: str, mark: Mapping[str, Any]) -> tupl
     return (*taken, Change("fields", f"{post}/hidden", None)) if was_hidden else taken
 
 
-def _remembered(state: State, subject: str, action_id: str) -> Change:
-    before = list(state.get("actions", subject) or ())
-    return Change("actions", subject, [*before, action_id][-REMEMBERED:])
+def _remembered(state: State, subject: str, person: str, action_id: str) -> tuple[Change, ...]:
+    before = list(state.get("actions", person) or ())
+    remembered = Change("actions", person, [*before, action_id][-REMEMBERED:])
+    is_known = state.get("people", person) is not None
+    return (remembered,) if is_known else (Change("people", person, {"by": subject}), remembered)
+
+
+def _person(state: State, subject: str) -> str:
+    """Return the number of a subject; of one that has none yet, the one that it would get."""
+    found = (person for person, value in state.items("people") if value["by"] == subject)
+    return next(found, str(state.count("people") + 1))
 
 
 def _found(state: State, post: str) -> Any:

@@ -178,12 +178,20 @@ class HostedRoom:
             await settled.wait()
         return self._room.catch_up(state_vector)
 
-    async def write(self, write: Callable[[Doc[Any]], Value], *, size_bytes: int, subject: str | None = None) -> Value:
+    async def write(
+        self,
+        write: Callable[[Doc[Any]], Value],
+        *,
+        size_bytes: int,
+        subject: str | None = None,
+        is_long: bool = False,
+    ) -> Value:
         """Let the relay itself write, in the order of what arrives; return what `write` returns once that is durable.
 
         What `write` raises of ours comes out, and must leave the document as it was. A document that may not grow by
         `size_bytes` any more raises `LimitReached`. Raises `RelayError` if it could not be stored; then it may be
-        stored nevertheless. A room in which nothing is stored yet will count for `subject`.
+        stored nevertheless. A room in which nothing is stored yet will count for `subject`. What `is_long` is run on
+        another thread, so that the other rooms go on.
         """
         outcome: list[Value | RelayError] = []
         over = anyio.Event()
@@ -201,7 +209,8 @@ class HostedRoom:
         async with self.held():
             self._log.entered_by(payer(self.name, subject))
             self._writing[over] = None
-            self._put(Written(run, outcome.append, done, size_bytes), size_bytes)
+            weighs_bytes = max(size_bytes, THREAD_ABOVE_BYTES + 1) if is_long else size_bytes
+            self._put(Written(run, outcome.append, done, size_bytes), weighs_bytes)
             await over.wait()
         if over in self._writing:  # the room ended before that
             raise self._failure or StoreError("the room failed and will be loaded again")

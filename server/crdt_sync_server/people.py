@@ -5,7 +5,8 @@ A subject in the audit stays there, also of a user who was deleted: it says what
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -15,6 +16,7 @@ from crdt_sync_server.ports import Members, Role, RoomRecord
 from crdt_sync_server.rooms import is_group, own_room, room_named
 from crdt_sync_server.roster import OPERATOR, Membership
 from crdt_sync_server.sharing import Sharing
+from crdt_sync_server.threads import forget, said
 
 __all__ = ["People"]
 
@@ -25,10 +27,13 @@ MAX_ENTRIES = 10_000
 class People:
     """The commands about people, on a running host."""
 
-    def __init__(self, host: Host, members: Members) -> None:
+    def __init__(
+        self, host: Host, members: Members, *, wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    ) -> None:
         self._host = host
         self._members = members
         self._sharing = Sharing(host, members)
+        self._wall_ms = wall_ms
 
     async def answer(self, request: Mapping[str, Any]) -> Any:
         """Do what `request` says and return the answer as JSON. Raises `RelayError`, also for what is none of these."""
@@ -76,7 +81,21 @@ class People:
             "rooms": [asdict(each) for each in rooms if each.deleted_ms is None],
             "memberships": [_shown(each) for each in memberships],
             "audit": [asdict(entry) for _, entry in entries],
+            "discussions": await self._said(subject),
         }
+
+    async def _said(self, subject: str) -> list[dict[str, Any]]:
+        found = [(group, await said(self._host, group, subject)) for group in await self._groups(subject)]
+        return [{"room": group, **words} for group, words in found if words is not None]
+
+    async def _groups(self, subject: str) -> list[str]:
+        """Return the groups that a subject is or ever was in: the audit has each way into one, and keeps it."""
+        found = {each.room for each in await self._members.memberships(subject)}
+        before: int | None = None
+        while page := await self._members.audit(subject=subject, before=before, most=MAX_ENTRIES):
+            found |= {entry.room for _, entry in page}
+            before = page[-1][0]
+        return sorted(room for room in found if is_group(room))
 
     async def _own(self, subject: str) -> list[RoomRecord]:
         return list(await self._host.store.under(own_room(subject)))
@@ -84,6 +103,7 @@ class People:
     async def _delete_user(self, subject: str) -> dict[str, Any]:
         """Erase a user's rooms and end its memberships; a group that it alone is in goes with it.
 
+        Then it is taken out of the discussions of all groups, those that it has left before among them.
         Nothing is done if a group with others in it would be left without an owner. If the relay dies in between, ask
         again: what is done stays done.
         """
@@ -112,7 +132,12 @@ class People:
             if not each.is_deleted and each.room not in alone:
                 await self._sharing.remove(each.room, OPERATOR, subject)
         kept = [each.room for each in groups if each.room not in alone and not each.is_deleted]
-        return {"subject": subject, "rooms": sorted({*own, *alone}), "memberships": kept}
+        # it is in no group any more, so it writes nothing behind this
+        everywhere = await self._groups(subject)
+        talked = [group for group in everywhere if await forget(self._host, group, subject, self._wall_ms())]
+        await self._host.store.erased()
+        rooms = sorted({*own, *alone})
+        return {"subject": subject, "rooms": rooms, "memberships": kept, "discussions": talked}
 
 
 def _shown(each: Membership) -> dict[str, Any]:

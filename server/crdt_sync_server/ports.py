@@ -120,6 +120,12 @@ class Directory(Protocol):
     async def damage(self) -> Sequence[str]:
         """Return what is wrong with the medium, in words; nothing if it is sound."""
 
+    async def erased(self) -> None:
+        """Return once the medium holds nothing any more of what was deleted or put together before.
+
+        Raises `StoreError` if something keeps that from being done now, such as a backup that is being made.
+        """
+
 
 class RoomStore(Store, Directory, Protocol):
     """Both in one, as the adapters are."""

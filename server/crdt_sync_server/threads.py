@@ -11,14 +11,16 @@ from typing import Any
 
 from pycrdt import Doc, Map
 
+from crdt_sync_server import authorship
 from crdt_sync_server.discussion import Action, Change, Do, decide
-from crdt_sync_server.errors import NoSuchRoom
+from crdt_sync_server.errors import NoSuchRoom, RoomDeleted
 from crdt_sync_server.host import Host
+from crdt_sync_server.hosted_room import HostedRoom
 from crdt_sync_server.ports import Grant
 from crdt_sync_server.rooms import threads_of
 from crdt_sync_server.roster import Actor
 
-__all__ = ["DocumentState", "act", "change"]
+__all__ = ["DocumentState", "act", "change", "forget", "said"]
 
 RECORD_BYTES = 1024
 """What an action adds beside its text, at most about."""
@@ -38,6 +40,10 @@ class DocumentState:
     def count(self, root: str) -> int:
         """Return how many keys a root has."""
         return len(self._doc.get(root, type=Map))
+
+    def items(self, root: str) -> Iterable[tuple[str, Any]]:
+        """Return all keys of a root with their values."""
+        return (self._doc.get(root, type=Map).to_py() or {}).items()
 
 
 def change(doc: Doc[Any], changes: Iterable[Change]) -> None:
@@ -80,3 +86,51 @@ async def act(
 
     while not await host.room(room, client).write(write, size_bytes=size_bytes, subject=actor.subject):
         granted = await grant()
+
+
+async def forget(host: Host, group: str, subject: str, now_ms: int) -> bool:
+    """Take a deleted subject out of the threads of `group`; return whether it stood there.
+
+    On return that is durable and the log is put together, also if there was nothing to take out: what the subject had
+    deleted itself is no longer stored either. It must be no member any more, or it may go on to write. Raises
+    `RelayError` if that could not be done; what is done stays done, so ask again.
+    """
+
+    def write(doc: Doc[Any]) -> bool:
+        changes = authorship.forget(DocumentState(doc), subject, now_ms)
+        change(doc, changes)
+        return bool(changes)
+
+    room = await _stored(host, group)
+    if room is None:
+        return False
+    try:
+        async with room.held():
+            stood_there = await room.write(write, size_bytes=0, is_long=True)
+            await room.compact()
+    except RoomDeleted:  # meanwhile, and all that it held with it
+        return False
+    return stood_there
+
+
+async def said(host: Host, group: str, subject: str) -> dict[str, list[dict[str, Any]]] | None:
+    """Return what `subject` has in the threads of `group`, or None for nothing. Raises `RelayError`."""
+
+    def read(doc: Doc[Any]) -> dict[str, list[dict[str, Any]]]:
+        return authorship.said(DocumentState(doc), subject)
+
+    room = await _stored(host, group)
+    if room is None:
+        return None
+    try:
+        found = await room.write(read, size_bytes=0, is_long=True)
+    except RoomDeleted:
+        return None
+    return found if any(found.values()) else None
+
+
+async def _stored(host: Host, group: str) -> HostedRoom | None:
+    """Return the room of a group's threads, if there are any."""
+    room = threads_of(group)
+    records = await host.store.rooms(room) if room is not None else ()
+    return host.room(records[0].name) if records and records[0].deleted_ms is None else None

@@ -19,7 +19,7 @@ import anyio.to_thread
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.ports import RoomRecord, Stored
 from crdt_sync_server.stores import sqlite_rows as rows
-from crdt_sync_server.stores.sqlite_file import connect, open_file, transaction, translate
+from crdt_sync_server.stores.sqlite_file import connect, empty_log, open_file, transaction, translate
 from crdt_sync_server.stores.sqlite_members import SqliteMembers
 from crdt_sync_server.stores.sqlite_reading import Readers
 from crdt_sync_server.stores.sqlite_threads import Answers
@@ -34,6 +34,8 @@ Durability: TypeAlias = Literal["full", "normal"]
 MISCOUNTED = "what is stored of it is not what its record says"
 RECORDS = "SELECT room, owner, bytes, updates, changed_ms, deleted_ms FROM rooms"
 UNDER = f"{RECORDS} WHERE room = ?1 OR (room > ?1 || '/' AND room < ?1 || '0') ORDER BY room"  # 0 follows the slash
+ERASE_WITHIN_S = 10.0
+ERASE_TRIES = 100
 USAGE = "SELECT coalesce(sum(bytes), 0) FROM rooms WHERE owner = ?"
 
 
@@ -138,6 +140,22 @@ class SqliteStore:
     async def damage(self) -> Sequence[str]:
         """Return what SQLite's check finds wrong with the file, and rooms whose records do not fit."""
         return await anyio.to_thread.run_sync(self._damage)
+
+    async def erased(self) -> None:
+        """Erase all waste, then what the write-ahead log still has of it.
+
+        Others may be reading from that log: then it is tried again, for `ERASE_WITHIN_S`.
+        """
+        while await self._writer.call(self._writer.sweep):
+            pass
+        for _ in range(ERASE_TRIES):
+            if await self._writer.call(empty_log):
+                return
+            await asyncio.sleep(ERASE_WITHIN_S / ERASE_TRIES)
+        raise StoreError(
+            "what was erased is still in the write-ahead log, as somebody reads the store, a backup perhaps; "
+            "ask again when that is over"
+        )
 
     async def check(self) -> None:
         """Return if the store can write now; raise `StoreError` if not."""

@@ -20,6 +20,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "check_ours",
     "connect",
+    "empty_log",
     "hold",
     "open_file",
     "prepare",
@@ -139,12 +140,26 @@ def open_file(path: Path, durability: str) -> tuple[sqlite3.Connection, sqlite3.
         connection = connect(path)
         prepare(connection, path)
         connection.execute(f"PRAGMA synchronous = {durability.upper()}")
+        connection.execute("PRAGMA secure_delete = ON")  # what was erased is not to stay in free pages
     except (sqlite3.Error, OSError, StoreError) as error:
         for each in (connection, lock):
             if each is not None:
                 each.close()
         raise translate(error, path) from error
     return connection, lock
+
+
+def empty_log(connection: sqlite3.Connection) -> bool:
+    """Bring all of the write-ahead log into the file and cut it to nothing; False if others still read from it.
+
+    It does not wait for them: appends would wait too.
+    """
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        (is_busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
+    return not is_busy
 
 
 def _make(path: Path) -> None:
