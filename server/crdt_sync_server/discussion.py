@@ -24,95 +24,37 @@ threads of a group, from 1.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Protocol
 
+from crdt_sync_server.actions import Action, Do, check_form
 from crdt_sync_server.errors import DiscussionError, DiscussionFull, Forbidden, NoSuchPost
 from crdt_sync_server.ports import Role
 from crdt_sync_server.roster import Actor
 
 __all__ = [
-    "MAX_HIGHLIGHT_BYTES",
     "MAX_POSTS",
     "MAX_REACTIONS",
-    "MAX_REACTION_BYTES",
-    "MAX_TEXT_BYTES",
     "MAX_THREADS",
     "REMEMBERED",
-    "Action",
     "Change",
-    "Do",
     "State",
     "decide",
     "emptied",
 ]
 
-MAX_TEXT_BYTES = 16 * 1024
-"""Of one post, in UTF-8."""
 MAX_POSTS = 2000
 """Of one thread. Those that are gone count: their places stay."""
 MAX_THREADS = 10_000
 """Of one group."""
 MAX_REACTIONS = 8
 """Of one person to one post."""
-MAX_REACTION_BYTES = 32
-MAX_HIGHLIGHT_BYTES = 200
 MAX_NAME_CHARACTERS = 200
 REMEMBERED = 32
 """A device sends its actions in order and repeats the last one alone, so only as many others of the same subject, from
 other devices, can make one that is repeated be done twice. It is then done as if it had been asked for that late."""
-_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
-_NEVER_SHOWN = ("Cc", "Cs", "Cn")
-
-
-class Do(StrEnum):
-    """What an action does."""
-
-    OPEN = "open"
-    REPLY = "reply"
-    EDIT = "edit"
-    DELETE = "delete"
-    RESOLVE = "resolve"
-    REOPEN = "reopen"
-    REACT = "react"
-    UNREACT = "unreact"
-    HIDE = "hide"
-    UNHIDE = "unhide"
-    REMOVE = "remove"
-
-
-NEEDS: Mapping[Do, frozenset[str]] = {
-    Do.OPEN: frozenset({"highlight", "text"}),
-    Do.REPLY: frozenset({"thread", "text"}),  # and `parent`, if it answers another post than the first
-    Do.EDIT: frozenset({"post", "text"}),
-    Do.DELETE: frozenset({"post"}),
-    Do.RESOLVE: frozenset({"thread"}),
-    Do.REOPEN: frozenset({"thread"}),
-    Do.REACT: frozenset({"post", "reaction"}),
-    Do.UNREACT: frozenset({"post", "reaction"}),
-    Do.HIDE: frozenset({"post"}),
-    Do.UNHIDE: frozenset({"post"}),
-    Do.REMOVE: frozenset({"post"}),
-}
 _OF_OWNERS = (Do.HIDE, Do.UNHIDE, Do.REMOVE)
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """What is asked for. `id` is made by who asks, at random, and is the same each time that it is asked again."""
-
-    id: str
-    do: Do
-    highlight: str | None = None
-    thread: str | None = None
-    parent: str | None = None
-    post: str | None = None
-    text: str | None = None
-    reaction: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +86,7 @@ def decide(state: State, actor: Actor, role: Role, action: Action, now_ms: int) 
     `DiscussionError` for an action that makes no sense.
     """
     assert actor.subject is not None
-    _check_form(action)
+    check_form(action)
     makes_post = action.do in (Do.OPEN, Do.REPLY)
     person = "" if makes_post else _person(state, actor.subject)
     if _is_posted(state, actor.subject, action) if makes_post else _is_remembered(state, person, action):
@@ -292,30 +234,6 @@ def _found(state: State, post: str) -> Any:
 def _check_there(state: State, post: str) -> None:
     if state.get("fields", f"{post}/text") is None:
         raise NoSuchPost("this post was deleted")
-
-
-def _check_form(action: Action) -> None:
-    if not _ID.fullmatch(action.id):
-        raise DiscussionError("an id has 16 to 64 letters, digits, - and _; make it at random, like a UUID")
-    given = {name for name in ("highlight", "thread", "parent", "post", "text", "reaction") if getattr(action, name)}
-    needs = NEEDS[action.do]
-    if given - {"parent"} != needs or ("parent" in given and action.do is not Do.REPLY):
-        more = ", and parent if it answers a post" if action.do is Do.REPLY else ""
-        raise DiscussionError(f"{action.do} takes {' and '.join(sorted(needs))}{more}")
-    if action.text is not None:
-        if len(action.text.encode("utf-8", "replace")) > MAX_TEXT_BYTES:
-            raise DiscussionFull(f"a post has at most {MAX_TEXT_BYTES} bytes of text; make it two")
-        if not action.text.strip():
-            raise DiscussionError("a post says something")
-    for name, most in (("highlight", MAX_HIGHLIGHT_BYTES), ("reaction", MAX_REACTION_BYTES)):
-        value = getattr(action, name)
-        if value is not None and not _is_short(value, most):
-            raise DiscussionError(f"a {name} has 1 to {most} bytes and no slash or control character")
-
-
-def _is_short(value: str, most_bytes: int) -> bool:
-    is_clean = not any(each == "/" or unicodedata.category(each) in _NEVER_SHOWN for each in value)
-    return is_clean and 1 <= len(value.encode("utf-8", "replace")) <= most_bytes
 
 
 def _name(actor: Actor) -> str | None:

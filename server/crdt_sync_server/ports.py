@@ -120,10 +120,11 @@ class Directory(Protocol):
     async def damage(self) -> Sequence[str]:
         """Return what is wrong with the medium, in words; nothing if it is sound."""
 
-    async def erased(self) -> None:
-        """Return once the medium holds nothing any more of what was deleted or put together before.
+    async def erased(self) -> bool:
+        """Take what was deleted or put together before off the medium; return whether nothing of it can be left there.
 
-        Raises `StoreError` if something keeps that from being done now, such as a backup that is being made.
+        A large store says False, rather than make others wait while it is written anew. Raises `StoreError` if
+        something keeps that from being done now, such as a backup that is being made.
         """
 
 

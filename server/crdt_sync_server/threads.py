@@ -12,7 +12,8 @@ from typing import Any
 from pycrdt import Doc, Map
 
 from crdt_sync_server import authorship
-from crdt_sync_server.discussion import Action, Change, Do, decide
+from crdt_sync_server.actions import Action, Do
+from crdt_sync_server.discussion import Change, decide
 from crdt_sync_server.errors import NoSuchRoom, RoomDeleted
 from crdt_sync_server.host import Host
 from crdt_sync_server.hosted_room import HostedRoom

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from crdt_sync_server import discussion
+from crdt_sync_server.actions import MAX_REACTION_BYTES, MAX_TEXT_BYTES, NEEDS, Do
 from crdt_sync_server.api.problems import CODES
-from crdt_sync_server.discussion import NEEDS, Do
 from tests.discussions.test_together import group_of
 from tests.server.api.tokens import token, token_relay
 
@@ -39,7 +39,7 @@ def test_actions_codes_and_bounds_are_those_of_the_relay() -> None:
     for code in ("forbidden", "no-such-room", "no-such-post", "discussion-full", "discussion"):
         assert f"`{code}`" in PAGE
         assert code in CODES
-    for bound in (discussion.MAX_TEXT_BYTES, discussion.MAX_POSTS, discussion.MAX_THREADS):
+    for bound in (MAX_TEXT_BYTES, discussion.MAX_POSTS, discussion.MAX_THREADS):
         assert f"| {bound:,}" in PAGE
-    assert f"| {discussion.MAX_REACTIONS}, of {discussion.MAX_REACTION_BYTES} bytes" in PAGE
+    assert f"| {discussion.MAX_REACTIONS}, of {MAX_REACTION_BYTES} bytes" in PAGE
     assert f"last\n{discussion.REMEMBERED} of each subject" in PAGE

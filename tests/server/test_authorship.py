@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycrdt import Doc
 
+from crdt_sync_server.actions import NEEDS, Do
 from crdt_sync_server.authorship import forget, said
-from crdt_sync_server.discussion import NEEDS, Change, Do
+from crdt_sync_server.discussion import Change
 from crdt_sync_server.errors import DiscussionError, Forbidden, RelayError
 from crdt_sync_server.ports import Role
 from crdt_sync_server.roster import Actor

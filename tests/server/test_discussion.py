@@ -13,7 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from pycrdt import Doc, Map
 
 from crdt_sync_server import discussion
-from crdt_sync_server.discussion import MAX_REACTIONS, REMEMBERED, Action, Do, decide
+from crdt_sync_server.actions import NEEDS, Action, Do
+from crdt_sync_server.discussion import MAX_REACTIONS, REMEMBERED, decide
 from crdt_sync_server.errors import DiscussionError, DiscussionFull, Forbidden, NoSuchPost, RelayError
 from crdt_sync_server.ports import Role
 from crdt_sync_server.roster import Actor
@@ -268,7 +269,7 @@ class ThreadsMachine(RuleBasedStateMachine):
             "highlight": "h", "thread": data.draw(target), "post": data.draw(target),
             "text": data.draw(st.sampled_from(["x", "y"])), "reaction": data.draw(st.sampled_from("+-")),
         }  # fmt: skip
-        needs = {name: values[name] for name in discussion.NEEDS[do]}
+        needs = {name: values[name] for name in NEEDS[do]}
         if do is Do.REPLY and data.draw(st.booleans()):
             needs["parent"] = data.draw(target)
         self.send(actor, self.threads.new(do, **needs))

@@ -15,7 +15,7 @@ from pycrdt import Doc, Map
 
 from crdt_sync.discussions import Discussions, Post, PostState, open_discussions
 from crdt_sync.protocol.messages import SyncStep1, SyncStep2, SyncUpdate
-from crdt_sync_server.discussion import Action, Do
+from crdt_sync_server.actions import Action, Do
 from crdt_sync_server.errors import Forbidden
 from crdt_sync_server.host import Host
 from crdt_sync_server.ports import Grant, Role

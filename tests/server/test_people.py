@@ -134,7 +134,7 @@ def test_a_deleted_user_is_gone_and_the_audit_keeps_that(tmp_path: Path) -> None
             own.sync()
             done = tell(data, "users", "delete", "ada", "--yes")
             rooms = sorted([alone, "u/ada", "u/ada/drafts"])
-            assert done == {"subject": "ada", "rooms": rooms, "memberships": [room], "discussions": []}
+            assert done == {"subject": "ada", "rooms": rooms, "memberships": [room], "discussions": [], "erased": True}
             assert own.until_closed() == 4404
             assert read(bob, room) == {"room": room}, "what is of the group stays"
         for name, status in (("u/ada", 410), ("u/ada/drafts", 410), (alone, 410), (room, 404)):

@@ -9,7 +9,7 @@ import pytest
 from pycrdt import Doc, Map
 
 from crdt_sync.protocol.messages import SyncStep1, SyncStep2, SyncUpdate
-from crdt_sync_server.discussion import Action, Do
+from crdt_sync_server.actions import Action, Do
 from crdt_sync_server.errors import Forbidden, NoSuchPost, NoSuchRoom, RoomDeleted, StoreError
 from crdt_sync_server.host import Host
 from crdt_sync_server.limits import LimitReached

@@ -18,7 +18,7 @@ from crdt_sync.storage import discussion_file
 from crdt_sync.storage.binding import Binding
 from crdt_sync.storage.discussion_file import DiscussionFile
 from crdt_sync.storage.discussion_views import Post, Thread, posts_of, threads
-from crdt_sync_server.discussion import NEEDS, Do
+from crdt_sync_server.actions import NEEDS, Do
 from crdt_sync_server.errors import RelayError
 from tests.server.test_authorship import taken_out
 from tests.server.test_discussion import ADA, BOB, Threads

@@ -82,6 +82,9 @@ class RoomStore(Protocol):
     async def damage(self) -> Sequence[str]:
         """Return what is wrong with the medium."""
 
+    async def erased(self) -> bool:
+        """Take what was deleted or put together before off the medium; return whether nothing of it can be left."""
+
 
 class RoomStoreContract(StoreContract):
     """The rules of `RoomStore`, and those of `Store`. What is refused has the close code 4404."""
@@ -103,6 +106,19 @@ class RoomStoreContract(StoreContract):
             async with self.opened(tmp_path) as store:
                 await self._is_deleted(store, through)
                 assert [each.name for each in await store.rooms()] == ["never was there", "other", "room"]
+
+    async def test_what_was_erased_is_nowhere_in_the_folder_any_more(self, tmp_path: Path) -> None:
+        """What was deleted, and what a snapshot has replaced, leaves every file, while the store is open."""
+        async with self.opened(tmp_path) as store:
+            for number in range(200):
+                await store.append("room", b"regretted %d" % number)
+                through = await store.append("other", b"regretted %d" % number * 1000)
+            await store.compact("other", [b"kept"], through)
+            await store.delete("room")
+            assert await store.erased()
+            assert await store.erased(), "a second time is no error"
+            assert _files_with(b"regretted", tmp_path) == []
+            assert list((await store.load("other")).updates) == [b"kept"]
 
     async def _is_deleted(self, store: RoomStore, through: int) -> None:
         """Nobody can read or write the room, and another room of the same batch is not concerned."""
@@ -194,3 +210,7 @@ async def _refused_as_deleted(call: Awaitable[object]) -> None:
         assert getattr(error, "close_code", None) == CloseCode.DELETED
         return
     raise AssertionError("a deleted room was read or written")
+
+
+def _files_with(words: bytes, folder: Path) -> list[str]:
+    return [each.name for each in folder.rglob("*") if each.is_file() and words in each.read_bytes()]

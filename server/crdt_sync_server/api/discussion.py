@@ -9,11 +9,11 @@ from typing import Any
 import anyio
 
 from crdt_sync.protocol.messages import SyncUpdate
+from crdt_sync_server.actions import MAX_TEXT_BYTES, Action, Do
 from crdt_sync_server.api.calls import Answer, Call, as_json
 from crdt_sync_server.api.errand import MAX_SLOWED_S
 from crdt_sync_server.api.routing import Route
 from crdt_sync_server.api.shapes import Choice, Fields, Text
-from crdt_sync_server.discussion import MAX_TEXT_BYTES, Action, Do
 from crdt_sync_server.limits import Limit, LimitReached
 from crdt_sync_server.threads import act
 

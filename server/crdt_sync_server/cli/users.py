@@ -19,6 +19,11 @@ __all__ = ["app", "audit_command"]
 
 app = typer.Typer(help="Hand out or erase what is kept of one person.", no_args_is_help=True)
 
+NOT_ANEW = (
+    "The store is too large to be written anew while others wait, so pieces of what was erased may be left in it. "
+    "To clear them, stop the relay and run: sqlite3 relay.sqlite3 VACUUM"
+)
+
 Subject = Annotated[str, typer.Argument(help="The subject, as tokens have it.", show_default=False)]
 
 
@@ -30,7 +35,7 @@ def users_export(
     to: Annotated[Path, typer.Option(help="The folder to make; it must not be there.", show_default=False)],
     json: Json = False,
 ) -> None:
-    """Write the documents of a subject's own rooms, its memberships, and what the audit has by and about it."""
+    """Write what is kept of a subject: its own rooms, memberships, words in discussions, and what the audit has."""
     known = _ask(settings, do="user", subject=subject)
     if to.exists():
         raise RelayError(f"{to} is there already; name a folder that is not")
@@ -55,15 +60,20 @@ def users_delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     json: Json = False,
 ) -> None:
-    """Erase a subject's own rooms for good and end its memberships; the audit keeps that this was done."""
+    """Erase a subject's own rooms, memberships and words in discussions; the audit keeps that this was done."""
     if not yes:
-        typer.confirm(f"Delete all rooms of {subject!r} and its memberships, for good?", abort=True)
+        typer.confirm(
+            f"Delete all rooms of {subject!r}, its memberships and its words in discussions, for good?", abort=True
+        )
     done = _ask(settings, do="delete user", subject=subject)
     if json:
         as_json(done)
         return
     rooms, memberships = counted(len(done["rooms"]), "room"), counted(len(done["memberships"]), "membership")
-    console().print(f"deleted {rooms}, ended {memberships}", soft_wrap=True)
+    groups = counted(len(done["discussions"]), "group")
+    console().print(f"deleted {rooms}, ended {memberships}, taken out of the discussions of {groups}", soft_wrap=True)
+    if not done["erased"]:
+        console().print(NOT_ANEW, soft_wrap=True)
 
 
 @with_settings("data")

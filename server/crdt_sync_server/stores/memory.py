@@ -81,8 +81,9 @@ class MemoryStore:
         """Return nothing: memory has no medium that rots."""
         return ()
 
-    async def erased(self) -> None:
-        """Return: what is gone from a dictionary is gone."""
+    async def erased(self) -> bool:
+        """Return True: what is gone from a dictionary is gone."""
+        return True
 
     async def check(self) -> None:
         """Return: memory can always be written."""

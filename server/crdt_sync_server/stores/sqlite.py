@@ -19,7 +19,7 @@ import anyio.to_thread
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.ports import RoomRecord, Stored
 from crdt_sync_server.stores import sqlite_rows as rows
-from crdt_sync_server.stores.sqlite_file import connect, empty_log, open_file, transaction, translate
+from crdt_sync_server.stores.sqlite_file import connect, empty_log, open_file, transaction, translate, write_anew
 from crdt_sync_server.stores.sqlite_members import SqliteMembers
 from crdt_sync_server.stores.sqlite_reading import Readers
 from crdt_sync_server.stores.sqlite_threads import Answers
@@ -141,16 +141,17 @@ class SqliteStore:
         """Return what SQLite's check finds wrong with the file, and rooms whose records do not fit."""
         return await anyio.to_thread.run_sync(self._damage)
 
-    async def erased(self) -> None:
-        """Erase all waste, then what the write-ahead log still has of it.
+    async def erased(self) -> bool:
+        """Erase all waste, write a file that is not too large anew, and empty the write-ahead log.
 
         Others may be reading from that log: then it is tried again, for `ERASE_WITHIN_S`.
         """
         while await self._writer.call(self._writer.sweep):
             pass
+        is_new = await self._writer.call(write_anew)
         for _ in range(ERASE_TRIES):
             if await self._writer.call(empty_log):
-                return
+                return is_new
             await asyncio.sleep(ERASE_WITHIN_S / ERASE_TRIES)
         raise StoreError(
             "what was erased is still in the write-ahead log, as somebody reads the store, a backup perhaps; "

@@ -26,6 +26,7 @@ __all__ = [
     "prepare",
     "transaction",
     "translate",
+    "write_anew",
 ]
 
 APPLICATION_ID = 0x63726474  # "crdt"
@@ -94,6 +95,8 @@ CREATE TABLE webhooks (
 mean, `sqlite_members` those from `rosters` on, `sqlite_tokens` and `sqlite_webhooks` their own."""
 SCHEMA_VERSION = len(MIGRATIONS)
 BUSY_TIMEOUT_S = 5.0
+ANEW_UP_TO_BYTES = 256 * 1024 * 1024
+"""Appends wait while the file is written anew; what that took is in docs/design.md."""
 
 
 def connect(path: Path, *, timeout_s: float | None = None) -> sqlite3.Connection:
@@ -147,6 +150,19 @@ def open_file(path: Path, durability: str) -> tuple[sqlite3.Connection, sqlite3.
                 each.close()
         raise translate(error, path) from error
     return connection, lock
+
+
+def write_anew(connection: sqlite3.Connection) -> bool:
+    """Write all that is in the file anew, without what is left of old rows; False if it is too large for that.
+
+    `secure_delete` overwrites rows, but no copy of one that SQLite has left behind as it moved it to another page.
+    """
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    if pages * page_bytes > ANEW_UP_TO_BYTES:
+        return False
+    connection.execute("VACUUM")
+    return True
 
 
 def empty_log(connection: sqlite3.Connection) -> bool:

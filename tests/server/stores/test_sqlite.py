@@ -195,3 +195,25 @@ async def test_damage_is_reported_in_words(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "relay")
     assert await store.damage()
     await store.close()
+
+
+async def test_what_an_earlier_version_left_in_free_pages_goes_too_unless_the_file_is_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "relay.sqlite3"
+    store = await SqliteStore.open(path)
+    await store.append("kept", b"kept")
+    await store.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA secure_delete = OFF")  # as some builds of SQLite have it
+        connection.execute("INSERT INTO updates (room, data) VALUES ('gone', ?)", (b"regretted " * 2000,))
+        connection.execute("DELETE FROM updates WHERE room = 'gone'")
+    store = await SqliteStore.open(path)
+    monkeypatch.setattr(sqlite_file, "ANEW_UP_TO_BYTES", 0)
+    assert not await store.erased()
+    assert b"regretted" in await anyio.Path(path).read_bytes()
+    monkeypatch.undo()
+    assert await store.erased()
+    assert b"regretted" not in await anyio.Path(path).read_bytes()
+    assert list((await store.load("kept")).updates) == [b"kept"]
+    await store.close()
