@@ -60,10 +60,11 @@ class Administration:
                 return AdministrationAnswer(listed)
             case {"do": "verify"}:
                 return AdministrationAnswer(await self._verify())
-            case {"do": "delete user", "subject": str(subject)} if self._host.tokens is not None:
+            case {"do": "delete user", "subject": str(subject)}:
                 deleted = await self._people.answer(request)
-                await TokenDesk(self._host.tokens, self._host).revoke_all(subject)
-                return AdministrationAnswer(deleted)
+                if self._host.tokens is not None:
+                    await TokenDesk(self._host.tokens, self._host).revoke_all(subject)
+                return AdministrationAnswer({**deleted, "erased": await self._store.erased()})  # last, as it may fail
             case {"do": "tokens"} if self._host.tokens is not None:
                 return AdministrationAnswer(await TokenDesk(self._host.tokens, self._host).answer(request))
             case {"do": "webhooks"} if self._host.webhooks is not None:

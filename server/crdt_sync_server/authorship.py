@@ -22,14 +22,14 @@ def forget(state: State, subject: str, now_ms: int) -> tuple[Change, ...]:
     """
     changes = {(each.root, each.key): each for each in _unnamed(state, subject)}
     for post, value in state.items("posts"):
-        if value["by"] == subject:
+        if _is_by(value, subject):
             gone = emptied(state, post, "deleted", {"by": None, "at": now_ms})
             changes |= {(each.root, each.key): each for each in gone}  # of its own mark that hid the post, too
     for key, value in state.items("reactions"):
-        if value["by"] == subject:
+        if _is_by(value, subject):
             changes["reactions", key] = Change("reactions", key, None)
     for person, value in state.items("people"):
-        if value["by"] == subject:
+        if _is_by(value, subject):
             changes["people", person] = Change("people", person, {"by": None})  # the number is nobody else's ever
             if state.get("actions", person) is not None:
                 changes["actions", person] = Change("actions", person, None)
@@ -41,14 +41,14 @@ def said(state: State, subject: str) -> dict[str, list[dict[str, Any]]]:
     fields = dict(state.items("fields"))
     posts = []
     for post, value in state.items("posts"):
-        if value["by"] == subject:
+        if _is_by(value, subject):
             highlight = (state.get("threads", value["thread"]) or {}).get("highlight")
             more = {name: fields.get(f"{post}/{name}") for name in ("text", "edited", "hidden", "deleted", "removed")}
             posts.append({"post": post, "highlight": highlight, **value, **_of(more, subject)})
     reactions = [
         {"post": key.partition("/")[0], "name": value["name"], "reactions": value["reactions"]}
         for key, value in state.items("reactions")
-        if value["by"] == subject
+        if _is_by(value, subject)
     ]
     marks = []
     for key, value in fields.items():

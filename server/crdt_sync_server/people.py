@@ -135,13 +135,8 @@ class People:
         # it is in no group any more, so it writes nothing behind this
         everywhere = await self._groups(subject)
         talked = [group for group in everywhere if await forget(self._host, group, subject, self._wall_ms())]
-        return {
-            "subject": subject,
-            "rooms": sorted({*own, *alone}),
-            "memberships": kept,
-            "discussions": talked,
-            "erased": await self._host.store.erased(),
-        }
+        rooms = sorted({*own, *alone})
+        return {"subject": subject, "rooms": rooms, "memberships": kept, "discussions": talked}
 
 
 def _shown(each: Membership) -> dict[str, Any]:

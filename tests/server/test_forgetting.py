@@ -206,6 +206,7 @@ def test_what_keeps_the_bytes_from_going_is_told_and_asking_again_does_the_rest(
     data = tmp_path / "data"
     with token_relay(tmp_path) as relay, group_of(relay, "eve") as (_, room):
         post, _ = talk(relay, room)
+        tell(data, "tokens", "create", "eve")
     reader = connect(data / "relay.sqlite3")
     try:
         reader.execute("BEGIN")
@@ -213,9 +214,12 @@ def test_what_keeps_the_bytes_from_going_is_told_and_asking_again_does_the_rest(
         done = call(data, "users", "delete", "eve", "--yes")
         assert (done.returncode, done.stdout) == (1, b"")
         assert "ask again" in done.stderr.decode()
+        assert [each["revoked_ms"] is None for each in tell(data, "tokens", "list")] == [False]
     finally:
         reader.close()
     assert tell(data, "users", "delete", "eve", "--yes")["discussions"] == []
     assert places_of(data, WORDS) == []
+    monkeypatch.setattr("crdt_sync_server.stores.sqlite_file.ANEW_UP_TO_BYTES", 0)
+    assert "VACUUM" in call(data, "users", "delete", "eve", "--yes").stdout.decode(), "a large store says what to do"
     with relay:
         assert read_threads(relay, "ada", room)["posts"][post]["by"] is None
