@@ -52,7 +52,7 @@ def test_the_two_snippets_run_together(tmp_path: Path) -> None:
 def test_every_command_shown_exists(command: str) -> None:
     program, *arguments = command.split()
     words = [argument for argument in arguments[:2] if argument.replace("-", "").isalpha()]
-    if words[0] not in ("highlight", "note"):
+    if words[0] not in ("groups", "highlight", "note"):
         words = words[:1]
     module = {"crdt-sync": "crdt_sync.cli", "crdt-sync-server": "crdt_sync_server"}[program]
     done = subprocess.run(
