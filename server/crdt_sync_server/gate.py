@@ -12,7 +12,7 @@ from dataclasses import replace
 import anyio
 
 from crdt_sync_server.bearer import has_token
-from crdt_sync_server.errors import Forbidden, Unauthenticated
+from crdt_sync_server.errors import Forbidden, RelayError, Unauthenticated
 from crdt_sync_server.failures import Failures
 from crdt_sync_server.limits import Limit, LimitReached
 from crdt_sync_server.origins import Origins
@@ -75,6 +75,22 @@ class Gate:
             return await self.identify(replace(bare, headers=(*kept, ("authorization", f"Bearer {token}"))))
 
         return identify
+
+    async def allowed_origin(self, request: ConnectRequest) -> str | None:
+        """Return the origin of the page that asks over HTTP, or None if there is none or something is against it.
+
+        It is asked without a token, as a preflight carries none: only `Forbidden` speaks against the origin then.
+        """
+        origin = request.header("origin")
+        if origin is None:
+            return None
+        try:
+            await self.identify(without_token(request))
+        except Unauthenticated:
+            pass
+        except RelayError:
+            return None
+        return origin
 
     async def admit(self, request: ConnectRequest) -> Grant:
         """Return what the room of `request` is entered with. Raises what `identify` raises."""

@@ -10,8 +10,8 @@ import anyio
 from crdt_sync.errors import RemoteProtocolError
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.polling import MAX_POLL_BYTES, Answer, Poll, PollKind, decode_poll, encode_answer
-from crdt_sync_server.errors import Forbidden, RelayError, Unauthenticated
-from crdt_sync_server.gate import Gate, without_token
+from crdt_sync_server.errors import Forbidden, RelayError
+from crdt_sync_server.gate import Gate
 from crdt_sync_server.host import Host
 from crdt_sync_server.http import Headers, respond, respond_json
 from crdt_sync_server.limits import Admission, Budget, Limit, LimitReached
@@ -151,18 +151,9 @@ class PollingFace:
         return session
 
     async def _allow_origin(self, request: ConnectRequest) -> Headers:
-        """Return the headers that let a page read the answer, if the authenticator has nothing against its origin.
-
-        It is asked without a token, as a preflight carries none: only `Forbidden` speaks against the origin then.
-        """
-        origin = request.header("origin")
+        """Return the headers that let a page read the answer."""
+        origin = await self._gate.allowed_origin(request)
         if origin is None:
-            return ()
-        try:
-            await self._gate.identify(without_token(request))
-        except Unauthenticated:
-            pass
-        except RelayError:
             return ()
         return ((b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"origin"))
 

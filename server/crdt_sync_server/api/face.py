@@ -26,7 +26,6 @@ from crdt_sync_server.errors import (
     StoreError,
     Unauthenticated,
 )
-from crdt_sync_server.gate import without_token
 from crdt_sync_server.http import Headers
 from crdt_sync_server.limits import Admission, Budget, Limit, LimitReached
 from crdt_sync_server.logs import reached, tell
@@ -128,18 +127,9 @@ class ApiFace:
         return read_json(await body.read(MAX_JSON_BYTES), route.body)
 
     async def _allow_origin(self, request: ConnectRequest) -> Headers:
-        """Return the headers that let a page read the answer, if the authenticator has nothing against its origin.
-
-        It is asked without a token, as a preflight carries none: only `Forbidden` speaks against the origin then.
-        """
-        origin = request.header("origin")
+        """Return the headers that let a page read the answer."""
+        origin = await self._services.gate.allowed_origin(request)
         if origin is None:
-            return ()
-        try:
-            await self._services.gate.identify(without_token(request))
-        except Unauthenticated:
-            pass
-        except RelayError:
             return ()
         allowed = (b"access-control-allow-origin", origin.encode("latin-1"))
         return (allowed, (b"access-control-expose-headers", EXPOSED), (b"vary", b"origin"))
