@@ -39,6 +39,7 @@ class Administration:
     def __init__(self, host: Host, members: Members) -> None:
         self._host = host
         self._store = host.store
+        self._members = members
         self._people = People(host, members)
 
     async def answer(self, request: Mapping[str, Any]) -> AdministrationAnswer:
@@ -58,15 +59,21 @@ class Administration:
                 listed = self._listed(record)  # with those who are about to be closed
                 await self._people.buried(name)
                 return AdministrationAnswer(listed)
+            case {"do": "devices", "room": str(name)}:
+                await self._living(name)
+                present = self._host.present(name)
+                found = await self._host.sightings.listed(room=name)
+                return AdministrationAnswer([{**asdict(each), "is_here": each.key in present} for each in found])
             case {"do": "verify"}:
                 return AdministrationAnswer(await self._verify())
             case {"do": "delete user", "subject": str(subject)}:
                 deleted = await self._people.answer(request)
                 if self._host.tokens is not None:
-                    await TokenDesk(self._host.tokens, self._host).revoke_all(subject)
+                    await TokenDesk(self._host.tokens, self._host, self._members).revoke_all(subject)
                 return AdministrationAnswer({**deleted, "erased": await self._store.erased()})  # last, as it may fail
             case {"do": "tokens"} if self._host.tokens is not None:
-                return AdministrationAnswer(await TokenDesk(self._host.tokens, self._host).answer(request))
+                desk = TokenDesk(self._host.tokens, self._host, self._members)
+                return AdministrationAnswer(await desk.answer(request))
             case {"do": "webhooks"} if self._host.webhooks is not None:
                 return AdministrationAnswer(await WebhookDesk(self._host.webhooks, self._host.wall).answer(request))
         return AdministrationAnswer(await self._people.answer(request))

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    from crdt_sync_server.devices import Device
     from crdt_sync_server.roster import Change, Decision, Entry, Membership, Roster
     from crdt_sync_server.tokens import AccessToken
     from crdt_sync_server.webhooks import Webhook
@@ -20,6 +21,7 @@ __all__ = [
     "Authenticator",
     "Authority",
     "ConnectRequest",
+    "Devices",
     "Directory",
     "Grant",
     "Identity",
@@ -162,13 +164,14 @@ class Identity:
     """Who asks: `subject` is None where nobody is asked who they are, `name` what the token calls them.
 
     It holds until `expires_at_s`, of the wall clock in seconds since 1970; None: for as long as nobody revokes it.
-    `token_id` names the token to who may revoke it, if that can be done.
+    `token_id` names the token to who may revoke it, if that can be done, and `device` is what the token is called.
     """
 
     subject: str | None
     expires_at_s: float | None = None
     name: str | None = None
     token_id: str | None = None
+    device: str | None = None
 
 
 class Authenticator(Protocol):
@@ -207,6 +210,8 @@ class Grant:
     as_of: int = field(default=0, compare=False)
     """How many roles had changed when this was asked for (`Host.roles_changed`)."""
     token_id: str | None = field(default=None, compare=False)
+    device: str | None = field(default=None, compare=False)
+    """What the client calls its device, else what its token is called."""
 
 
 class Members(Protocol):
@@ -228,7 +233,8 @@ class Members(Protocol):
         """Let `decide` say what follows from the roster of `room`; store that and its audit, at once or not at all.
 
         Nothing changes between what `decide` is given and what it returns. It must not wait or do anything else; what
-        it raises of ours comes out, and nothing is changed then.
+        it raises of ours comes out, and nothing is changed then. After a `StoreError` it may be stored or not; the
+        caller asks.
         """
 
     async def audit(
@@ -246,17 +252,45 @@ class Members(Protocol):
 class Tokens(Protocol):
     """The tokens that the relay itself has made. Every method raises `StoreError`; the values are in `tokens`."""
 
-    async def add(self, token: AccessToken) -> None:
-        """Keep a new token, and return once that is durable."""
+    async def add(self, token: AccessToken) -> bool:
+        """Keep a new token, and return True once that is durable.
+
+        False, and nothing is kept, if the one that it was made with was revoked. What its subject made over HTTP and
+        has ended by itself is forgotten with it.
+        """
 
     async def find(self, digest: bytes) -> AccessToken | None:
         """Return the token with this SHA-256, whether it still holds or not."""
 
-    async def listed(self) -> Sequence[AccessToken]:
-        """Return all tokens, the oldest first, also those that hold no more."""
+    async def listed(self, subject: str | None = None) -> Sequence[AccessToken]:
+        """Return all tokens, or those of a subject, the oldest first, also those that hold no more."""
 
-    async def revoke(self, token_id: str, at_ms: int) -> AccessToken | None:
-        """Revoke a token for good, and return it; None if there is none. A second time changes nothing."""
+    async def revoke(self, token_id: str, at_ms: int) -> Sequence[AccessToken]:
+        """Revoke a token, and those that were made with it, for good, at once or not at all; return them all.
+
+        Nothing is returned if there is none. A second time changes nothing. After a `StoreError` they may be revoked
+        or not; the caller asks.
+        """
+
+    async def used(self, at_ms: Mapping[str, int]) -> None:
+        """Note for tokens, by their ids, when they were last used; those that are not there are passed over."""
+
+
+class Devices(Protocol):
+    """The devices that were seen in rooms. Every method raises `StoreError`; the values are in `devices`."""
+
+    async def seen(self, devices: Sequence[Device]) -> None:
+        """Keep what was seen, of each device once: its first time is the earliest, its last the latest, times add up.
+
+        At most `devices.MAX_OF_SUBJECT` stay of a subject in a room and `MAX_OF_ROOM` of a room, those seen last. A
+        store that knows which rooms there are keeps none of others.
+        """
+
+    async def listed(self, *, room: str | None = None, subject: str | None = None) -> Sequence[Device]:
+        """Return the devices of a room, of a subject, of both, or all, by room, subject, name and transport."""
+
+    async def forget(self, *, room: str | None = None, subject: str | None = None) -> None:
+        """Forget the devices of a room, and those of a subject."""
 
 
 class Webhooks(Protocol):

@@ -66,6 +66,8 @@ class Conducts:
 class Errand(RoomPeer):
     """The peer. It is in the room within `inside`."""
 
+    transport = "api"
+
     def __init__(
         self,
         room: HostedRoom,
