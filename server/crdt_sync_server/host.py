@@ -198,6 +198,13 @@ class Host:
         if grant.token_id in self._revoked:
             raise Unauthenticated(REVOKED)
 
+    def check_holds(self, identity: Identity) -> None:
+        """Raise `Unauthenticated` if what an identity came with was revoked or has ended since."""
+        if identity.token_id in self._revoked:
+            raise Unauthenticated(REVOKED)
+        if identity.expires_at_s is not None and identity.expires_at_s <= self.wall():
+            raise Unauthenticated("the token has expired meanwhile; ask for a new one")
+
     async def confirm(self, peer: Peer, name: str) -> None:
         """Return once what `peer` may do in a room is what holds now, in the same step. Raises `RelayError`."""
         while self.authority is not None and peer.subject and peer.grant.as_of != self.roles_changed:

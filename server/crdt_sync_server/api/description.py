@@ -95,7 +95,7 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
         "description": "The subject of a member, percent-encoded; `me` is who asks.",
         "schema": {"type": "string", "minLength": 1},
     },
-    "token": {"description": "The id of a token.", "schema": {"type": "string", "minLength": 1}},
+    "token": {"description": "The id of a token.", "schema": {"type": "string", "pattern": "^[0-9a-f]{12}$"}},
     "id": {"description": "The id of an invitation.", "schema": {"type": "string", "minLength": 1}},
 }
 TAGGED = {"ETag": {"description": "The version of what was read.", "schema": {"type": "string"}}}

@@ -46,11 +46,11 @@ async def read_json(call: Call) -> Answer:
     async with call.errand(await call.grant()).inside() as errand:
         if is_known(call.request, tag := _tag(call, errand)):
             return Answer(304, headers=tag)
-        update = await errand.read(NOTHING)
-    if len(update) > MAX_JSON_DOCUMENT_BYTES:
-        raise Problem(413, "too-big", f"documents above {MAX_JSON_DOCUMENT_BYTES} bytes are not shown as JSON")
-    data = await anyio.to_thread.run_sync(_as_json, update, limiter=call.services.reading)
-    return Answer(200, data, headers=tag)
+        async with call.services.reading:  # from here on: those that wait must not hold the document meanwhile
+            update = await errand.read(NOTHING)
+            if len(update) > MAX_JSON_DOCUMENT_BYTES:
+                raise Problem(413, "too-big", f"documents above {MAX_JSON_DOCUMENT_BYTES} bytes are not shown as JSON")
+            return Answer(200, await anyio.to_thread.run_sync(_as_json, update), headers=tag)
 
 
 async def apply(call: Call) -> Answer:
@@ -105,6 +105,7 @@ ROUTES = (
     ),
     Route(
         "POST", "/rooms/{room}/document", apply, "Apply an update", {204: None}, OCTETS, problems=(409, 413),
+        is_edit=True,
     ),
     Route(
         "GET", "/rooms/{room}/document.json", read_json, "The document as JSON", {200: "Document", 304: None},

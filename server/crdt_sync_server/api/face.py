@@ -112,8 +112,16 @@ class ApiFace:
             raise Problem(412, "precondition", words)
         route = methods[method]
         identity = Identity(None) if route.is_open else await self._services.gate.identify(request)
+        if method != "GET" and not route.is_edit:
+            self._services.conducts.change(identity.subject, request.client)
         query = _query_of(scope, route)
-        call = Call(self._services, request, identity, parts, query, lambda: self._read(route, request, body))
+
+        async def read() -> Any:
+            value = await self._read(route, request, body)
+            self._services.host.check_holds(identity)  # a body takes its time
+            return value
+
+        call = Call(self._services, request, identity, parts, query, read)
         return await route.handler(call)
 
     async def _read(self, route: Route, request: ConnectRequest, body: _Body) -> Any:
