@@ -8,15 +8,19 @@ from urllib.parse import quote
 
 import httpx
 
-from crdt_sync.errors import ConnectionLost
+from crdt_sync.errors import ConnectionLost, InvalidEdit
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.sync.transport import room_url, trouble_of, words_of
 
-__all__ = ["ActionRefused", "Actions"]
+__all__ = ["ActionRefused", "Actions", "checked"]
 
 PROBLEM = "application/problem+json"
 PASSING = frozenset({401, 405, 408, 409, 425, 429})
 NOT_HERE = "no-such-path"  # a relay of an older version, which may be renewed
+
+
+MAX_TEXT_BYTES = 16 * 1024
+"""Of one post, as the relay takes it."""
 
 
 class ActionRefused(Exception):
@@ -51,6 +55,20 @@ class Actions:
         if is_for_good and said.get("code", NOT_HERE) != NOT_HERE:
             raise ActionRefused(reason)
         raise ConnectionLost(reason)
+
+
+def checked(what: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what an action says, for it will not be refused for its form. Raises `InvalidEdit`."""
+    for name, value in what.items():
+        try:
+            size = len(value.encode())
+        except UnicodeEncodeError:
+            raise InvalidEdit(f"a {name} is Unicode; this has half of a character, {value!r}") from None
+        if name == "text" and not value.strip():
+            raise InvalidEdit("a post says something; this is empty")
+        if name == "text" and size > MAX_TEXT_BYTES:
+            raise InvalidEdit(f"a post has at most {MAX_TEXT_BYTES} bytes of text; make it two")
+    return what
 
 
 def _problem(response: httpx.Response) -> Mapping[str, Any]:
