@@ -74,7 +74,7 @@ async def open_discussions(
         if client is None:
             client = await stack.enter_async_context(httpx.AsyncClient(timeout=10))
         try:
-            actions = Actions(relay, group, client)
+            actions = Actions(relay, group, client, token=token)
         except ValueError as error:
             raise InvalidEdit(str(error)) from None
         worker = Worker("crdt-sync discussions")
@@ -110,7 +110,7 @@ class Discussions(Live[DiscussionStatus, tuple[int, int]]):
         close_within_s: float = 5.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._outbox = Outbox(worker, file, actions, token=token, random=random, changed=self._sent)
+        self._outbox = Outbox(worker, file, actions, random=random, changed=self._sent)
         super().__init__(
             worker, random, now, first_state=State.CONNECTING, counts=(0, 0), close_within_s=close_within_s
         )
@@ -118,6 +118,7 @@ class Discussions(Live[DiscussionStatus, tuple[int, int]]):
         self._file = file
         self._token = token
         self._feeds: list[ThreadFeed] = []
+        self._was_stopped = False
 
     # Actions
 
@@ -238,8 +239,13 @@ class Discussions(Live[DiscussionStatus, tuple[int, int]]):
         await self._sync(connect, replica, Presence(self._random.getrandbits(32), self._now), self._token)
 
     def _linked(self, link: Link) -> None:
-        if link.state is State.CONNECTED and self.status.state is not State.CONNECTED:
+        if link.state is State.STOPPED:
+            self._was_stopped = True
+        elif link.state is State.CONNECTED and self.status.state is not State.CONNECTED:
             self._outbox.wake()  # the relay can be reached again
+            if self._was_stopped:
+                self._was_stopped = False
+                self._outbox.open_again()
         super()._linked(link)
 
     async def _came(self, came: Came) -> None:

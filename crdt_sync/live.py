@@ -71,7 +71,9 @@ class Live(ABC, Generic[StatusValue, Counts]):
     def reconnect(self) -> None:
         """Try to connect at once: the network has changed, the machine has slept, or somebody has signed in.
 
-        If it polls, it tries a WebSocket at once.
+        It starts again also where the relay had refused and that was lifted: who was removed is invited again, a reader
+        may edit. A document that was deleted, a token that is no callable and was refused, and a file that belongs
+        elsewhere stay `STOPPED`; `status.last_error` says so. If it polls, it tries a WebSocket at once.
         """
         if self._loop is not None:
             self._loop.wake()
@@ -123,7 +125,7 @@ class Live(ABC, Generic[StatusValue, Counts]):
         self._loop = SyncLoop(
             connect, replica, presence, token=token, random=self._random, now=self._now, report=self._linked
         )
-        await self._loop.run()
+        await self._loop.keep_running()
 
     async def _leave(self, within_s: float) -> None:
         """Let what waits reach the relay while that may still happen, say goodbye, all within a bounded time."""
