@@ -193,15 +193,14 @@ class Host:
         for room in list(self._rooms.values()):
             room.revoke(token_id)
 
-    def check(self, grant: Grant) -> None:
-        """Raise `Unauthenticated` if the token of a grant was revoked since it was given."""
-        if grant.token_id in self._revoked:
+    def check(self, who: Grant | Identity) -> None:
+        """Raise `Unauthenticated` if the token of a grant or an identity was revoked since it was given."""
+        if who.token_id in self._revoked:
             raise Unauthenticated(REVOKED)
 
     def check_holds(self, identity: Identity) -> None:
         """Raise `Unauthenticated` if what an identity came with was revoked or has ended since."""
-        if identity.token_id in self._revoked:
-            raise Unauthenticated(REVOKED)
+        self.check(identity)
         if identity.expires_at_s is not None and identity.expires_at_s <= self.wall():
             raise Unauthenticated("the token has expired meanwhile; ask for a new one")
 

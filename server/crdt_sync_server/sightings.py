@@ -1,4 +1,4 @@
-"""Who was where, noted beside the rooms: marks in memory, which go into the store once a minute, in one transaction.
+"""Who was where, noted beside the rooms: marks in memory, which go into the store together, once a minute.
 
 So neither a connect nor an edit waits for this, and a crash loses a minute of it. A device that stays connected is
 marked now and then, or a relay that is killed would know of it from when it came alone.
@@ -7,12 +7,13 @@ marked now and then, or a relay that is killed would know of it from when it cam
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 import anyio
 
 from crdt_sync_server.delivery import Peer
-from crdt_sync_server.devices import Device, DeviceKey, merged
+from crdt_sync_server.devices import MAX_OF_SUBJECT, Device, DeviceKey, merged
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.logs import tell
 from crdt_sync_server.ports import Devices, Tokens
@@ -24,6 +25,8 @@ FLUSH_EVERY_S = 60.0
 REFRESH_EVERY_S = 600.0
 MAX_MARKS = 65_536
 """Of devices; at half of it they are stored at once, and what is more is passed over."""
+BATCH = 1000
+"""Devices of one transaction: edits wait for no more."""
 
 
 class Sightings:
@@ -36,6 +39,7 @@ class Sightings:
         self._now = now
         self._wall = wall
         self._marks: dict[DeviceKey, Device] = {}
+        self._of_subject: Counter[tuple[str, str]] = Counter()  # room and subject → how many marks
         self._used: dict[str, int] = {}
         self._storing = anyio.Lock()
         self._flush_s = now() + FLUSH_EVERY_S
@@ -69,20 +73,21 @@ class Sightings:
         """Store what is marked. What could not be stored stays marked, and may then be counted twice."""
         self._flush_s = self._now() + FLUSH_EVERY_S
         async with self._storing:
-            marks, self._marks = self._marks, {}
+            marks, self._marks = list(self._marks.values()), {}
+            self._of_subject.clear()
             used, self._used = self._used, {}
             try:
-                if marks and self.devices is not None:
-                    await self.devices.seen(list(marks.values()))
-                marks = {}
+                while marks and self.devices is not None:
+                    await self.devices.seen(marks[:BATCH])
+                    del marks[:BATCH]
                 if used and self.tokens is not None:
                     await self.tokens.used(used)
-                used = {}
+                    used = {}
             except StoreError as error:
                 tell("devices not noted", logging.WARNING, reason=str(error))
             finally:
-                for key, each in marks.items():
-                    self._marks[key] = merged(each, self._marks[key]) if key in self._marks else each
+                for each in marks:
+                    self._put(each)
                 self._used = {**used, **self._used}
 
     async def listed(self, *, room: str | None = None, subject: str | None = None) -> list[Device]:
@@ -99,8 +104,11 @@ class Sightings:
     async def forget(self, *, room: str | None = None, subject: str | None = None) -> None:
         """Forget the devices of a room, or of a subject. Raises `StoreError`."""
         async with self._storing:
-            kept = self._marks.items()
-            self._marks = {key: each for key, each in kept if room != each.room and subject != each.subject}
+            kept = [each for each in self._marks.values() if room != each.room and subject != each.subject]
+            self._marks.clear()
+            self._of_subject.clear()
+            for each in kept:
+                self._put(each)
             if self.devices is not None:
                 await self.devices.forget(room=room, subject=subject)
 
@@ -108,12 +116,15 @@ class Sightings:
         if self.devices is None or peer.subject is None or group_of(room) is not None:
             return
         now_ms = self._wall_ms()
-        each = Device(room, peer.subject, peer.grant.device, peer.transport, now_ms, now_ms, times)
-        known = self._marks.get(each.key)
+        self._put(Device(room, peer.subject, peer.grant.device, peer.transport, now_ms, now_ms, times))
+
+    def _put(self, each: Device) -> None:
+        known, whose = self._marks.get(each.key), (each.room, each.subject)
         if known is not None:
             self._marks[each.key] = merged(known, each)
-        elif len(self._marks) < MAX_MARKS:
+        elif len(self._marks) < MAX_MARKS and self._of_subject[whose] < MAX_OF_SUBJECT:  # who makes up names is bounded
             self._marks[each.key] = each
+            self._of_subject[whose] += 1
 
     def _wall_ms(self) -> int:
         return int(self._wall() * 1000)

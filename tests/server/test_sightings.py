@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from crdt_sync_server import sightings as module
-from crdt_sync_server.devices import Device, device_of
+from crdt_sync_server.devices import MAX_OF_SUBJECT, Device, device_of
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.host import Host
 from crdt_sync_server.poll_sessions import PollSession
@@ -186,6 +186,28 @@ async def test_more_than_there_is_place_for_is_passed_over(monkeypatch: pytest.M
             await here.entered(device=f"{number}")
             assert here.host.sightings.is_due() is (number >= 1)
         assert len(await here.known()) == 4
+
+
+async def test_who_makes_up_names_has_as_many_as_are_kept_and_no_more_and_takes_no_one_s_place() -> None:
+    async with scene() as here:
+        for number in range(MAX_OF_SUBJECT + 3):
+            await here.entered(device=f"{number:02d}")
+        await here.entered(subject="bob")
+        assert [each[0] for each in await here.known()] == ["ada"] * MAX_OF_SUBJECT + ["bob"]
+        await here.host.sightings.flush()
+        await here.entered(device="after")
+        assert "after" in {each[1] for each in await here.known()}
+
+
+async def test_many_are_stored_a_batch_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Edits of other rooms come in between; what is left when the store fails stays marked."""
+    monkeypatch.setattr(module, "BATCH", 2)
+    async with scene() as here:
+        for number in range(5):
+            await here.entered(subject=f"{number}")
+        await here.host.sightings.flush()
+        assert here.devices.batches == [2, 2, 1]
+        assert len(await here.known()) == 5
 
 
 @pytest.mark.parametrize(
