@@ -17,8 +17,9 @@ from crdt_sync.protocol.update import encode_state_vector, reach, read_update
 from crdt_sync_server.contents import contents
 from crdt_sync_server.errors import NoSuchRoom, RelayError, RoomDeleted, StoreError
 from crdt_sync_server.host import Host
+from crdt_sync_server.keepers import Members
 from crdt_sync_server.people import People
-from crdt_sync_server.ports import Members, RoomRecord
+from crdt_sync_server.ports import RoomRecord
 from crdt_sync_server.token_desk import TokenDesk
 from crdt_sync_server.webhook_desk import WebhookDesk
 

@@ -1,4 +1,4 @@
-"""What every keeper of devices must do, as a test class: `ports.Devices`.
+"""What every keeper of devices must do, as a test class: `keepers.Devices`.
 
 Subclass it, give a block in which the adapter of a folder is open and knows the rooms `ROOMS`, and run pytest.
 """
@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from crdt_sync_server.devices import MAX_OF_ROOM, MAX_OF_SUBJECT, Device
-from crdt_sync_server.ports import Devices
+from crdt_sync_server.keepers import Devices
 
 __all__ = ["ROOMS", "DevicesContract"]
 
@@ -20,7 +20,7 @@ READER = Device("g/one", "ada", "e-reader", "websocket", 10, 20, 1)
 
 
 class DevicesContract:
-    """The rules of `ports.Devices`."""
+    """The rules of `keepers.Devices`."""
 
     keeps = True
     """False for an adapter that forgets with its process."""

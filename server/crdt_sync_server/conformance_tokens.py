@@ -1,4 +1,4 @@
-"""What every keeper of tokens must do, as a test class: `ports.Tokens`.
+"""What every keeper of tokens must do, as a test class: `keepers.Tokens`.
 
 Subclass it, give a block in which the adapter of a folder is open, and run pytest.
 """
@@ -9,14 +9,14 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from crdt_sync_server.ports import Tokens
+from crdt_sync_server.keepers import Tokens
 from crdt_sync_server.tokens import PROVIDER, digest_of, new_token
 
 __all__ = ["TokensContract"]
 
 
 class TokensContract:
-    """The rules of `ports.Tokens`."""
+    """The rules of `keepers.Tokens`."""
 
     keeps = True
     """False for an adapter that forgets with its process."""

@@ -18,9 +18,10 @@ from crdt_sync_server.delivery import Peer
 from crdt_sync_server.devices import DeviceKey
 from crdt_sync_server.errors import Forbidden, Unauthenticated
 from crdt_sync_server.hosted_room import REVOKED, HostedRoom, Stopping
+from crdt_sync_server.keepers import Tokens
 from crdt_sync_server.limits import Limit, LimitReached, Limits
 from crdt_sync_server.metrics import Metrics, Standing
-from crdt_sync_server.ports import Authority, Grant, Identity, Role, RoomStore, Tokens
+from crdt_sync_server.ports import Authority, Grant, Identity, Role, RoomStore
 from crdt_sync_server.quotas import Accounts, Quotas
 from crdt_sync_server.rooms import threads_of
 from crdt_sync_server.sightings import Sightings

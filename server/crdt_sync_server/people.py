@@ -12,7 +12,8 @@ from typing import Any
 
 from crdt_sync_server.errors import LastOwner, NoSuchMember, RelayError, SharingError
 from crdt_sync_server.host import Host
-from crdt_sync_server.ports import Members, Role, RoomRecord
+from crdt_sync_server.keepers import Members
+from crdt_sync_server.ports import Role, RoomRecord
 from crdt_sync_server.rooms import is_group, own_room, room_named
 from crdt_sync_server.roster import OPERATOR, Membership
 from crdt_sync_server.sharing import Sharing

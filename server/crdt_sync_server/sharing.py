@@ -16,7 +16,8 @@ import anyio
 from crdt_sync_server import invitations, membership
 from crdt_sync_server.errors import NoSuchRoom, RoomDeleted, SharingError, StoreError
 from crdt_sync_server.host import Host
-from crdt_sync_server.ports import Members, Role
+from crdt_sync_server.keepers import Members
+from crdt_sync_server.ports import Role
 from crdt_sync_server.rooms import RoomNameError, is_group, new_group, own_room
 from crdt_sync_server.roster import Actor, Change, Decision, Invitation, Member, Membership, Roster
 

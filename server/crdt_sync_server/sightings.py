@@ -15,8 +15,8 @@ import anyio
 from crdt_sync_server.delivery import Peer
 from crdt_sync_server.devices import MAX_OF_SUBJECT, Device, DeviceKey, merged
 from crdt_sync_server.errors import StoreError
+from crdt_sync_server.keepers import Devices, Tokens
 from crdt_sync_server.logs import tell
-from crdt_sync_server.ports import Devices, Tokens
 from crdt_sync_server.rooms import group_of
 
 __all__ = ["Sightings"]

@@ -20,8 +20,9 @@ import anyio
 from crdt_sync_server.bearer import MAX_SUBJECT_CHARACTERS, is_subject
 from crdt_sync_server.errors import Forbidden, NoSuchToken, RelayError, StoreError, TokenError, Unauthenticated
 from crdt_sync_server.host import Host
+from crdt_sync_server.keepers import Members, Tokens
 from crdt_sync_server.logs import tell
-from crdt_sync_server.ports import Identity, Members, Tokens
+from crdt_sync_server.ports import Identity
 from crdt_sync_server.rooms import own_room
 from crdt_sync_server.roster import Decision, Entry
 from crdt_sync_server.tokens import PROVIDER, AccessToken, new_token

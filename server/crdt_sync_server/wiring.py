@@ -27,11 +27,12 @@ from crdt_sync_server.failures import Failures
 from crdt_sync_server.gate import Gate
 from crdt_sync_server.host import Host
 from crdt_sync_server.http import HttpFace
+from crdt_sync_server.keepers import Devices, Members, Tokens, Webhooks
 from crdt_sync_server.metrics import Metrics
 from crdt_sync_server.origins import Origins
 from crdt_sync_server.poll_sessions import PollSessions
 from crdt_sync_server.polling import PollingFace
-from crdt_sync_server.ports import Authenticator, Authority, Devices, Members, RoomStore, Tokens, Webhooks
+from crdt_sync_server.ports import Authenticator, Authority, RoomStore
 from crdt_sync_server.posting import HttpPoster
 from crdt_sync_server.quotas import Quotas
 from crdt_sync_server.sharing import Sharing

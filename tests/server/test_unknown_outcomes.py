@@ -17,9 +17,10 @@ from crdt_sync.protocol.messages import Barrier, SyncUpdate, encode
 from crdt_sync_server.auth.members import MembersAuthority
 from crdt_sync_server.errors import Forbidden, StoreError
 from crdt_sync_server.host import Host
+from crdt_sync_server.keepers import Members, Tokens
 from crdt_sync_server.outbox import Closing
 from crdt_sync_server.poll_sessions import PollSession
-from crdt_sync_server.ports import Grant, Members, Role, Tokens
+from crdt_sync_server.ports import Grant, Role
 from crdt_sync_server.rooms import threads_of
 from crdt_sync_server.roster import Actor, Change, Decision, Roster
 from crdt_sync_server.sharing import Sharing
@@ -33,7 +34,7 @@ ADA, BOB = Actor("ada"), Actor("bob")
 
 
 class Unsure:
-    """`ports.Members` of a file, whose changes can fail before or after their commit, and whose reads can fail."""
+    """`keepers.Members` of a file, whose changes can fail before or after their commit, and whose reads can fail."""
 
     def __init__(self, members: Members) -> None:
         self._members = members
@@ -179,7 +180,7 @@ async def test_a_change_that_comes_between_the_question_and_its_answer_counts(tm
 
 
 class UnsureTokens:
-    """`ports.Tokens` whose revocations fail after the commit, and which can be down."""
+    """`keepers.Tokens` whose revocations fail after the commit, and which can be down."""
 
     def __init__(self, tokens: Tokens, fails: str) -> None:
         self._tokens, self._fails, self._is_down = tokens, fails, False

@@ -15,7 +15,8 @@ from crdt_sync_server.errors import Forbidden, NoSuchRoom
 from crdt_sync_server.gate import Gate
 from crdt_sync_server.host import Host
 from crdt_sync_server.http import Headers
-from crdt_sync_server.ports import ConnectRequest, Grant, Identity, Members, Role
+from crdt_sync_server.keepers import Members
+from crdt_sync_server.ports import ConnectRequest, Grant, Identity, Role
 from crdt_sync_server.roster import Actor
 from crdt_sync_server.sharing import Sharing
 from crdt_sync_server.token_desk import TokenDesk

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from crdt_sync_server.bearer import token_of
 from crdt_sync_server.errors import Unauthenticated
-from crdt_sync_server.ports import Authenticator, ConnectRequest, Identity, Tokens
+from crdt_sync_server.keepers import Tokens
+from crdt_sync_server.ports import Authenticator, ConnectRequest, Identity
 from crdt_sync_server.tokens import digest_of, is_ours
 
 __all__ = ["StaticAuthenticator"]

@@ -11,7 +11,7 @@ __all__ = ["MemoryDevices"]
 
 
 class MemoryDevices:
-    """`ports.Devices` in a dictionary."""
+    """`keepers.Devices` in a dictionary."""
 
     def __init__(self) -> None:
         self._devices: dict[DeviceKey, Device] = {}

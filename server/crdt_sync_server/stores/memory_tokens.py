@@ -11,7 +11,7 @@ __all__ = ["MemoryTokens"]
 
 
 class MemoryTokens:
-    """`ports.Tokens` in a dictionary."""
+    """`keepers.Tokens` in a dictionary."""
 
     def __init__(self) -> None:
         self._tokens: dict[str, AccessToken] = {}

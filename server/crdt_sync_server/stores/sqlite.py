@@ -56,13 +56,13 @@ class SqliteStore:
         self._writer = Writer(path, answers)
         self._readers = Readers(path, answers)
         self.members = SqliteMembers(self._writer, self._readers)
-        """`ports.Members` in the same file."""
+        """`keepers.Members` in the same file."""
         self.tokens = SqliteTokens(self._writer, self._readers)
-        """`ports.Tokens` in the same file."""
+        """`keepers.Tokens` in the same file."""
         self.devices = SqliteDevices(self._writer, self._readers)
-        """`ports.Devices` in the same file."""
+        """`keepers.Devices` in the same file."""
         self.webhooks = SqliteWebhooks(self._writer, self._readers)
-        """`ports.Webhooks` in the same file."""
+        """`keepers.Webhooks` in the same file."""
 
     @classmethod
     async def open(cls, path: Path, *, durability: Durability = "full") -> SqliteStore:

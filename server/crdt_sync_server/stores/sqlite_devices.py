@@ -38,7 +38,7 @@ DELETE FROM devices WHERE room = ?1 AND (subject, device, transport) NOT IN (
 
 
 class SqliteDevices:
-    """`ports.Devices` on the threads of a `SqliteStore`, which opens and closes the file."""
+    """`keepers.Devices` on the threads of a `SqliteStore`, which opens and closes the file."""
 
     def __init__(self, writer: Writer, readers: Readers) -> None:
         self._writer = writer

@@ -28,7 +28,7 @@ ON CONFLICT (id) DO UPDATE SET revoked_ms = excluded.revoked_ms
 
 
 class SqliteTokens:
-    """`ports.Tokens` on the threads of a `SqliteStore`, which opens and closes the file."""
+    """`keepers.Tokens` on the threads of a `SqliteStore`, which opens and closes the file."""
 
     def __init__(self, writer: Writer, readers: Readers) -> None:
         self._writer = writer

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from crdt_sync_server.conformance_devices import READER, ROOMS, DevicesContract
-from crdt_sync_server.ports import Devices
+from crdt_sync_server.keepers import Devices
 from crdt_sync_server.stores import sqlite_backup
 from crdt_sync_server.stores.memory_devices import MemoryDevices
 from crdt_sync_server.stores.sqlite import SqliteStore

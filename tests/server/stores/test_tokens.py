@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from crdt_sync_server.conformance_tokens import TokensContract
-from crdt_sync_server.ports import Tokens
+from crdt_sync_server.keepers import Tokens
 from crdt_sync_server.stores import sqlite_backup
 from crdt_sync_server.stores.memory_tokens import MemoryTokens
 from crdt_sync_server.stores.sqlite import SqliteStore

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from crdt_sync_server.conformance_webhooks import WebhooksContract
-from crdt_sync_server.ports import Webhooks
+from crdt_sync_server.keepers import Webhooks
 from crdt_sync_server.stores import sqlite_backup
 from crdt_sync_server.stores.memory_webhooks import MemoryWebhooks
 from crdt_sync_server.stores.sqlite import SqliteStore
