@@ -55,9 +55,8 @@ class Administration:
             case {"do": "compact", "room": str(name)}:
                 return AdministrationAnswer(await self._compact(name))
             case {"do": "delete", "room": str(name)}:
-                record = await self._living(name)
+                listed = self._listed(await self._living(name))  # with those who are about to be closed
                 await self._host.delete(name)
-                listed = self._listed(record)  # with those who are about to be closed
                 await self._people.buried(name)
                 return AdministrationAnswer(listed)
             case {"do": "devices", "room": str(name)}:
