@@ -306,7 +306,7 @@ export class RelayProvider {
     this.transport = null;
     const others = [...this.awareness.getStates().keys()].filter((id) => id !== this.awareness.clientID);
     removeAwarenessStates(this.awareness, others, this);
-    this.tabs?.greet(); // those of this browser are still there
+    if (this.wanted) this.tabs?.greet(); // those of this browser are still there
   }
 
   /** The page goes, perhaps for good: say so, so that nobody sees a ghost. */
