@@ -9,6 +9,7 @@ import anyio
 import pytest
 from pycrdt import Doc
 
+from crdt_sync_server.api import face
 from crdt_sync_server.api.calls import Services
 from crdt_sync_server.app import RelayApp
 from crdt_sync_server.config import AuthMode, Config
@@ -122,3 +123,23 @@ async def test_documents_that_wait_to_be_made_json_are_not_held_meanwhile() -> N
         for each in held:
             here.services.reading.release_on_behalf_of(each)
     assert asking.status == 200
+
+
+async def test_who_reads_no_answers_does_not_make_the_relay_hold_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixty requests of a large document by one who reads slowly would hold it sixty times."""
+    monkeypatch.setattr(face, "MAX_TOLD_BYTES", 50_000)
+    async with scene() as here, anyio.create_task_group() as tasks:
+        await here.token("ada")
+        octets = here.request("POST", "/api/v1/rooms/u%2Fada/document", "ada", b"application/octet-stream")
+        assert (await octets.body(edited(Doc(), n="x" * 10_000)).run(here.app)).status == 204
+        reads = anyio.Event()
+        slow = [here.request("GET", "/api/v1/rooms/u%2Fada/document", "ada").body() for _ in range(4)]
+        for each in slow:
+            each.reads = reads
+            tasks.start_soon(each.run, here.app)
+        await anyio.wait_all_tasks_blocked()
+        assert sorted(each.status for each in slow) == [200, 200, 429, 429], "an address has half of it"
+        assert (await here.ask("GET", "/api/v1/me", "ada")).status == 200
+        reads.set()
+        await anyio.wait_all_tasks_blocked()
+        assert (await here.ask("GET", "/api/v1/rooms/u%2Fada/document", "ada")).status == 200
