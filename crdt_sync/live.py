@@ -23,7 +23,7 @@ from crdt_sync.sync.transport import Connect
 from crdt_sync.sync.websocket import WebSocketConnect
 from crdt_sync.worker import Worker
 
-__all__ = ["Live", "TransportChoice"]
+__all__ = ["Live", "StatusValue", "TransportChoice"]
 
 TransportChoice: TypeAlias = Literal["auto", "websocket", "polling"]
 
