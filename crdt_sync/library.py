@@ -23,8 +23,6 @@ from crdt_sync.document import (
     Anchor,
     AppendToNote,
     Edit,
-    Highlight,
-    Note,
     Purge,
     Restore,
     Trash,
@@ -32,10 +30,10 @@ from crdt_sync.document import (
 from crdt_sync.errors import InvalidEdit, StorageError
 from crdt_sync.feeds import ChangeFeed, Follower, Latest, Status
 from crdt_sync.groups import telling_error
+from crdt_sync.organising import Organising
 from crdt_sync.replica import StoreReplica
 from crdt_sync.storage.binding import Binding
 from crdt_sync.storage.database import Durability
-from crdt_sync.storage.read_model import Counts, ReadModel, SearchHit
 from crdt_sync.storage.store import Applied, LibraryStore
 from crdt_sync.sync.credentials import Token
 from crdt_sync.sync.fallback import FallbackConnect
@@ -124,10 +122,11 @@ async def open_library(
             raise telling_error(group) from group.__cause__
 
 
-class Library(Upkeep):
+class Library(Organising, Upkeep):
     """An open library. Get one from `open_library`; use it from that event loop.
 
-    What `Upkeep` has for its file's long life, from `verify` to `export_updates`, is a part of it.
+    What `Organising` has to find and order things, from `search` to `collections`, is a part of it, and so is what
+    `Upkeep` has for its file's long life, from `verify` to `export_updates`.
     """
 
     def __init__(
@@ -198,47 +197,6 @@ class Library(Upkeep):
         """Destroy a highlight or note, with whatever another device is writing into it at the same time."""
         await self.edit(Purge(item_id))
 
-    # Queries
-
-    async def highlight(self, item_id: str) -> Highlight | None:
-        """Return a highlight, in the trash or not, or None."""
-        return await self._query(lambda read: read.highlight(item_id))
-
-    async def highlights(
-        self,
-        *,
-        work: str | None = None,
-        within: str | None = None,
-        color: str | None = None,
-        tag: str | None = None,
-        trashed: bool = False,
-        limit: int = -1,
-    ) -> list[Highlight]:
-        """Return highlights by place; `within="Gen.1"` gives those of the chapter."""
-        return await self._query(
-            lambda read: read.highlights(work=work, within=within, color=color, tag=tag, trashed=trashed, limit=limit)
-        )
-
-    async def note(self, item_id: str) -> Note | None:
-        """Return a note, in the trash or not, or None."""
-        return await self._query(lambda read: read.note(item_id))
-
-    async def notes(self, *, highlight_id: str | None = None, trashed: bool = False, limit: int = -1) -> list[Note]:
-        """Return notes, the newest first, of one highlight or all."""
-        return await self._query(lambda read: read.notes(highlight_id=highlight_id, trashed=trashed, limit=limit))
-
-    async def search(self, text: str, *, limit: int = 50) -> list[SearchHit]:
-        """Return what holds all the words of `text`, the best first."""
-        return await self._query(lambda read: read.search(text, limit=limit))
-
-    async def ids_starting_with(self, start: str) -> list[str]:
-        """Return up to ten ids, of highlights and notes, that begin like this."""
-        return await self._query(lambda read: read.ids_starting_with(start))
-
-    async def counts(self) -> Counts:
-        """Return how many items there are."""
-        return await self._query(lambda read: read.counts())
-
     # What happens
 
     @asynccontextmanager
@@ -290,9 +248,6 @@ class Library(Upkeep):
             self._fallback.retry()
 
     # Inside
-
-    async def _query(self, read: Callable[[ReadModel], Result]) -> Result:
-        return await self._worker.call(self._store.query, read)
 
     @asynccontextmanager
     async def _running(self, binding: Binding | None, connect: Connect | None, token: Token) -> AsyncIterator[None]:

@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from crdt_sync import Library, open_library
-from crdt_sync.cli import exchange, groups, highlights, notes, upkeep
+from crdt_sync.cli import collections, exchange, finding, groups, highlights, notes, upkeep
 from crdt_sync.cli.output import as_json, console, counted, highlight_value, note_value, status_line
 from crdt_sync.cli.running import DEFAULT, Json, LibraryPath, run, with_library
 from crdt_sync.cli.settings import Settings
@@ -32,7 +32,9 @@ app = typer.Typer(
 )
 app.add_typer(highlights.app, name="highlight")
 app.add_typer(notes.app, name="note")
+app.add_typer(collections.app, name="collection")
 app.add_typer(groups.app, name="groups")
+app.add_typer(finding.app)
 app.add_typer(upkeep.app)
 app.add_typer(exchange.app)
 
@@ -135,20 +137,6 @@ def status(library: LibraryPath = DEFAULT, json: Json = False) -> None:
         console.print(f"{where}: {status_line(opened.status)}", soft_wrap=True)
 
     with_library(library, show)
-
-
-@app.command()
-def search(words: list[str], library: LibraryPath = DEFAULT, json: Json = False) -> None:
-    """Find highlights and notes that hold all the words."""
-
-    async def find(opened: Library) -> None:
-        hits = await opened.search(" ".join(words))
-        if json:
-            as_json([asdict(hit) for hit in hits])
-        for hit in () if json else hits:
-            console.print(f"{hit.item_id}  {hit.snippet}".replace("\n", " "), soft_wrap=True)
-
-    with_library(library, find)
 
 
 @app.command()

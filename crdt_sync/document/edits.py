@@ -174,5 +174,14 @@ Edit: TypeAlias = (
     | EditCollection
     | AddToCollection
     | RemoveFromCollection
-    | AddHighlight | EditHighlight | AddNote | EditNote | AppendToNote | Trash | Restore | Purge | Adopt | CopyHighlight
+    | AddHighlight
+    | EditHighlight
+    | AddNote
+    | EditNote
+    | AppendToNote
+    | Trash
+    | Restore
+    | Purge
+    | Adopt
+    | CopyHighlight
 )

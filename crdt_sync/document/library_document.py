@@ -6,7 +6,7 @@ A document has no rollback. If a method raises anything but `InvalidEdit`, `NotF
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -278,7 +278,7 @@ class LibraryDocument:
         return self._doc.transaction()
 
     def all_items(self) -> dict[str, Touch]:
-        """Return every item's id, tags and members, for a rebuild of the read model; items that have nothing else too."""
+        """Return every item with its tags and members, for a rebuild of the read model."""
         touched = Touched()
         for key in self._fields:
             item_id, name, of = schema.split_field_key(key)

@@ -65,11 +65,11 @@ def placed(members: Sequence[tuple[str, str]], index: int, item_id: str) -> Mapp
     while end < len(members) and not (is_key(members[end][0]) and (left is None or members[end][0] > left)):
         end += 1
     right = members[end][0] if end < len(members) else None
-    keys = _spread([id_ for _, id_ in members[first:index]] + [item_id] + [id_ for _, id_ in members[index:end]], left, right)
+    ids = [id_ for _, id_ in members]
+    keys = _spread([*ids[first:index], item_id, *ids[index:end]], left, right)
     if all(map(is_key, keys.values())):
         return keys
-    ids = [id_ for _, id_ in members]  # thousands were put into one gap: all get short keys again
-    return _spread([*ids[:index], item_id, *ids[index:]], None, None)
+    return _spread([*ids[:index], item_id, *ids[index:]], None, None)  # thousands in one gap: all get short keys again
 
 
 def _spread(ids: Sequence[str], left: str | None, right: str | None) -> dict[str, str]:

@@ -60,12 +60,12 @@ def tag_key(item_id: str, tag: str) -> str:
 
 
 def member_key(collection_id: str, item_id: str) -> str:
-    """Return the key in `fields` that holds the order key of an item in a collection, and is there while it is in it."""
+    """Return the key in `fields` that holds an item's order key in a collection, and is there while it is in it."""
     return f"{collection_id}/{ITEM}/{item_id}"
 
 
 def split_field_key(key: str) -> tuple[str, str, str]:
-    """Return the item id, the field's name, and of which tag or member it is: `h/tag/a/b` gives `("h", "tag", "a/b")`."""
+    """Return the item id, the field's name, and its tag or member: `h/tag/a/b` gives `("h", "tag", "a/b")`."""
     item_id, _, rest = key.partition("/")
     name, _, of = rest.partition("/")
     return item_id, name, of

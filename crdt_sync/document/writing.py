@@ -234,7 +234,9 @@ class Writer(CollectionWriter):
             if edit.before in edit.item_ids:
                 raise InvalidEdit(f"{edit.before!r} cannot come before itself")
             if schema.member_key(edit.id, edit.before) not in self._fields:
-                raise NotFound(f"{edit.before!r} is not in the collection {edit.id!r}, so nothing comes before it there")
+                raise NotFound(
+                    f"{edit.before!r} is not in the collection {edit.id!r}, so nothing comes before it there"
+                )
 
     def _kind_of(self, item_id: str, made: dict[str, ItemKind]) -> ItemKind | None:
         for items, kind in (

@@ -295,4 +295,5 @@ class LibraryStore(Transactions):
             now_ms=self._now_ms(),
             author=self._author,
             new_id=lambda: f"{self._random.getrandbits(128):032x}",
+            members=self.read.member_ids,
         )
