@@ -17,8 +17,9 @@ from crdt_sync.document import schema
 from crdt_sync.document.anchors import Anchor
 from crdt_sync.document.edits import Edit
 from crdt_sync.document.events import ItemKind
+from crdt_sync.document.rich import Blocks, paragraphs, plain_text, read_body
 from crdt_sync.document.values import Highlight, Note
-from crdt_sync.document.writing import Writer, body_text
+from crdt_sync.document.writing import Writer
 from crdt_sync.errors import GapError, ReadOnlyLibrary, RemoteProtocolError
 from crdt_sync.protocol.update import decode_state_vector, reach, read_update
 
@@ -226,13 +227,18 @@ class LibraryDocument:
             id=item_id,
             highlight_id=highlight_id if isinstance(highlight_id, str) else None,
             title=self._text(item_id, schema.TITLE),
-            text=body_text(self._doc, item_id) or self._text(item_id, schema.BODY),
+            text=plain_text(self.body(item_id)),
             tags=tags,
             created_at_ms=_milliseconds(made.get("createdAt")) or 0,
             created_by=str(made.get("createdBy", "")),
             updated_at_ms=_milliseconds(self._field(item_id, schema.UPDATED_AT)) or 0,
             deleted_at_ms=_milliseconds(self._field(item_id, schema.DELETED_AT)),
         )
+
+    def body(self, note_id: str) -> Blocks:
+        """Return a note's body; an imported text that nobody has edited yet as a paragraph for each line."""
+        blocks = read_body(self._doc, schema.note_root(note_id))
+        return blocks or paragraphs(self._text(note_id, schema.BODY))
 
     def reading(self) -> AbstractContextManager[object]:
         """Return a block in which many reads share one transaction, as each looks at every client id.

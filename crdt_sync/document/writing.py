@@ -26,7 +26,7 @@ from crdt_sync.document.edits import (
 from crdt_sync.document.values import Highlight, Note
 from crdt_sync.errors import InvalidEdit, NotFound
 
-__all__ = ["Writer", "body_text"]
+__all__ = ["Writer"]
 
 
 class Writer:
@@ -210,18 +210,6 @@ class Writer:
             raise NotFound(f"there is no note {item_id!r}")
         if not is_highlight and not is_note:
             raise NotFound(f"there is no highlight or note {item_id!r}")
-
-
-def body_text(doc: Doc[Any], note_id: str) -> str:
-    """Return a note's body as plain text, a line for each block."""
-    body = doc.get(schema.note_root(note_id), type=XmlFragment)
-    return "\n".join(_text(block) for block in body.children)
-
-
-def _text(node: Any) -> str:
-    if isinstance(node, XmlText):
-        return "".join(part for part, _ in node.diff() if isinstance(part, str))
-    return "".join(_text(child) for child in node.children)
 
 
 def _check_id(item_id: str) -> None:
