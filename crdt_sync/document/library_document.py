@@ -17,9 +17,11 @@ from crdt_sync.document import schema
 from crdt_sync.document.anchors import Anchor
 from crdt_sync.document.edits import Edit
 from crdt_sync.document.events import ItemKind
+from crdt_sync.document.links import MOST_LINKS, links_in
 from crdt_sync.document.order import order_key
+from crdt_sync.document.rich import Blocks, links_of, paragraphs, plain_text, read_body
 from crdt_sync.document.values import Collection, Highlight, Note
-from crdt_sync.document.writing import Writer, body_text
+from crdt_sync.document.writing import Writer
 from crdt_sync.errors import GapError, ReadOnlyLibrary, RemoteProtocolError
 from crdt_sync.protocol.update import decode_state_vector, reach, read_update
 
@@ -243,13 +245,21 @@ class LibraryDocument:
             id=item_id,
             highlight_id=highlight_id if isinstance(highlight_id, str) else None,
             title=self._text(item_id, schema.TITLE),
-            text=body_text(self._doc, item_id) or self._text(item_id, schema.BODY),
+            text=plain_text(self.body(item_id)),
             tags=tags,
             created_at_ms=_milliseconds(made.get("createdAt")) or 0,
             created_by=str(made.get("createdBy", "")),
             updated_at_ms=_milliseconds(self._field(item_id, schema.UPDATED_AT)) or 0,
             deleted_at_ms=_milliseconds(self._field(item_id, schema.DELETED_AT)),
         )
+
+    def links(self, item: Highlight | Note) -> tuple[str, ...]:
+        """Return the links in a highlight's comment, or in a note's body: those of its marks and those in its text."""
+        if isinstance(item, Highlight):
+            return links_in(item.comment)
+        marked = links_of(self.body(item.id))  # it knows code from text, so titles are its business
+        bare = (link for link in links_in(item.text) if not link.startswith("[["))
+        return tuple(dict.fromkeys((*marked, *bare)))[:MOST_LINKS]
 
     def collection(self, item_id: str) -> Collection | None:
         """Return a collection, or None."""
@@ -269,6 +279,11 @@ class LibraryDocument:
         """Return what an item of a collection is sorted by there, None if it is not in it."""
         value = self._fields.get(schema.member_key(collection_id, item_id))
         return None if value is None else order_key(value)
+
+    def body(self, note_id: str) -> Blocks:
+        """Return a note's body; an imported text that nobody has edited yet as a paragraph for each line."""
+        blocks = read_body(self._doc, schema.note_root(note_id))
+        return blocks or paragraphs(self._text(note_id, schema.BODY))
 
     def reading(self) -> AbstractContextManager[object]:
         """Return a block in which many reads share one transaction, as each looks at every client id.

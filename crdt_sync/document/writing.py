@@ -32,7 +32,7 @@ from crdt_sync.document.events import ItemKind
 from crdt_sync.document.values import HIGHLIGHT_KINDS, Highlight, HighlightKind, Note
 from crdt_sync.errors import InvalidEdit, NotFound
 
-__all__ = ["Writer", "body_text"]
+__all__ = ["Writer"]
 
 
 class Writer(CollectionWriter):
@@ -234,11 +234,11 @@ class Writer(CollectionWriter):
             if edit.before in edit.item_ids:
                 raise InvalidEdit(f"{edit.before!r} cannot come before itself")
             if schema.member_key(edit.id, edit.before) not in self._fields:
-                raise NotFound(
-                    f"{edit.before!r} is not in the collection {edit.id!r}, so nothing comes before it there"
-                )
+                raise NotFound(f"{edit.before!r} is not in the collection {edit.id!r}; name an item that is")
 
     def _kind_of(self, item_id: str, made: dict[str, ItemKind]) -> ItemKind | None:
+        if item_id in made:
+            return made[item_id]
         for items, kind in (
             (self._highlights, ItemKind.HIGHLIGHT),
             (self._notes, ItemKind.NOTE),
@@ -246,7 +246,7 @@ class Writer(CollectionWriter):
         ):
             if item_id in items:
                 return kind
-        return made.get(item_id)
+        return None
 
 
 _MAKES: dict[type, ItemKind] = {
@@ -259,18 +259,6 @@ _EDITS: dict[tuple[type, ...], ItemKind] = {
     (EditNote, AppendToNote): ItemKind.NOTE,
     (EditCollection, AddToCollection, RemoveFromCollection): ItemKind.COLLECTION,
 }
-
-
-def body_text(doc: Doc[Any], note_id: str) -> str:
-    """Return a note's body as plain text, a line for each block."""
-    body = doc.get(schema.note_root(note_id), type=XmlFragment)
-    return "\n".join(_text(block) for block in body.children)
-
-
-def _text(node: Any) -> str:
-    if isinstance(node, XmlText):
-        return "".join(part for part, _ in node.diff() if isinstance(part, str))
-    return "".join(_text(child) for child in node.children)
 
 
 def _kind(kind: HighlightKind) -> dict[str, HighlightKind]:

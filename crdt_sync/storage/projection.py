@@ -10,7 +10,7 @@ from typing import Any
 
 from crdt_sync.document.anchors import Anchor
 from crdt_sync.document.library_document import LibraryDocument, Touch
-from crdt_sync.document.links import link_target, links_in, title_key
+from crdt_sync.document.links import link_target, title_key
 from crdt_sync.document.values import Collection, Highlight, Note
 from crdt_sync.document.verses import place_key
 from crdt_sync.storage.words import indexed
@@ -105,7 +105,8 @@ class Projection:
         self._put_members(document, item_id, touch.members)
         item = highlight or note
         self._put_searched(item_id, None if item is None else _searched(item))
-        self._put_links(item_id, _links(item))
+        links = () if item is None else document.links(item)
+        self._put_links(item_id, {(link, target) for link in links if (target := link_target(link))})
         was, now = _facets(row_before, note_before, known), _facets(row, note_row, tags)
         self._tally(was - now, -1)
         self._tally(now - was, +1)
@@ -248,13 +249,6 @@ def _searched(item: Highlight | Note) -> Row:
         whose = ("note", int(item.is_deleted), item.highlight_id or "")
         texts = (item.title, "", item.text, "", tags, "")
     return (*whose, *(indexed(text) if text else "" for text in texts))
-
-
-def _links(item: Highlight | Note | None) -> set[tuple[str, str]]:
-    if item is None:
-        return set()
-    links = links_in(item.comment if isinstance(item, Highlight) else item.text)
-    return {(link, link_target(link)) for link in links}
 
 
 def _facets(highlight: Row | None, note: Row | None, tags: Iterable[str]) -> set[tuple[str, str]]:
