@@ -11,7 +11,7 @@ import typer
 from crdt_sync import Library
 from crdt_sync.cli.running import full_id
 from crdt_sync.errors import NotFound
-from crdt_sync.organising import Filters
+from crdt_sync.queries import Filters
 
 __all__ = [
     "ChangedSince",
