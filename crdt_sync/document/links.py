@@ -9,7 +9,7 @@ __all__ = ["MOST_LINKS", "link_target", "links_in", "title_key"]
 
 MOST_LINKS = 1_000
 """So many links of one item are followed, each written once; a text of a megabyte may hold more."""
-_LINK = re.compile(r"\[\[([^\[\]\n]{1,500})\]\]|(?<![\w:])((?:note|highlight|osis):[^\s<>\"'()\[\]{}|\\^`]{1,500})")
+_LINK = re.compile(r"\[\[([^\[\]\n]{1,500})\]\]|(?<![\w:/])((?:note|highlight|osis):[^\s<>\"'()\[\]{}|\\^`]{1,500})")
 _AFTER = ".,;:!?…"
 """What ends a sentence, and no link."""
 

@@ -53,9 +53,7 @@ class Overview:
         )
         works = []
         for work, highlights in self._tallied("work"):
-            changed, anchor = self._connection.execute(
-                f"{last} ORDER BY updated_at_ms DESC LIMIT 1", (work,)
-            ).fetchone()
+            changed, anchor = self._connection.execute(last, (work,)).fetchone()
             said = json.loads(anchor).get("work", {})
             works.append(Work(work, _text(said, "title"), _text(said, "author"), highlights, changed))
         return sorted(works, key=lambda each: (-each.last_changed_at_ms, each.id))

@@ -77,7 +77,8 @@ class Queries:
         wanted.of_the_passage(conditions)
         wanted.of_the_times(conditions, "highlights.created_at_ms", "highlights.updated_at_ms")
         wanted.of_the_item(conditions, "highlights.id", walk=limit >= 0 and self._have_many(wanted.tags))
-        clause = f"WHERE {conditions} ORDER BY {order} LIMIT ? OFFSET ?"
+        index = "INDEXED BY highlights_in_trash " * wanted.trashed  # SQLite does not know how few those are
+        clause = f"{index}WHERE {conditions} ORDER BY {order} LIMIT ? OFFSET ?"
         return list(self._read_highlights(clause, [*conditions.values, limit, offset]))
 
     def notes(
@@ -99,9 +100,9 @@ class Queries:
         wanted.of_the_passage(conditions)
         wanted.of_the_times(conditions, "notes.created_at_ms", "notes.updated_at_ms")
         wanted.of_the_item(conditions, "notes.id", walk=limit >= 0 and self._have_many(wanted.tags))
-        join = ""
+        join = "INDEXED BY notes_in_trash " * wanted.trashed
         if wanted.is_of_the_passage or sort == "place":
-            join = "LEFT JOIN highlights ON highlights.id = notes.highlight_id "
+            join += "LEFT JOIN highlights ON highlights.id = notes.highlight_id "
             order = f"{order}, notes.created_at_ms, notes.id" if sort == "place" else order
         clause = f"{join}WHERE {conditions} ORDER BY {order} LIMIT ? OFFSET ?"
         return list(self._read_notes(clause, [*conditions.values, limit, offset]))
