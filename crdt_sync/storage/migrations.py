@@ -121,7 +121,7 @@ def m004_search_and_organisation(db: Database) -> None:
             tags TEXT NOT NULL, heading TEXT NOT NULL
         )""",
         """CREATE VIRTUAL TABLE search USING fts5 (
-            title, quote, text, comment, tags, heading, content='searched', content_rowid='rowid',
+            title, quote, text, comment, tags, heading, content='searched', content_rowid='rowid', prefix='3',
             tokenize="unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'"
         )""",
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ __all__ = ["Search", "SearchHit", "SearchResult"]
 
 RANKED = 1_000
 """So many are ranked, the newest: SQLite would take a quarter of a second to rank all that hold the commonest word."""
-LOOKED_AT = 20_000
+LOOKED_AT = 10_000
 """So many that hold the words are held against the filter, the newest."""
 WEIGHTS = (8.0, 4.0, 3.0, 3.0, 6.0, 2.0)
 """What a word counts in title, quote, text, comment, tags and heading."""
@@ -60,45 +61,41 @@ class Search:
         if not match:
             return SearchResult(())
         found, is_complete = self._found(match, wanted)
-        hits = tuple(self._ranked(match, found, limit, offset)) if found else ()
-        return SearchResult(hits, is_complete)
+        end = len(found) if limit < 0 else offset + limit
+        page = [-rowid for _, rowid in sorted(found)[offset:end]]
+        return SearchResult(tuple(self._hits(match, page)), is_complete)
 
-    def _found(self, match: str, wanted: ItemFilter) -> tuple[list[int], bool]:
-        """Return the rows of the newest that pass the filter, the newest first, and whether that is all of them."""
-        found: list[int] = []
+    def _found(self, match: str, wanted: ItemFilter) -> tuple[list[tuple[float, int]], bool]:
+        """Return rank and negative row number of the newest that pass the filter, and whether those are all of them."""
+        found: list[tuple[float, int]] = []
         rows = self._connection.execute(*_matching(match, wanted))
-        for looked_at, (rowid, passes) in enumerate(rows):
+        for looked_at, (rowid, rank) in enumerate(rows):
             if looked_at == LOOKED_AT or len(found) == RANKED:
                 rows.close()
                 return found, False
-            if passes:
-                found.append(rowid)
+            if rank is not None:
+                found.append((rank, -rowid))
         return found, True
 
-    def _ranked(self, match: str, found: list[int], limit: int, offset: int) -> Iterator[SearchHit]:
-        """Yield a page. Each of `found` is ranked, and only those on the page are shown."""
-        ranks = self._connection.execute(
-            f"SELECT rowid, bm25(search, {', '.join(map(str, WEIGHTS))}) FROM search "
+    def _hits(self, match: str, page: list[int]) -> Iterator[SearchHit]:
+        """Yield the hits of a page. One walk begins the query once; a look at each row would begin it for each."""
+        if not page:
+            return
+        snippet = f"snippet(search, -1, '{ON}', '{OFF}', '{ELLIPSIS}', {SNIPPET_WORDS})"
+        rows = self._connection.execute(
+            f"SELECT rowid, CASE WHEN rowid IN (SELECT value FROM json_each(?)) THEN {snippet} END FROM search "
             "WHERE search MATCH ? AND rowid BETWEEN ? AND ?",
-            (match, found[-1], found[0]),
+            (json.dumps(page), match, min(page), max(page)),
         )
-        wanted = set(found)
-        order = sorted((rank, -rowid) for rowid, rank in ranks if rowid in wanted)
-        end = len(order) if limit < 0 else offset + limit
-        for _, rowid in order[offset:end]:
-            yield self._hit(match, -rowid)
-
-    def _hit(self, match: str, rowid: int) -> SearchHit:
-        item_id, kind, snippet = self._connection.execute(
-            f"SELECT item_id, kind, snippet(search, -1, '{ON}', '{OFF}', '{ELLIPSIS}', {SNIPPET_WORDS}) FROM search "
-            "JOIN searched ON searched.rowid = search.rowid WHERE search MATCH ? AND search.rowid = ?",
-            (match, rowid),
-        ).fetchone()
-        return SearchHit(item_id, kind, shown(snippet))
+        snippets = dict(rows.fetchall())
+        for rowid in page:
+            of = "SELECT item_id, kind FROM searched WHERE rowid = ?"
+            item_id, kind = self._connection.execute(of, (rowid,)).fetchone()
+            yield SearchHit(item_id, kind, shown(snippets[rowid]))
 
 
 def _matching(match: str, wanted: ItemFilter) -> tuple[str, list[Any]]:
-    """Return the statement that gives each row with the words, the newest first, and whether it passes the filter."""
+    """Return the statement that gives each row with the words, the newest first, and its rank if the filter lets it."""
     conditions = Conditions(["searched.trashed = ?"], [int(wanted.trashed)])
     if wanted.kind is not None:
         conditions.add("searched.kind = ?", wanted.kind)
@@ -116,5 +113,6 @@ def _matching(match: str, wanted: ItemFilter) -> tuple[str, list[Any]]:
         joins += " LEFT JOIN highlights ON highlights.id = searched.passage"
     if times.where:
         joins += " LEFT JOIN notes ON notes.id = searched.item_id"
-    statement = f"SELECT search.rowid, {conditions} FROM search {joins} WHERE search MATCH ? ORDER BY search.rowid DESC"
+    rank = f"CASE WHEN {conditions} THEN bm25(search, {', '.join(map(str, WEIGHTS))}) END"
+    statement = f"SELECT search.rowid, {rank} FROM search {joins} WHERE search MATCH ? ORDER BY search.rowid DESC"
     return statement, [*conditions.values, match]

@@ -23,8 +23,8 @@ ON, OFF = "\x02", "\x03"
 """What stands before and after the words found, in a snippet as SQLite makes it."""
 MOST_WORDS = 100
 """So many words of a query count."""
-SHORTEST_PREFIX = 2
-"""A last word of fewer letters is taken as a whole word: what begins with one letter is a good part of all words."""
+SHORTEST_PREFIX = 3
+"""A last word of fewer letters is taken as a whole word: what begins with two letters is a good part of all words."""
 
 _JOINT = "\N{WORD JOINER}"
 ELLIPSIS = f"{_JOINT} … {_JOINT}"
