@@ -85,7 +85,7 @@ QUERIES: dict[str, Callable[[ReadModel], Any]] = {
     "search, a common word with a rare tag": lambda read: read.search("lord", tag="rare", limit=PAGE),
     "search, the commonest word with a rare tag": lambda read: read.search("and ", tag="rare", limit=PAGE),
     "search, a common word in notes": lambda read: read.search("lord", kind="note", limit=PAGE),
-    "search, a common word of one day": lambda read: read.search(
+    "search, a common word of a time": lambda read: read.search(
         "lord", created_since_ms=1_700_000_000_000, created_until_ms=1_700_000_000_000 + 24 * HOUR_MS, limit=PAGE
     ),
     "list, a work, first page": lambda read: read.highlights(work="Bible.KJV", limit=PAGE),
@@ -98,8 +98,8 @@ QUERIES: dict[str, Callable[[ReadModel], Any]] = {
     "list, a common tag": lambda read: read.highlights(tag="hope", limit=PAGE),
     "list, a rare tag": lambda read: read.highlights(tag="rare", limit=PAGE),
     "list, a common tag, newest": lambda read: read.highlights(tag="hope", sort="newest", limit=PAGE),
-    "list, a day": lambda read: read.highlights(
-        created_since_ms=1_700_000_000_000, created_until_ms=1_700_000_000_000 + 24 * HOUR_MS, limit=PAGE
+    "list, what was made in one hour, 1,000": lambda read: read.highlights(
+        created_since_ms=1_700_000_000_000, created_until_ms=1_700_000_000_000 + HOUR_MS + 1, limit=PAGE
     ),
     "list, with a note": lambda read: read.highlights(has_note=True, limit=PAGE),
     "list, the trash": lambda read: read.highlights(trashed=True, limit=PAGE),
