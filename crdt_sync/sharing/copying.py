@@ -45,8 +45,8 @@ async def copy_into_group(
 ) -> Copied:
     """Copy highlights of `own` into the library of a group: those with these `ids`, or all that the rest describes.
 
-    `work` is a book, `within` a place in it, `collection` the id of a collection, whose notes stay. A copy that is there
-    stays, whatever the group has done to it; with `update` it takes over the passage, colour and style that the
+    `work` is a book, `within` a place in it, `collection` the id of a collection, whose notes stay. A copy that is
+    there stays, whatever the group has done to it; with `update` it takes over the passage, colour and style that the
     highlight has now. All are copied or none.
 
     Raises `InvalidEdit` if it does not say which, or if `group` is not a group's library, or `own` is; `NotFound` for
