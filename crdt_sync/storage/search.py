@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Unpack
 
 from crdt_sync.storage.filters import Conditions, Filters, ItemFilter
+from crdt_sync.storage.queries import Queries
 from crdt_sync.storage.words import ELLIPSIS, OFF, ON, Query, shown
 
 __all__ = ["Search", "SearchHit", "SearchResult"]
@@ -46,10 +46,8 @@ class SearchResult:
     is_complete: bool = True
 
 
-class Search:
+class Search(Queries):
     """The part of `ReadModel` that searches."""
-
-    _connection: sqlite3.Connection
 
     def search(self, text: str, *, limit: int = 50, offset: int = 0, **filters: Unpack[Filters]) -> SearchResult:
         """Return what holds all the words of `text`, the best first.
@@ -68,7 +66,7 @@ class Search:
     def _found(self, match: str, wanted: ItemFilter) -> tuple[list[tuple[float, int]], bool]:
         """Return rank and negative row number of the newest that pass the filter, and whether those are all of them."""
         found: list[tuple[float, int]] = []
-        rows = self._connection.execute(*_matching(match, wanted))
+        rows = self._connection.execute(*_matching(match, wanted, walk=self._have_many(wanted.tags)))
         for looked_at, (rowid, rank) in enumerate(rows):
             if looked_at == LOOKED_AT or len(found) == RANKED:
                 rows.close()
@@ -94,22 +92,28 @@ class Search:
             yield SearchHit(item_id, kind, shown(snippets[rowid]))
 
 
-def _matching(match: str, wanted: ItemFilter) -> tuple[str, list[Any]]:
+def _matching(match: str, wanted: ItemFilter, *, walk: bool) -> tuple[str, list[Any]]:
     """Return the statement that gives each row with the words, the newest first, and its rank if the filter lets it."""
     conditions = Conditions(["searched.trashed = ?"], [int(wanted.trashed)])
     if wanted.kind is not None:
         conditions.add("searched.kind = ?", wanted.kind)
-    wanted.of_the_passage(conditions)
+    passage = Conditions([], [])
+    wanted.of_the_passage(passage)
+    is_narrow = wanted.within is not None  # then its highlights are looked up once, and not each that has the words
+    if is_narrow:
+        conditions.add(f"searched.passage IN (SELECT id FROM highlights WHERE {passage})", *passage.values)
+    elif passage.where:
+        conditions.add(str(passage), *passage.values)
     created, changed = (f"coalesce(notes.{name}, highlights.{name})" for name in ("created_at_ms", "updated_at_ms"))
     times = Conditions([], [])
     wanted.of_the_times(times, created, changed)
-    for condition, value in zip(times.where, times.values, strict=True):
-        conditions.add(condition, value)
-    wanted.of_the_item(conditions, "searched.item_id", walk=True)
+    if times.where:
+        conditions.add(str(times), *times.values)
+    wanted.of_the_item(conditions, "searched.item_id", walk=walk)
     if wanted.has_note is not None:
         conditions.add("searched.kind <> 'note'")
     joins = "CROSS JOIN searched ON searched.rowid = search.rowid"
-    if wanted.is_of_the_passage or times.where:
+    if (passage.where and not is_narrow) or times.where:
         joins += " LEFT JOIN highlights ON highlights.id = searched.passage"
     if times.where:
         joins += " LEFT JOIN notes ON notes.id = searched.item_id"
