@@ -94,29 +94,34 @@ class Search(Queries):
 
 def _matching(match: str, wanted: ItemFilter, *, walk: bool) -> tuple[str, list[Any]]:
     """Return the statement that gives each row with the words, the newest first, and its rank if the filter lets it."""
-    conditions = Conditions(["searched.trashed = ?"], [int(wanted.trashed)])
-    if wanted.kind is not None:
-        conditions.add("searched.kind = ?", wanted.kind)
+    narrow = Conditions(["1"], [])
     passage = Conditions([], [])
     wanted.of_the_passage(passage)
-    is_narrow = wanted.within is not None  # then its highlights are looked up once, and not each that has the words
-    if is_narrow:
-        conditions.add(f"searched.passage IN (SELECT id FROM highlights WHERE {passage})", *passage.values)
-    elif passage.where:
-        conditions.add(str(passage), *passage.values)
-    created, changed = (f"coalesce(notes.{name}, highlights.{name})" for name in ("created_at_ms", "updated_at_ms"))
-    times = Conditions([], [])
-    wanted.of_the_times(times, created, changed)
-    if times.where:
-        conditions.add(str(times), *times.values)
-    wanted.of_the_item(conditions, "searched.item_id", walk=walk)
+    if wanted.within is not None:
+        ids = f"SELECT id FROM highlights WHERE {passage}"
+        notes = f"SELECT notes.id FROM highlights CROSS JOIN notes ON highlight_id = highlights.id WHERE {passage}"
+        narrow.add(_ROWS.format(f"{ids} UNION ALL {notes}"), *passage.values, *passage.values)
+    if not walk:
+        for tag in wanted.tags:
+            narrow.add(_ROWS.format("SELECT item_id FROM tags WHERE tag = ?"), tag)
+    conditions = Conditions(["searched.rowid = search.rowid", "searched.trashed = ?"], [int(wanted.trashed)])
+    if wanted.kind is not None:
+        conditions.add("searched.kind = ?", wanted.kind)
     if wanted.has_note is not None:
         conditions.add("searched.kind <> 'note'")
-    joins = "CROSS JOIN searched ON searched.rowid = search.rowid"
-    if (passage.where and not is_narrow) or times.where:
-        joins += " LEFT JOIN highlights ON highlights.id = searched.passage"
-    if times.where:
-        joins += " LEFT JOIN notes ON notes.id = searched.item_id"
-    rank = f"CASE WHEN {conditions} THEN bm25(search, {', '.join(map(str, WEIGHTS))}) END"
-    statement = f"SELECT search.rowid, {rank} FROM search {joins} WHERE search MATCH ? ORDER BY search.rowid DESC"
-    return statement, [*conditions.values, match]
+    if passage.where and wanted.within is None:
+        conditions.add(str(passage), *passage.values)
+    created, changed = (f"coalesce(notes.{name}, highlights.{name})" for name in ("created_at_ms", "updated_at_ms"))
+    wanted.of_the_times(conditions, created, changed)
+    wanted.of_the_item(conditions, "searched.item_id", walk=True)
+    of_notes, of_highlights = ("notes." in str(conditions), "highlights." in str(conditions))
+    joins = " LEFT JOIN highlights ON highlights.id = searched.passage" * of_highlights
+    joins += " LEFT JOIN notes ON notes.id = searched.item_id" * of_notes
+    passes = f"{narrow} AND EXISTS (SELECT 1 FROM searched{joins} WHERE {conditions})"
+    rank = f"CASE WHEN {passes} THEN bm25(search, {', '.join(map(str, WEIGHTS))}) END"
+    statement = f"SELECT rowid, {rank} FROM search WHERE search MATCH ? ORDER BY rowid DESC"
+    return statement, [*narrow.values, *conditions.values, match]
+
+
+_ROWS = "search.rowid IN (SELECT rowid FROM searched WHERE item_id IN ({0}))"
+"""What few items can pass is looked up once, and not at each row that has the words: that reads a page of the file."""
