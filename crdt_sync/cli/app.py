@@ -158,7 +158,17 @@ def export(
     async def show(opened: Library) -> None:
         marks = [*await opened.highlights(), *await opened.highlights(trashed=True)]
         texts = [*await opened.notes(), *await opened.notes(trashed=True)]
-        as_json({"highlights": [*map(highlight_value, marks)], "notes": [*map(note_value, texts)]})
+        as_json(
+            {
+                "highlights": [*map(highlight_value, marks)],
+                "notes": [*map(note_value, texts)],
+                "collections": [
+                    {**asdict(each), "items": [item.id for item in await opened.collection_items(each.id)]}
+                    for trashed in (False, True)
+                    for each in await opened.collections(trashed=trashed)
+                ],
+            }
+        )
 
     with_library(library, show)
 

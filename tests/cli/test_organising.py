@@ -36,4 +36,5 @@ def test_finding_and_ordering(tmp_path: Path) -> None:
     device("collection", "restore", "For Monday")
     assert "Thoughts" in device("collection", "show", "For Monday")
     assert [link["written"] for link in device.json("note", "links", light, "--to")] == [f"highlight:{light}"]
+    assert [(each["id"], each["items"]) for each in device.json("export")["collections"]] == [(made, [note, light])]
     assert "[[Nobody]] → nothing" in device("note", "links", "--dangling")
