@@ -59,6 +59,8 @@ def search(
     A "phrase in quotes" is found as it stands (quote it for the shell too), and -word must not be there. The last word
     may be unfinished.
     """
+    if unknown := next((word for word in words if word.startswith("--")), None):
+        raise typer.BadParameter(f"there is no option {unknown}; a word to leave out has one dash")
 
     async def find(opened: Library) -> None:
         wanted = await filters(

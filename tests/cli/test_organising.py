@@ -17,6 +17,7 @@ def test_finding_and_ordering(tmp_path: Path) -> None:
     )["id"]
     found = device.json("search", "light", "-noah", "--kind", "highlight", "--within", "Gen")
     assert ([hit["item_id"] for hit in found["hits"]], found["is_complete"]) == ([light], True)
+    assert "no option --colour" in device("search", "light", "--colour", "green", status=2)
     assert device.json("search", "--since", "2999-01-01", "light")["hits"] == []
     assert [each["id"] for each in device.json("highlight", "list", "--sort", "newest", "--limit", "1")] == [noah]
     assert [each["id"] for each in device.json("highlight", "list", "--with-note", "--tag", "x")] == [light]
