@@ -13,7 +13,8 @@ from crdt_sync.cli.app import app
 from crdt_sync.storage.filters import SORTS, Filters
 from crdt_sync.storage.search import LOOKED_AT, RANKED
 
-PAGE = (Path(__file__).parents[2] / "docs" / "organising.md").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "organising.md").read_text("utf-8")
 
 
 def test_the_example_runs(tmp_path: Path) -> None:
