@@ -6,7 +6,7 @@ A document has no rollback. If a method raises anything but `InvalidEdit`, `NotF
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,8 +15,11 @@ from pycrdt import Doc, Map, MapEvent, Subscription, TransactionEvent, XmlEvent,
 
 from crdt_sync.document import schema
 from crdt_sync.document.anchors import Anchor
+from crdt_sync.document.bodies import read_body
 from crdt_sync.document.edits import Edit
 from crdt_sync.document.events import ItemKind
+from crdt_sync.document.restoring import Content, restore
+from crdt_sync.document.undoing import Done, Recorder, Undone, take_back
 from crdt_sync.document.values import Highlight, Note
 from crdt_sync.document.writing import Writer, body_text
 from crdt_sync.errors import GapError, ReadOnlyLibrary, RemoteProtocolError
@@ -38,10 +41,15 @@ class Touch:
 
 @dataclass(slots=True)
 class Touched:
-    """What one transaction did: the update to store (None if it added nothing), and the items it touched."""
+    """What one transaction did: the update to store (None if it added nothing), and the items it touched.
+
+    `positions` are the keys of reading positions. `done` is what an edit did, to take it back.
+    """
 
     update: bytes | None = None
     items: dict[str, Touch] = field(default_factory=dict)
+    positions: set[str] = field(default_factory=set)
+    done: Done = field(default_factory=Done)
 
     def item(self, item_id: str) -> Touch:
         """Return what is noted of an item, made if there is nothing yet."""
@@ -69,13 +77,17 @@ class LibraryDocument:
         self._highlights = self._doc.get(schema.HIGHLIGHTS, type=Map)
         self._notes = self._doc.get(schema.NOTES, type=Map)
         self._fields = self._doc.get(schema.FIELDS, type=Map)
+        self._positions = self._doc.get(schema.POSITIONS, type=Map)
+        self._items = {schema.HIGHLIGHTS: self._highlights, schema.NOTES: self._notes}
         self._touched = Touched()
+        self._recorder: Recorder | None = None
         self._bodies: dict[str, XmlFragment] = {}
         self._subscriptions: list[Subscription] = [
             self._doc.observe(self._on_transaction),
             self._highlights.observe(self._on_items),
             self._notes.observe(self._on_items),
             self._fields.observe(self._on_fields),
+            self._positions.observe(self._on_positions),
         ]
         with self.reading():
             for note_id in list(self._notes):
@@ -95,6 +107,8 @@ class LibraryDocument:
 
     def _on_items(self, event: MapEvent) -> None:
         keys: dict[str, dict[str, Any]] = event.keys  # type: ignore[attr-defined]  # not in pycrdt's stub
+        if self._recorder is not None:
+            self._recorder.items(keys)
         for item_id, what in keys.items():
             touch = self._touched.item(item_id)
             touch.made |= what["action"] == "add"
@@ -102,6 +116,8 @@ class LibraryDocument:
 
     def _on_fields(self, event: MapEvent) -> None:
         keys: dict[str, dict[str, Any]] = event.keys  # type: ignore[attr-defined]
+        if self._recorder is not None:
+            self._recorder.fields(keys)
         for key, what in keys.items():
             item_id, name, tag = schema.split_field_key(key)
             touch = self._touched.item(item_id)
@@ -110,6 +126,9 @@ class LibraryDocument:
             elif name == schema.DELETED_AT:
                 touch.trashed |= what["action"] == "add"
                 touch.restored |= what["action"] == "delete"
+
+    def _on_positions(self, event: MapEvent) -> None:
+        self._touched.positions.update(event.keys)  # type: ignore[attr-defined]
 
     def _watch(self, note_id: str) -> None:
         """A body is a root of its own, and only its own events tell that it changed."""
@@ -174,22 +193,88 @@ class LibraryDocument:
 
         Raises `InvalidEdit`, `NotFound` or `ReadOnlyLibrary` before anything is changed.
         """
+        self._check_writer()
+        writer = Writer(self._doc, self._highlights, self._notes, self._fields, now_ms, author)
+        planned = writer.plan(edits, new_id)
+
+        def make() -> None:
+            for edit, item_id in planned:
+                writer.make(edit, item_id)
+            if writer.wrote:
+                self._sign()
+
+        return self._record(make, {item_id for _, item_id in planned}), tuple(item_id for _, item_id in planned)
+
+    def take_back(self, done: Done, *, now_ms: int) -> tuple[Touched, Undone]:
+        """Take an edit back where nobody has changed its values since. Raises `ReadOnlyLibrary`."""
+        self._check_writer()
+        undone = Undone(())
+
+        def make() -> None:
+            nonlocal undone
+            undone = take_back(done, self._doc, self._items.values(), self._fields, now_ms)
+
+        return self._record(make, done.bodies), undone
+
+    def restore(self, then: Content, *, now_ms: int) -> tuple[Touched, tuple[str, ...]]:
+        """Bring everything back to `then`; return the items that changed. Raises `ReadOnlyLibrary`."""
+        self._check_writer()
+        changed: set[str] = set()
+
+        def make() -> None:
+            changed.update(restore(then, self._doc, self._items, self._fields, now_ms))
+            self._sign()
+
+        return self._record(make, then.bodies), tuple(sorted(changed))
+
+    def set_positions(self, values: Mapping[str, Mapping[str, Any] | None]) -> Touched:
+        """Put reading positions under their keys, or take away those that are None. Raises `ReadOnlyLibrary`."""
+        self._check_writer()
+        with self._doc.transaction():
+            for key, value in values.items():
+                if value is not None:
+                    self._positions[key] = dict(value)
+                elif key in self._positions:
+                    del self._positions[key]
+            if any(values.values()):
+                self._sign()
+        self._vector = None
+        return self._done()
+
+    def _check_writer(self) -> None:
         needed = self._meta.get(schema.META_MIN_WRITER, 0)
         if isinstance(needed, int | float) and needed > schema.SCHEMA:
             raise ReadOnlyLibrary(
                 f"this library asks for schema {int(needed)} and this version of crdt-sync writes {schema.SCHEMA}; "
                 "install a newer one to edit it (reading and syncing go on)"
             )
-        writer = Writer(self._doc, self._highlights, self._notes, self._fields, now_ms, author)
-        planned = writer.plan(edits, new_id)
+
+    def _sign(self) -> None:
+        """Say, once, which layout this is."""
+        if schema.META_SCHEMA not in self._meta:
+            self._meta[schema.META_SCHEMA] = schema.SCHEMA
+            self._meta[schema.META_MIN_WRITER] = schema.SCHEMA
+
+    def _record(self, make: Callable[[], None], item_ids: Iterable[str]) -> Touched:
+        """Run `make`, which touches the bodies of no other notes than these, in one transaction, and note what it did.
+
+        A note that is not there yet has no body to come back to.
+        """
         with self._doc.transaction():
-            for edit, item_id in planned:
-                writer.make(edit, item_id)
-            if writer.wrote and schema.META_SCHEMA not in self._meta:
-                self._meta[schema.META_SCHEMA] = schema.SCHEMA
-                self._meta[schema.META_MIN_WRITER] = schema.SCHEMA
+            notes = [item_id for item_id in item_ids if item_id in self._notes]
+            bodies = {note_id: blocks for note_id in notes if (blocks := self._body(note_id)) is not None}
+            recorder = self._recorder = Recorder(bodies)
+            make()
+        self._recorder = None
         self._vector = None
-        return self._done(), tuple(item_id for _, item_id in planned)
+        touched = self._done()
+        if touched.update is not None:
+            with self.reading():
+                touched.done = recorder.done(self._doc)
+        return touched
+
+    def _body(self, note_id: str) -> list[str] | None:
+        return read_body(self._doc.get(schema.note_root(note_id), type=XmlFragment))
 
     # Reading
 
@@ -234,6 +319,21 @@ class LibraryDocument:
             updated_at_ms=_milliseconds(self._field(item_id, schema.UPDATED_AT)) or 0,
             deleted_at_ms=_milliseconds(self._field(item_id, schema.DELETED_AT)),
         )
+
+    def content(self) -> Content:
+        """Return all of it as values, for `restore`."""
+        with self.reading():
+            items = {name: dict(root.to_py() or {}) for name, root in self._items.items()}
+            bodies = {note_id: blocks for note_id in self._notes if (blocks := self._body(note_id)) is not None}
+            return Content(items, dict(self._fields.to_py() or {}), bodies)
+
+    def position_keys(self) -> list[str]:
+        """Return the keys of all reading positions."""
+        return list(self._positions)
+
+    def position(self, key: str) -> Any:
+        """Return what stands under the key of a reading position, or None."""
+        return _whole(self._positions.get(key))
 
     def reading(self) -> AbstractContextManager[object]:
         """Return a block in which many reads share one transaction, as each looks at every client id.

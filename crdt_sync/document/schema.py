@@ -20,6 +20,7 @@ __all__ = [
     "META_MIN_WRITER",
     "META_SCHEMA",
     "NOTES",
+    "POSITIONS",
     "SCHEMA",
     "STYLE",
     "TAG",
@@ -27,11 +28,14 @@ __all__ = [
     "UPDATED_AT",
     "field_key",
     "note_root",
+    "position_key",
     "split_field_key",
     "tag_key",
 ]
 
 META, HIGHLIGHTS, NOTES, FIELDS = "meta", "highlights", "notes", "fields"
+POSITIONS = "positions"
+"""Where each device reads: `<device>/<work>`, written by that device alone."""
 META_SCHEMA, META_MIN_WRITER = "schema", "minWriter"
 SCHEMA = 1
 """The version of this layout that this code writes."""
@@ -65,3 +69,8 @@ def split_field_key(key: str) -> tuple[str, str, str]:
 def note_root(note_id: str) -> str:
     """Return the name of the root XmlFragment that is a note's body."""
     return f"note/{note_id}"
+
+
+def position_key(device: str, work: str) -> str:
+    """Return the key in `positions` of where a device reads in a work."""
+    return f"{device}/{work}"

@@ -41,6 +41,7 @@ class Writer:
         self._fields = fields_
         self._now_ms = now_ms
         self._author = author
+        self._keys_of: dict[str, list[str]] | None = None
         self.wrote = False
 
     def plan(self, edits: Sequence[Edit], new_id: Callable[[], str]) -> list[tuple[Edit, str]]:
@@ -93,7 +94,7 @@ class Writer:
             case Purge():
                 self._purge(item_id)
         if self.wrote and not isinstance(edit, Purge):
-            self._fields[schema.field_key(item_id, schema.UPDATED_AT)] = self._now_ms
+            self._set(schema.field_key(item_id, schema.UPDATED_AT), self._now_ms)
         self.wrote = self.wrote or before
 
     def _add_highlight(self, edit: AddHighlight, item_id: str) -> None:
@@ -161,7 +162,11 @@ class Writer:
         self.wrote = True
 
     def _purge(self, item_id: str) -> None:
-        for key in [key for key in self._fields.keys() if key.startswith(f"{item_id}/")]:  # noqa: SIM118
+        if self._keys_of is None:  # to look at all keys for each item of a full trash would take for ever
+            self._keys_of = {}
+            for key in self._fields.keys():  # noqa: SIM118
+                self._keys_of.setdefault(schema.split_field_key(key)[0], []).append(key)
+        for key in self._keys_of.pop(item_id, ()):
             self._drop(key)
         for items in (self._highlights, self._notes):
             if item_id in items:
@@ -189,6 +194,8 @@ class Writer:
 
     def _set(self, key: str, value: Any) -> None:
         self._fields[key] = value
+        if self._keys_of is not None:
+            self._keys_of.setdefault(schema.split_field_key(key)[0], []).append(key)
         self.wrote = True
 
     def _drop(self, key: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from crdt_sync.document.anchors import Anchor
 from crdt_sync.document.library_document import LibraryDocument
 from crdt_sync.document.values import Highlight, Note
+from crdt_sync.storage.places import Places
 
 __all__ = ["Author", "Counts", "ReadModel", "SearchHit"]
 
@@ -56,6 +57,7 @@ class ReadModel:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self.places = Places(connection)
 
     # Projecting
 
@@ -84,6 +86,7 @@ class ReadModel:
         with document.reading():
             tags_of = dict(document.item_ids())
         self.project(document, tags_of)
+        self.places.rebuild(document)
 
     def content(self) -> list[list[tuple[Any, ...]]]:
         """Return all that is projected, in a fixed order, to compare."""
@@ -93,7 +96,7 @@ class ReadModel:
             "SELECT item_id, tag FROM tags ORDER BY item_id, tag",
             "SELECT item_id, text FROM searched ORDER BY item_id",
         )
-        return [self._connection.execute(query).fetchall() for query in queries]
+        return [*(self._connection.execute(query).fetchall() for query in queries), self.places.content()]
 
     def _put_highlight(self, item_id: str, item: Highlight | None) -> None:
         if item is None:
@@ -226,6 +229,16 @@ class ReadModel:
             "SELECT id FROM highlights WHERE substr(id, 1, ?) = ? UNION "
             "SELECT id FROM notes WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT ?",
             (len(start), start, len(start), start, limit),
+        )
+        return [item_id for (item_id,) in rows]
+
+    def trashed_ids(self, not_after_ms: int | None = None) -> list[str]:
+        """Return the items in the trash, or those put there at a time or before, in milliseconds since 1970."""
+        bound = 2**53 if not_after_ms is None else not_after_ms
+        rows = self._connection.execute(
+            "SELECT id FROM highlights WHERE deleted_at_ms <= ?1 UNION ALL "
+            "SELECT id FROM notes WHERE deleted_at_ms <= ?1 ORDER BY id",
+            (bound,),
         )
         return [item_id for (item_id,) in rows]
 

@@ -22,6 +22,7 @@ from crdt_sync.protocol.split import split_update
 from crdt_sync.storage.aside import Aside
 from crdt_sync.storage.binding import Partner
 from crdt_sync.storage.database import REPAIR, Durability, open_database, reading_back, translated, wal_of
+from crdt_sync.storage.journal import Journal
 from crdt_sync.storage.log import Log
 from crdt_sync.storage.read_model import ReadModel
 from crdt_sync.storage.state import State
@@ -63,10 +64,12 @@ class Transactions:
         author: str = "",
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         random: Random | None = None,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
         self._author = author
         self._now_ms = now_ms
+        self._now_s = now_s
         self._random = random or SystemRandom()
         self._database = open_database(path, durability)
         self._connection = self._database.connection
@@ -77,6 +80,7 @@ class Transactions:
         self._log = Log(self._connection)
         self._state = State(self._connection)
         self._aside = Aside(self._connection)
+        self._journal = Journal(self._connection)
         self._partner = Partner(self._connection)
         self.read = ReadModel(self._connection)
 
@@ -122,12 +126,21 @@ class Transactions:
             position = self._log.append(touched.update, received_by)
             if received_by is None:
                 self._state.edited(touched.items)
+            self._note(touched)
             self.read.project(document, {item_id: touch.tags for item_id, touch in touched.items.items()})
+            self.read.places.project(document, touched.positions)
             changes = self._changes(document, touched, here=here)
         self._position = position
         if position % COMPACT_CHECK_EVERY == 0 or len(touched.update) > COMPACT_AFTER_BYTES:
             self._compact_if_long()
         return Applied((*self._take_met(), *changes), ids, appended=True)
+
+    def _note(self, touched: Touched) -> None:
+        """Note what an edit did, to take it back, and forget what was purged, here or elsewhere."""
+        if purged := [item_id for item_id, touch in touched.items.items() if touch.purged]:
+            self._journal.forget(purged)
+        if touched.done:
+            self._journal.record(touched.done, self._now_s())
 
     def _compact_if_long(self) -> None:
         """The edit is committed already, so nothing that goes wrong here may look as if it were not."""
@@ -173,6 +186,7 @@ class Transactions:
 
     def _drop(self) -> None:
         """Forget the document; the file says what it is."""
+        self._journal.forget_last()
         if self._loaded is not None:
             self._loaded.close()
             self._loaded = None

@@ -1,0 +1,179 @@
+"""What an edit did, kept so that it can be taken back, and the taking back: an edit as any other, which syncs.
+
+Yjs's own undo manager lives and dies with its Doc, and what it would bring back is collected as garbage in a file that
+is loaded anew. So what is kept are values: of each field that an edit touched, and of each note's body, what was there
+before and after. Taking back sets a field only where it still has the value of the edit; what somebody changed since
+stays as it is. A body is merged: what the edit did is taken out of what the body is now (`bodies.merge`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pycrdt import Doc, Map, XmlFragment
+
+from crdt_sync.document import schema
+from crdt_sync.document.bodies import Block, merge, read_body, write_body
+
+__all__ = ["Done", "Recorder", "Undone", "take_back"]
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What an undo or redo did: the items that it changed, and those of which it left something as it is.
+
+    Somebody else has changed that since, or purged it: the later change wins.
+    """
+
+    ids: tuple[str, ...]
+    kept: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What one edit did: the items it made, and before and after of fields (None where there was none) and of bodies.
+
+    Values are JSON; `fields` are by their key, `bodies` by the note's id. Of an item that was made nothing else is
+    kept: taking that back moves it to the trash.
+    """
+
+    made: tuple[str, ...] = ()
+    fields: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    bodies: Mapping[str, tuple[list[Block], list[Block]]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.made or self.fields or self.bodies)
+
+    def goes_on(self, before: Done) -> bool:
+        """Say whether this changes what `before` changed and nothing else, and nothing came between the two."""
+        if self.made or before.made or self.fields.keys() != before.fields.keys():
+            return False
+        if self.bodies.keys() != before.bodies.keys():
+            return False
+        pairs = [(before.fields[key], self.fields[key]) for key in self.fields]
+        return all(first[1] == second[0] for first, second in pairs) and all(
+            before.bodies[note_id][1] == self.bodies[note_id][0] for note_id in self.bodies
+        )
+
+    def after(self, before: Done) -> Done:
+        """Return this and `before`, which it goes on from, as one."""
+        fields = {key: (before.fields[key][0], now) for key, (_, now) in self.fields.items()}
+        bodies = {note_id: (before.bodies[note_id][0], now) for note_id, (_, now) in self.bodies.items()}
+        return Done(
+            (),
+            {key: pair for key, pair in fields.items() if pair[0] != pair[1]},
+            {note_id: pair for note_id, pair in bodies.items() if pair[0] != pair[1]},
+        )
+
+    def without(self, item_ids: set[str]) -> Done:
+        """Return this without what it says of these items."""
+        return Done(
+            tuple(item_id for item_id in self.made if item_id not in item_ids),
+            {key: pair for key, pair in self.fields.items() if schema.split_field_key(key)[0] not in item_ids},
+            {note_id: pair for note_id, pair in self.bodies.items() if note_id not in item_ids},
+        )
+
+    def to_json(self) -> str:
+        """Return it as text, for `from_json`."""
+        value = {"made": self.made, "fields": self.fields, "bodies": self.bodies}
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Done:
+        """Read what `to_json` gave. Raises `ValueError`, `TypeError` or `KeyError` if it is none."""
+        value = json.loads(text)
+        fields = {key: (before, after) for key, (before, after) in value["fields"].items()}
+        bodies = {note_id: (before, after) for note_id, (before, after) in value["bodies"].items()}
+        return cls(tuple(value["made"]), fields, bodies)
+
+
+class Recorder:
+    """Notes what one transaction does. The document's observers call it, and only copy."""
+
+    def __init__(self, bodies: Mapping[str, list[Block]]) -> None:
+        self._bodies = bodies
+        self._items: list[tuple[str, Mapping[str, Any]]] = []
+        self._fields: list[tuple[str, Mapping[str, Any]]] = []
+
+    def items(self, keys: Mapping[str, Mapping[str, Any]]) -> None:
+        """Note what happened in a root map of items."""
+        self._items += keys.items()
+
+    def fields(self, keys: Mapping[str, Mapping[str, Any]]) -> None:
+        """Note what happened in the root map of fields."""
+        self._fields += keys.items()
+
+    def done(self, doc: Doc[Any]) -> Done:
+        """Return what was done; call it after the transaction."""
+        made = {item_id for item_id, what in self._items if what["action"] == "add"}
+        leave = {item_id for item_id, _ in self._items}  # what was purged cannot be undone, and its words do not stay
+        fields: dict[str, tuple[Any, Any]] = {}
+        for key, what in self._fields:
+            item_id, name, _ = schema.split_field_key(key)
+            if item_id in leave or name == schema.UPDATED_AT:
+                continue
+            pair = (what.get("oldValue"), what.get("newValue"))
+            if pair[0] != pair[1] and _is_json(pair):
+                fields[key] = pair
+        bodies: dict[str, tuple[list[Block], list[Block]]] = {}
+        for note_id, before in self._bodies.items():
+            after = None if note_id in leave else read_body(doc.get(schema.note_root(note_id), type=XmlFragment))
+            if after is not None and before != after:
+                bodies[note_id] = (before, after)
+        return Done(tuple(sorted(made)), fields, bodies)
+
+
+def take_back(done: Done, doc: Doc[Any], items: Iterable[Map[Any]], fields: Map[Any], now_ms: int) -> Undone:
+    """Take `done` back, inside the caller's transaction; see the head of this module for what stays as it is."""
+    changed: set[str] = set()
+    kept: set[str] = set()
+    roots = tuple(items)
+
+    def is_there(item_id: str) -> bool:
+        return any(item_id in root for root in roots)
+
+    for item_id in done.made:
+        key = schema.field_key(item_id, schema.DELETED_AT)
+        if is_there(item_id) and fields.get(key) is None:
+            fields[key] = now_ms
+            changed.add(item_id)
+    for key, (before, after) in done.fields.items():
+        item_id = schema.split_field_key(key)[0]
+        there = fields.get(key)
+        if there == before:
+            continue
+        if there != after or not is_there(item_id):
+            kept.add(item_id)
+            continue
+        if before is None:
+            del fields[key]
+        else:
+            fields[key] = before
+        changed.add(item_id)
+    for note_id, (was, became) in done.bodies.items():
+        body = doc.get(schema.note_root(note_id), type=XmlFragment)
+        now = read_body(body) if is_there(note_id) else None
+        if now is None:
+            kept.add(note_id)
+            continue
+        wanted, whole = merge(became, now, was)
+        if wanted != now:
+            write_body(body, wanted)
+            changed.add(note_id)
+        if not whole:
+            kept.add(note_id)
+    for item_id in changed:
+        fields[schema.field_key(item_id, schema.UPDATED_AT)] = now_ms
+    return Undone(tuple(sorted(changed)), tuple(sorted(kept)))
+
+
+def _is_json(value: Any) -> bool:
+    """A stranger may put anything under a key, a shared type too; what is no JSON cannot be kept."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
