@@ -6,7 +6,7 @@ A document has no rollback. If a method raises anything but `InvalidEdit`, `NotF
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,11 +43,12 @@ class Touch:
 class Touched:
     """What one transaction did: the update to store (None if it added nothing), and the items it touched.
 
-    `positions` are the keys of reading positions. `done` is what an edit did, to take it back.
+    `fields` and `positions` are the keys in those root maps, without `updatedAt`. `done` is what an edit did, to take it back.
     """
 
     update: bytes | None = None
     items: dict[str, Touch] = field(default_factory=dict)
+    fields: set[str] = field(default_factory=set)
     positions: set[str] = field(default_factory=set)
     done: Done = field(default_factory=Done)
 
@@ -121,6 +122,8 @@ class LibraryDocument:
         for key, what in keys.items():
             item_id, name, tag = schema.split_field_key(key)
             touch = self._touched.item(item_id)
+            if name != schema.UPDATED_AT:
+                self._touched.fields.add(key)
             if name == schema.TAG:
                 touch.tags.add(tag)
             elif name == schema.DELETED_AT:
@@ -205,14 +208,14 @@ class LibraryDocument:
 
         return self._record(make, {item_id for _, item_id in planned}), tuple(item_id for _, item_id in planned)
 
-    def take_back(self, done: Done, *, now_ms: int) -> tuple[Touched, Undone]:
-        """Take an edit back where nobody has changed its values since. Raises `ReadOnlyLibrary`."""
+    def take_back(self, done: Done, theirs: Collection[str], *, now_ms: int) -> tuple[Touched, Undone]:
+        """Take an edit back but for the keys that are `theirs`. Raises `ReadOnlyLibrary`."""
         self._check_writer()
         undone = Undone(())
 
         def make() -> None:
             nonlocal undone
-            undone = take_back(done, self._doc, self._items.values(), self._fields, now_ms)
+            undone = take_back(done, theirs, self._doc, self._items.values(), self._fields, now_ms)
 
         return self._record(make, done.bodies), undone
 

@@ -2,14 +2,14 @@
 
 Yjs's own undo manager lives and dies with its Doc, and what it would bring back is collected as garbage in a file that
 is loaded anew. So what is kept are values: of each field that an edit touched, and of each note's body, what was there
-before and after. Taking back sets a field only where it still has the value of the edit; what somebody changed since
-stays as it is. A body is merged: what the edit did is taken out of what the body is now (`bodies.merge`).
+before and after. Taking back sets a field only where it still has the value of the edit and nobody else has written it
+since. A body is merged: what the edit did is taken out of what the body is now (`bodies.merge`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,10 @@ class Done:
 
     def __bool__(self) -> bool:
         return bool(self.made or self.fields or self.bodies)
+
+    def written(self) -> list[str]:
+        """Return the keys of fields that taking this back writes."""
+        return [*self.fields, *(schema.field_key(item_id, schema.DELETED_AT) for item_id in self.made)]
 
     def goes_on(self, before: Done) -> bool:
         """Say whether this changes what `before` changed and nothing else, and nothing came between the two."""
@@ -126,8 +130,10 @@ class Recorder:
         return Done(tuple(sorted(made)), fields, bodies)
 
 
-def take_back(done: Done, doc: Doc[Any], items: Iterable[Map[Any]], fields: Map[Any], now_ms: int) -> Undone:
-    """Take `done` back, inside the caller's transaction; see the head of this module for what stays as it is."""
+def take_back(
+    done: Done, theirs: Collection[str], doc: Doc[Any], items: Iterable[Map[Any]], fields: Map[Any], now_ms: int
+) -> Undone:
+    """Take `done` back, inside the caller's transaction. Keys that are `theirs` were written by others since."""
     changed: set[str] = set()
     kept: set[str] = set()
     roots = tuple(items)
@@ -137,7 +143,9 @@ def take_back(done: Done, doc: Doc[Any], items: Iterable[Map[Any]], fields: Map[
 
     for item_id in done.made:
         key = schema.field_key(item_id, schema.DELETED_AT)
-        if is_there(item_id) and fields.get(key) is None:
+        if key in theirs or not is_there(item_id):
+            kept.add(item_id)
+        elif fields.get(key) is None:
             fields[key] = now_ms
             changed.add(item_id)
     for key, (before, after) in done.fields.items():
@@ -145,7 +153,7 @@ def take_back(done: Done, doc: Doc[Any], items: Iterable[Map[Any]], fields: Map[
         there = fields.get(key)
         if there == before:
             continue
-        if there != after or not is_there(item_id):
+        if there != after or key in theirs or not is_there(item_id):
             kept.add(item_id)
             continue
         if before is None:

@@ -7,7 +7,7 @@ whichever process.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from crdt_sync.document.undoing import Done
@@ -22,6 +22,7 @@ TRIM_EVERY = 16
 LARGE_BYTES = 64 * 1024
 SAME_WITHIN_S = 1.0
 """Edits of the same fields or body that follow one another sooner are one step, as a person types."""
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +71,29 @@ class Journal:
             self._trim()
         return row.lastrowid
 
-    def pop(self, *, is_redo: bool) -> Done | None:
-        """Take the last step off a stack; None if there is none."""
+    def pop(self, *, is_redo: bool) -> tuple[Done, set[str]] | None:
+        """Take the last step off a stack, with those of its keys that others have written since; None if it is empty.
+
+        Raises `LibraryDamaged` if it cannot be read.
+        """
         row = self._connection.execute(
-            "DELETE FROM undo WHERE id = (SELECT max(id) FROM undo WHERE is_redo = ?) RETURNING step", (is_redo,)
+            "DELETE FROM undo WHERE id = (SELECT max(id) FROM undo WHERE is_redo = ?) RETURNING id, step", (is_redo,)
         ).fetchone()
         self._last = None
         if row is None:
             return None
         try:
-            return Done.from_json(row[0])
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            done = Done.from_json(row[1])
+        except _UNREADABLE as error:
             raise LibraryDamaged(f"a step to undo cannot be read ({error}); `forget_steps` clears them") from error
+        return done, {key for key in done.written() if self._is_overtaken(key, row[0])}
+
+    def overtake(self, keys: Collection[str]) -> None:
+        """Note that others wrote these fields: no step that is here now takes that back, be the value what it may."""
+        (top,) = self._connection.execute("SELECT max(id) FROM undo").fetchone()
+        if top is not None and keys:
+            self._last = None
+            self._connection.executemany("INSERT OR REPLACE INTO overtaken VALUES (?, ?)", [(key, top) for key in keys])
 
     def steps(self) -> Steps:
         """Return how many steps there are."""
@@ -95,7 +107,7 @@ class Journal:
         for number, text in self._connection.execute("SELECT id, step FROM undo").fetchall():
             try:
                 done = Done.from_json(text)
-            except (ValueError, TypeError, KeyError, AttributeError):
+            except _UNREADABLE:
                 done = Done()
             rest = done.without(gone)
             if not rest:
@@ -107,7 +119,12 @@ class Journal:
     def clear(self) -> None:
         """Forget every step."""
         self._connection.execute("DELETE FROM undo")
+        self._connection.execute("DELETE FROM overtaken")
         self._last = None
+
+    def _is_overtaken(self, key: str, number: int) -> bool:
+        row = self._connection.execute("SELECT step >= ? FROM overtaken WHERE key = ?", (number, key)).fetchone()
+        return row is not None and bool(row[0])
 
     def _is_top(self, number: int) -> bool:
         (top,) = self._connection.execute("SELECT max(id) FROM undo WHERE NOT is_redo").fetchone()
@@ -120,4 +137,5 @@ class Journal:
             kept, total = kept + 1, total + size
             if kept > MAX_STEPS or total > MAX_BYTES:
                 self._connection.execute("DELETE FROM undo WHERE id <= ?", (number,))
+                self._connection.execute("DELETE FROM overtaken WHERE step <= ?", (number,))
                 return

@@ -83,6 +83,8 @@ def m005_undo_and_versions(db: Database) -> None:
             id INTEGER PRIMARY KEY AUTOINCREMENT, is_redo INTEGER NOT NULL, size INTEGER NOT NULL, step TEXT NOT NULL
         )""",
         "CREATE INDEX redo ON undo (id) WHERE is_redo",
+        # a field that others wrote, and the last step of that time: none up to it takes that back
+        "CREATE TABLE overtaken (key TEXT PRIMARY KEY, step INTEGER NOT NULL) WITHOUT ROWID",
         """CREATE TABLE versions (
             id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, saved_at_ms INTEGER NOT NULL,
             highlights INTEGER NOT NULL, notes INTEGER NOT NULL, data BLOB NOT NULL, crc INTEGER NOT NULL

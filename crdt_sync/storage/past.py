@@ -41,10 +41,10 @@ class Past(Transactions):
 
         def change(document: LibraryDocument) -> tuple[Touched, tuple[str, ...]]:
             nonlocal undone
-            done = self._journal.pop(is_redo=redo)
-            if done is None:
+            step = self._journal.pop(is_redo=redo)
+            if step is None:
                 return Touched(), ()
-            touched, undone = document.take_back(done, now_ms=self._now_ms())
+            touched, undone = document.take_back(*step, now_ms=self._now_ms())
             if touched.done:  # to take an undo back is to redo, with what others have changed left out
                 self._journal.push(touched.done, is_redo=not redo)
             touched.done = Done()

@@ -126,7 +126,7 @@ class Transactions:
             position = self._log.append(touched.update, received_by)
             if received_by is None:
                 self._state.edited(touched.items)
-            self._note(touched)
+            self._note(touched, here=here)
             self.read.project(document, {item_id: touch.tags for item_id, touch in touched.items.items()})
             self.read.places.project(document, touched.positions)
             changes = self._changes(document, touched, here=here)
@@ -135,11 +135,13 @@ class Transactions:
             self._compact_if_long()
         return Applied((*self._take_met(), *changes), ids, appended=True)
 
-    def _note(self, touched: Touched) -> None:
+    def _note(self, touched: Touched, *, here: bool) -> None:
         """Note what an edit did, to take it back, and forget what was purged, here or elsewhere."""
         if purged := [item_id for item_id, touch in touched.items.items() if touch.purged]:
             self._journal.forget(purged)
-        if touched.done:
+        if not here:
+            self._journal.overtake(touched.fields)
+        elif touched.done:
             self._journal.record(touched.done, self._now_s())
 
     def _compact_if_long(self) -> None:
