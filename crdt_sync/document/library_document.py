@@ -43,7 +43,8 @@ class Touch:
 class Touched:
     """What one transaction did: the update to store (None if it added nothing), and the items it touched.
 
-    `fields` and `positions` are the keys in those root maps, without `updatedAt`. `done` is what an edit did, to take it back.
+    `fields` and `positions` are the keys in those root maps, without `updatedAt`. `done` is what an edit did, so that
+    it can be taken back.
     """
 
     update: bytes | None = None

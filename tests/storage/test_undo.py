@@ -72,6 +72,8 @@ class TwoDevices(RuleBasedStateMachine):
         self.other = self.open("other")
         self.theirs: dict[str, Any] = {}
         self.words: set[str] = set()
+        self.mine.edit(AddHighlight(GENESIS, id="h"), AddNote("first line", id="n"))
+        exchange(self.mine, self.other)
 
     def open(self, name: str) -> LibraryStore:
         path = Path(self.folder.name) / name
@@ -155,5 +157,5 @@ class TwoDevices(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-TwoDevices.TestCase.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+TwoDevices.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 test_two_devices = TwoDevices.TestCase
