@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import tempfile
-from contextlib import closing
 from itertools import count
 from pathlib import Path
+from random import Random
 from typing import Any
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -19,11 +17,8 @@ from crdt_sync.document import AddHighlight, AddNote, AppendToNote, Edit, EditHi
 from crdt_sync.document.restoring import Content
 from crdt_sync.document.undoing import Undone
 from crdt_sync.errors import NotFound
-from crdt_sync.storage import journal
 from crdt_sync.storage.store import LibraryStore
-from tests.storage.opened import GENESIS, MINE, opened, whole
-
-HIGHLIGHTS, NOTES = ("h",), ("n",)
+from tests.storage.opened import GENESIS, whole
 
 
 def content(store: LibraryStore) -> Content:
@@ -47,18 +42,26 @@ def exchange(one: LibraryStore, other: LibraryStore) -> None:
         assert to.apply_updates(by.diff(to.state_vector()).updates, "c").failure is None
 
 
-edits: st.SearchStrategy[Edit] = st.one_of(
-    st.builds(lambda i, c: AddHighlight(GENESIS, id=i, color=c), st.sampled_from(HIGHLIGHTS), st.sampled_from("rg")),
-    st.builds(lambda i, c: EditHighlight(i, color=c), st.sampled_from(HIGHLIGHTS), st.sampled_from("rgb")),
-    st.builds(lambda i, c: EditHighlight(i, comment=c), st.sampled_from(HIGHLIGHTS), st.sampled_from(["", "x", "y"])),
-    st.builds(lambda i, t: EditHighlight(i, add_tags=(t,)), st.sampled_from(HIGHLIGHTS), st.sampled_from("tu")),
-    st.builds(lambda i, t: EditHighlight(i, remove_tags=(t,)), st.sampled_from(HIGHLIGHTS), st.sampled_from("tu")),
-    st.builds(lambda i: AddNote("first line", id=i), st.sampled_from(NOTES)),
-    st.builds(lambda i, t: EditNote(i, title=t), st.sampled_from(NOTES), st.sampled_from(["one", "two"])),
-    st.builds(lambda i: AppendToNote(i, "WORD"), st.sampled_from(NOTES)),
-    st.builds(Trash, st.sampled_from(HIGHLIGHTS + NOTES)),
-    st.builds(Restore, st.sampled_from(HIGHLIGHTS + NOTES)),
-    st.builds(Purge, st.sampled_from(HIGHLIGHTS + NOTES)),
+edits: st.SearchStrategy[Edit] = st.sampled_from(
+    [
+        *(EditHighlight("h", color=color) for color in "rgr"),
+        EditHighlight("h", comment="x"),
+        EditHighlight("h", comment=""),
+        EditHighlight("h", add_tags=("t",)),
+        EditHighlight("h", remove_tags=("t",)),
+        *[AppendToNote("n", "a word")] * 4,
+        EditNote("n", title="one"),
+        Trash("h"),
+        Restore("h"),
+        Trash("n"),
+        Restore("n"),
+        AddHighlight(GENESIS, id="made"),
+        AddNote("first line", id="made too"),
+        Trash("made"),
+        AppendToNote("made too", "a word"),
+        Purge("made"),
+        Purge("n"),
+    ]
 )
 
 
@@ -77,7 +80,13 @@ class TwoDevices(RuleBasedStateMachine):
 
     def open(self, name: str) -> LibraryStore:
         path = Path(self.folder.name) / name
-        return LibraryStore(path, durability="normal", now_s=lambda: self.time_s, now_ms=lambda: next(self.numbers))
+        return LibraryStore(
+            path,
+            durability="normal",
+            now_s=lambda: self.time_s,
+            now_ms=lambda: next(self.numbers),
+            random=Random(next(self.numbers)),
+        )
 
     def edited(self, store: LibraryStore, edit: Edit) -> set[str]:
         """Make an edit, with words in it that are nowhere else; return those."""
@@ -106,10 +115,14 @@ class TwoDevices(RuleBasedStateMachine):
     def edit_theirs(self, edit: Edit) -> None:
         self.edited(self.other, edit)
 
-    @rule(mine_goes=st.booleans())
-    def sync(self, mine_goes: bool) -> None:
+    @rule(edit=edits, mine_goes=st.booleans())
+    def theirs_arrives(self, edit: Edit, mine_goes: bool) -> None:
+        """What the other device writes comes here; what is mine goes there before, or does not yet."""
+        if mine_goes:
+            assert self.other.apply_updates(whole(self.mine), "c").failure is None
+        self.edited(self.other, edit)
         before = state(self.mine)
-        exchange(self.mine, self.other) if mine_goes else self.mine.apply_updates(whole(self.other), "c")
+        assert self.mine.apply_updates(whole(self.other), "c").failure is None
         after = state(self.mine)
         for key in before.keys() | after.keys():
             if before.get(key) != after.get(key) and "/" in key:
@@ -117,14 +130,12 @@ class TwoDevices(RuleBasedStateMachine):
         text = json.dumps(after)
         self.words = {f"other{number}" for number in range(next(self.numbers)) if f'"other{number}"' in text}
 
-    @rule()
-    def reopen(self) -> None:
+    @rule(compact=st.booleans())
+    def reopen(self, compact: bool) -> None:
+        if compact:
+            self.mine.compact()
         self.mine.close()
         self.mine = self.open("mine")
-
-    @rule()
-    def compact(self) -> None:
-        self.mine.compact()
 
     @rule(redo=st.booleans())
     def undo(self, redo: bool) -> None:
