@@ -29,9 +29,11 @@ from crdt_sync.document import (
     Restore,
     Trash,
 )
-from crdt_sync.errors import InvalidEdit, StorageError
+from crdt_sync.errors import CrdtSyncError, InvalidEdit, StorageError
 from crdt_sync.feeds import ChangeFeed, Follower, Latest, Status
 from crdt_sync.groups import telling_error
+from crdt_sync.history import History
+from crdt_sync.reading import Bookmarks, Reading
 from crdt_sync.replica import StoreReplica
 from crdt_sync.storage.binding import Binding
 from crdt_sync.storage.database import Durability
@@ -124,10 +126,11 @@ async def open_library(
             raise telling_error(group) from group.__cause__
 
 
-class Library(Upkeep):
+class Library(Bookmarks, History, Upkeep):
     """An open library. Get one from `open_library`; use it from that event loop.
 
-    What `Upkeep` has for its file's long life, from `verify` to `export_updates`, is a part of it.
+    What `Upkeep` has for its file's long life, from `verify` to `export_updates`, is a part of it, and what `History`
+    has to go back, and `Bookmarks`. `reading` says where each device reads.
     """
 
     def __init__(
@@ -155,6 +158,7 @@ class Library(Upkeep):
         self._durable_at_ms: int | None = None
         self._feeds: list[ChangeFeed] = []
         self._status = Latest(self._status_of(self._link()))
+        self.reading = Reading(worker, store, self._applied)
         self.presence = Presence(random.getrandbits(32), now, None if binding is None else binding.subject)
 
     # Edits
@@ -299,6 +303,7 @@ class Library(Upkeep):
         """Follow the file and keep in step with the relay while the block lasts."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._follow)
+            tasks.start_soon(self.reading._keep)
             if binding is not None and connect is not None:
                 tasks.start_soon(self._sync, binding, connect, token)
             try:
@@ -331,6 +336,10 @@ class Library(Upkeep):
 
     async def _leave(self, within_s: float) -> None:
         """Let what is pending reach the relay while that may still happen, say goodbye, all within a bounded time."""
+        try:
+            await self.reading.write()
+        except CrdtSyncError as error:  # the place is in the file, and goes on from there the next time
+            logger.warning("the reading position was not written into the library: %s", error)
         with anyio.move_on_after(within_s):
             async for status in self.status_changes():
                 on_its_way = status.state in (State.CONNECTING, State.SYNCING, State.CONNECTED)

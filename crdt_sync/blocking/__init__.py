@@ -8,7 +8,7 @@
 """
 
 from crdt_sync.blocking.delivery import CallbackQueue, Deliver
-from crdt_sync.blocking.library import Backend, Library, Presence, open_library
+from crdt_sync.blocking.library import Backend, Library, Presence, Reading, open_library
 from crdt_sync.blocking.sharing import Groups, copy_into_group, open_groups
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Groups",
     "Library",
     "Presence",
+    "Reading",
     "copy_into_group",
     "open_groups",
     "open_library",

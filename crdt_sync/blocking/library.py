@@ -25,6 +25,7 @@ from crdt_sync import library as asynchronous
 from crdt_sync.blocking.delivery import Deliver
 from crdt_sync.blocking.loop_thread import LoopThread
 from crdt_sync.blocking.news import News, changes_of, presence_of, status_of
+from crdt_sync.blocking.reading import Reading
 from crdt_sync.document import Change
 from crdt_sync.errors import InvalidEdit, LibraryClosed, LibraryError
 from crdt_sync.feeds import Status
@@ -34,7 +35,7 @@ from crdt_sync.sync.credentials import Token
 from crdt_sync.sync.loop import State
 from crdt_sync.sync.presence import Person, PresenceChange
 
-__all__ = ["Backend", "Library", "Presence", "open_library"]
+__all__ = ["Backend", "Library", "Presence", "Reading", "open_library"]
 
 logger = logging.getLogger("crdt_sync")
 
@@ -113,6 +114,7 @@ class Library:
         self._news.start()
         self._told_failure = False
         self.presence = Presence(self._loop, self._library)
+        self.reading = Reading(self._loop, self._library)
         atexit.register(self._close_at_exit)
 
     def __enter__(self) -> Library:
@@ -155,6 +157,21 @@ class Library:
     state_vector = twin(asynchronous.Library.state_vector)
     export_updates = twin(asynchronous.Library.export_updates)
     apply_updates = twin(asynchronous.Library.apply_updates)
+    undo = twin(asynchronous.Library.undo)
+    redo = twin(asynchronous.Library.redo)
+    steps = twin(asynchronous.Library.steps)
+    forget_steps = twin(asynchronous.Library.forget_steps)
+    trash = twin(asynchronous.Library.trash)
+    empty_trash = twin(asynchronous.Library.empty_trash)
+    purge_everywhere = twin(asynchronous.Library.purge_everywhere)
+    save_version = twin(asynchronous.Library.save_version)
+    versions = twin(asynchronous.Library.versions)
+    delete_version = twin(asynchronous.Library.delete_version)
+    at_version = twin(asynchronous.Library.at_version)
+    restore_version = twin(asynchronous.Library.restore_version)
+    add_bookmark = twin(asynchronous.Library.add_bookmark)
+    rename_bookmark = twin(asynchronous.Library.rename_bookmark)
+    bookmarks = twin(asynchronous.Library.bookmarks)
     synced = twin(asynchronous.Library.synced)
 
     @property

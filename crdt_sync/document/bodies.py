@@ -92,6 +92,8 @@ def _merged(base: Sequence[Any], now: Sequence[Any], wanted: Sequence[Any], both
             merged += other
         elif not taken[1] or mine == other:
             merged += mine
+        elif start == end:  # both put something in there
+            merged += [*mine, *other]
         else:
             found, done = both(list(base[start:end]), mine, other)
             merged += found
@@ -101,10 +103,10 @@ def _merged(base: Sequence[Any], now: Sequence[Any], wanted: Sequence[Any], both
 
 
 def _touch(change: tuple[str, int, int, int, int], start: int, end: int) -> bool:
-    """Say whether a change lies in a region, or where one of the two is a place between, at it."""
+    """Say whether a change lies in a region; what comes in between two places touches neither."""
     _, first, last, _, _ = change
-    if first == last or start == end:
-        return first <= end and last >= start
+    if first == last:
+        return start < first < end or first == start == end
     return first < end and last > start
 
 

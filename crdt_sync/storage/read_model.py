@@ -232,6 +232,12 @@ class ReadModel:
         )
         return [item_id for (item_id,) in rows]
 
+    def bookmarks(self, work: str | None = None) -> list[Highlight]:
+        """Return the bookmarks, of a work or all, by place: by progression where it is known, else by source."""
+        where, values = ("AND work = ?", [work]) if work is not None else ("", [])
+        found = list(self._read_highlights(f"WHERE kind = 'bookmark' AND deleted_at_ms IS NULL {where}", values))
+        return sorted(found, key=_place)
+
     def trashed_ids(self, not_after_ms: int | None = None) -> list[str]:
         """Return the items in the trash, or those put there at a time or before, in milliseconds since 1970."""
         bound = 2**53 if not_after_ms is None else not_after_ms
@@ -275,6 +281,17 @@ class ReadModel:
     def _tags(self, item_id: str) -> tuple[str, ...]:
         rows = self._connection.execute("SELECT tag FROM tags WHERE item_id = ? ORDER BY tag", (item_id,))
         return tuple(tag for (tag,) in rows)
+
+
+def _place(item: Highlight) -> tuple[str, float, str, int, str]:
+    progression = item.anchor.progression
+    return (
+        item.anchor.work_id,
+        -1.0 if progression is None else progression,
+        item.anchor.source or "",
+        item.created_at_ms,
+        item.id,
+    )
 
 
 def _searchable(item: Highlight | Note | None) -> str:

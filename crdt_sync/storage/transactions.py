@@ -103,9 +103,13 @@ class Transactions:
             return sum(each.stat().st_size for each in (self._path, wal_of(self._path)) if each.exists())
 
     def vacuum(self) -> None:
-        """Give the disk back what the file no longer needs. Raises `LibraryBusy` if another process reads or writes."""
+        """Give the disk back what the file no longer needs. Raises `LibraryBusy` if another process reads or writes.
+
+        The full text keeps words of texts that are gone until its parts are merged, so they are.
+        """
         self._database.check_writable()
         with translated(self._path):
+            self._connection.execute("INSERT INTO search (search) VALUES ('optimize')")
             self._connection.execute("VACUUM")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

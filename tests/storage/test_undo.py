@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from pycrdt import Doc, Map, Text
 
 from crdt_sync.document import AddHighlight, AddNote, AppendToNote, Edit, EditHighlight, EditNote, Purge, Restore, Trash
 from crdt_sync.document.restoring import Content
 from crdt_sync.document.undoing import Undone
-from crdt_sync.errors import NotFound
+from crdt_sync.errors import LibraryDamaged, NotFound
+from crdt_sync.storage import journal
+from crdt_sync.storage.journal import Steps
 from crdt_sync.storage.store import LibraryStore
-from tests.storage.opened import GENESIS, whole
+from tests.storage.opened import GENESIS, MINE, opened, whole
 
 
 def content(store: LibraryStore) -> Content:
@@ -31,6 +36,11 @@ def state(store: LibraryStore) -> dict[str, Any]:
     now = content(store)
     fields = {key: value for key, value in now.fields.items() if not key.endswith("/updatedAt")}
     return {**{f"item {name}": dict(items) for name, items in now.items.items()}, **fields, **now.bodies}
+
+
+def words(now: dict[str, Any]) -> set[str]:
+    """Return the other device's words."""
+    return set(re.findall(r"other\d+", json.dumps(now)))
 
 
 def undone(store: LibraryStore, *, redo: bool = False) -> Undone | None:
@@ -109,7 +119,7 @@ class TwoDevices(RuleBasedStateMachine):
             if before.get(key) != after.get(key):
                 self.theirs.pop(key, None)
         if isinstance(edit, Purge):
-            self.words = {word for word in self.words if word in json.dumps(after)}
+            self.words &= words(after)
 
     @rule(edit=edits)
     def edit_theirs(self, edit: Edit) -> None:
@@ -127,8 +137,7 @@ class TwoDevices(RuleBasedStateMachine):
         for key in before.keys() | after.keys():
             if before.get(key) != after.get(key) and "/" in key:
                 self.theirs[key] = after.get(key)
-        text = json.dumps(after)
-        self.words = {f"other{number}" for number in range(next(self.numbers)) if f'"other{number}"' in text}
+        self.words = words(after)
 
     @rule(compact=st.booleans())
     def reopen(self, compact: bool) -> None:
@@ -155,8 +164,7 @@ class TwoDevices(RuleBasedStateMachine):
         now = state(self.mine)
         for key, value in self.theirs.items():
             assert now.get(key) == value, key
-        text = json.dumps(now)
-        assert all(f'"{word}"' in text for word in self.words)
+        assert self.words <= words(now)
 
     def teardown(self) -> None:
         exchange(self.mine, self.other)
@@ -170,3 +178,158 @@ class TwoDevices(RuleBasedStateMachine):
 
 TwoDevices.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 test_two_devices = TwoDevices.TestCase
+
+
+def test_a_field_goes_back_and_forth_also_after_a_restart(path: Path) -> None:
+    with opened(path) as store:
+        store.edit(MINE)
+        store.edit(EditHighlight("mine", color="red", add_tags=("t",)))
+        before = state(store)
+    with opened(path) as store:
+        assert store.steps() == Steps(undo=2, redo=0)
+        assert undone(store) == Undone(("mine",))
+        made = store.read.highlight("mine")
+        assert made is not None
+        assert (made.color, made.tags) == ("yellow", ())
+        assert store.pending == 3  # an edit as any other
+    with opened(path) as store:
+        assert undone(store, redo=True) == Undone(("mine",))
+        assert state(store) == before
+        assert undone(store, redo=True) is None
+
+
+def test_what_was_made_goes_to_the_trash_and_not_away(store: LibraryStore) -> None:
+    store.edit(MINE, AddNote("words", id="n"))
+    assert undone(store) == Undone(("mine", "n"))
+    assert [item.id for item in (*store.read.highlights(trashed=True), *store.read.notes(trashed=True))] == [
+        "mine",
+        "n",
+    ]
+    assert undone(store, redo=True) == Undone(("mine", "n"))
+    assert store.read.note("n").text == "words"  # type: ignore[union-attr]
+
+
+def test_a_later_change_of_another_device_stays_even_if_it_looks_like_mine(tmp_path: Path) -> None:
+    with opened(tmp_path / "a") as a, opened(tmp_path / "b") as b:
+        a.edit(MINE)
+        a.edit(EditHighlight("mine", color="red", comment="mine"))
+        exchange(a, b)
+        for color in ("green", "red"):
+            b.edit(EditHighlight("mine", color=color))
+            exchange(a, b)
+        assert undone(a) == Undone(("mine",), kept=("mine",))
+        now = a.read.highlight("mine")
+        assert now is not None
+        assert (now.color, now.comment) == ("red", "")
+
+
+def test_a_paragraph_goes_and_the_other_devices_words_stay(tmp_path: Path) -> None:
+    with opened(tmp_path / "a") as a, opened(tmp_path / "b") as b:
+        a.edit(AddNote("first", id="n"))
+        a.edit(AppendToNote("n", "mine"))
+        exchange(a, b)
+        b.edit(AppendToNote("n", "theirs"))
+        exchange(a, b)
+        assert undone(a) == Undone(("n",))
+        assert a.read.note("n").text == "first\ntheirs"  # type: ignore[union-attr]
+        b.edit(AppendToNote("n", "more"))
+        exchange(a, b)
+        assert undone(a, redo=True) == Undone(("n",))
+        assert a.read.note("n").text == "first\nmine\ntheirs\nmore"  # type: ignore[union-attr]
+
+
+def test_quick_edits_of_one_field_are_one_step(path: Path) -> None:
+    time_s = 0.0
+    with opened(path, now_s=lambda: time_s) as store:
+        store.edit(MINE)
+        for text, wait in (("a", 5.0), ("ab", 0.9), ("abc", 0.9), ("abcd", 1.1)):
+            time_s += wait
+            store.edit(EditHighlight("mine", comment=text))
+        store.edit(EditHighlight("mine", color="red"))
+        comments = []
+        while undone(store) is not None:
+            comments.append(store.read.highlight("mine").comment)  # type: ignore[union-attr]
+        assert comments == ["abcd", "abc", "", ""]
+
+
+def test_quick_edits_with_anothers_between_are_two_steps(tmp_path: Path) -> None:
+    with opened(tmp_path / "a", now_s=lambda: 0.0) as a, opened(tmp_path / "b") as b:
+        a.edit(AddNote("first", id="n"))
+        a.edit(AppendToNote("n", "one"))
+        exchange(a, b)
+        b.edit(AppendToNote("n", "theirs"))
+        exchange(a, b)
+        a.edit(AppendToNote("n", "two"))
+        assert undone(a) == Undone(("n",))
+        assert a.read.note("n").text == "first\none\ntheirs"  # type: ignore[union-attr]
+
+
+def test_an_edit_that_fails_leaves_no_step(store: LibraryStore) -> None:
+    store.edit(MINE)
+    with pytest.raises(NotFound):
+        store.edit(EditHighlight("mine", color="red"), Trash("nobody"))
+    assert store.steps() == Steps(1, 0)
+
+
+def test_another_process_undoes_what_this_one_did(path: Path) -> None:
+    with opened(path) as one, opened(path) as other:
+        one.edit(MINE)
+        one.edit(EditHighlight("mine", color="red"))
+        assert undone(other) == Undone(("mine",))
+        one.edit(EditHighlight("mine", comment="x"))
+        assert one.read.highlight("mine").color == "yellow"  # type: ignore[union-attr]
+        assert other.steps() == Steps(2, 0)
+
+
+@pytest.mark.parametrize("remotely", [False, True])
+def test_purged_words_do_not_live_on_in_the_steps(tmp_path: Path, remotely: bool) -> None:
+    path = tmp_path / "a"
+    with opened(path) as a, opened(tmp_path / "b") as b:
+        a.edit(MINE, AddNote("secret one", id="n"))
+        a.edit(EditHighlight("mine", comment="secret two"), AppendToNote("n", "secret three"))
+        a.edit(EditHighlight("mine", comment=""))
+        exchange(a, b)
+        (b if remotely else a).edit(Purge("mine"), Purge("n"))
+        exchange(a, b)
+        assert a.steps() == Steps(0, 0)
+        a.compact()
+        a.vacuum()
+    assert b"secret" not in path.read_bytes()
+
+
+def test_steps_are_bounded_and_the_oldest_leave(store: LibraryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "MAX_STEPS", 20)
+    monkeypatch.setattr(journal, "SAME_WITHIN_S", -1.0)
+    store.edit(MINE)
+    for number in range(60):
+        store.edit(EditHighlight("mine", comment=f"{number}"))
+    assert 20 <= store.steps().undo < 20 + journal.TRIM_EVERY
+    assert undone(store) is not None
+    assert store.read.highlight("mine").comment == "58"  # type: ignore[union-attr]
+    monkeypatch.setattr(journal, "MAX_BYTES", 100_000)
+    store.edit(EditHighlight("mine", comment="x" * 90_000))
+    store.edit(EditHighlight("mine", comment="y" * 90_000))
+    assert store.steps().undo == 0  # the last is larger than all that is kept
+
+
+def test_a_step_that_cannot_be_read_is_told_and_can_be_cleared(path: Path) -> None:
+    with opened(path) as store:
+        store.edit(MINE)
+        store._connection.execute("UPDATE undo SET step = '{}'")
+        with pytest.raises(LibraryDamaged, match="forget_steps"):
+            undone(store)
+        store.forget_steps()
+        assert undone(store) is None
+
+
+def test_a_value_that_is_no_json_is_left_alone(store: LibraryStore) -> None:
+    """A stranger's client may put a shared type under a key."""
+    store.edit(MINE)
+    stranger: Doc[Any] = Doc()
+    for update in whole(store):
+        stranger.apply_update(update)
+    stranger.get("fields", type=Map)["mine/color"] = Text("a shared type")
+    store.apply_updates([stranger.get_update(store.state_vector())], "c")
+    store.edit(EditHighlight("mine", color="red", comment="new"))
+    assert undone(store) == Undone(("mine",))
+    assert store.read.highlight("mine").color == "red"  # type: ignore[union-attr]
