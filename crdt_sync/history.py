@@ -78,7 +78,7 @@ class History:
 
     _worker: Worker
     _store: LibraryStore
-    _applied: Callable[[Applied], Awaitable[None]]
+    _done: Callable[[Callable[[], Applied]], Awaitable[Applied]]
 
     async def undo(self) -> Undone | None:
         """Take back what this file's last edit did, as an edit; None if there is nothing to take back.
@@ -120,14 +120,14 @@ class History:
             if older_than < timedelta(0):
                 raise InvalidEdit("older_than is 0 or more")
             not_after_ms = time.time_ns() // 1_000_000 - older_than // timedelta(milliseconds=1)
-        return await self._make(partial(self._store.empty_trash, not_after_ms))
+        return (await self._done(partial(self._store.empty_trash, not_after_ms))).ids
 
     async def purge_everywhere(self, *item_ids: str) -> tuple[str, ...]:
         """Purge items, and take them out of every version that has them; return those that were still in the library.
 
         `purge` alone leaves in the versions what they have.
         """
-        return await self._make(partial(self._store.purge_everywhere, item_ids))
+        return (await self._done(partial(self._store.purge_everywhere, item_ids))).ids
 
     async def save_version(self, name: str) -> int:
         """Keep the whole library as it is now, in its file; return the version's number.
@@ -157,14 +157,15 @@ class History:
         What was added since goes to the trash, what was purged is made again, fields and notes get the values they
         had. Raises `NotFound`, `LibraryDamaged` and `ReadOnlyLibrary`.
         """
-        return await self._make(partial(self._store.restore_version, version_id))
+        return (await self._done(partial(self._store.restore_version, version_id))).ids
 
     async def _undo(self, *, redo: bool) -> Undone | None:
-        applied, undone = await self._worker.call(partial(self._store.undo, redo=redo))
-        await self._applied(applied)
-        return undone
+        undone: Undone | None = None
 
-    async def _make(self, change: Callable[[], Applied]) -> tuple[str, ...]:
-        applied = await self._worker.call(change)
-        await self._applied(applied)
-        return applied.ids
+        def undo() -> Applied:
+            nonlocal undone
+            applied, undone = self._store.undo(redo=redo)
+            return applied
+
+        await self._done(undo)
+        return undone

@@ -23,7 +23,7 @@ MAX_NAME_CHARACTERS = 100
 
 
 class Bookmarks:
-    """What `Library` has for bookmarks. They are highlights of the kind `bookmark`: trashed, restored, found as these."""
+    """What `Library` has for bookmarks: highlights of the kind `bookmark`, which are trashed and restored as those."""
 
     _worker: Worker
     _store: LibraryStore
@@ -52,13 +52,13 @@ class Reading:
         self,
         worker: Worker,
         store: LibraryStore,
-        applied: Callable[[Applied], Awaitable[None]],
+        done: Callable[[Callable[[], Applied]], Awaitable[Applied]],
     ) -> None:
         self.write_every_s = WRITE_EVERY_S
         """How often, at most, a place that moves is told the other devices, in seconds."""
         self._worker = worker
         self._store = store
-        self._applied = applied
+        self._done = done
         self._moved = anyio.Event()
 
     async def set_position(
@@ -110,11 +110,11 @@ class Reading:
 
     async def forget_devices(self, *device_ids: str) -> None:
         """Take the places of devices out of the library, for all. One that reads on comes back with its next place."""
-        await self._applied(await self._worker.call(self._store.forget_devices, device_ids))
+        await self._done(lambda: self._store.forget_devices(device_ids))
 
     async def write(self) -> None:
         """Tell the other devices now where this one is."""
-        await self._applied(await self._worker.call(self._store.write_positions))
+        await self._done(self._store.write_positions)
 
     async def _keep(self) -> None:
         """Write now and then what has moved, until it is cancelled."""
@@ -132,3 +132,10 @@ class Reading:
             except CrdtSyncError as error:  # the place is in the file, and an edit would say aloud what is wrong
                 logger.warning("a reading position was not written into the library: %s", error)
                 await anyio.sleep(self.write_every_s)
+
+    async def _leave(self) -> None:
+        """Write what has moved, as the library is being closed."""
+        try:
+            await self.write()
+        except CrdtSyncError as error:  # the place is in the file, and goes on from there the next time
+            logger.warning("a reading position was not written into the library: %s", error)
