@@ -33,6 +33,7 @@ from crdt_sync.errors import InvalidEdit, StorageError
 from crdt_sync.feeds import ChangeFeed, Follower, Latest, Status
 from crdt_sync.groups import telling_error
 from crdt_sync.replica import StoreReplica
+from crdt_sync.rich_notes import RichNotes
 from crdt_sync.storage.binding import Binding
 from crdt_sync.storage.database import Durability
 from crdt_sync.storage.read_model import Counts, ReadModel, SearchHit
@@ -124,10 +125,11 @@ async def open_library(
             raise telling_error(group) from group.__cause__
 
 
-class Library(Upkeep):
+class Library(Upkeep, RichNotes):
     """An open library. Get one from `open_library`; use it from that event loop.
 
-    What `Upkeep` has for its file's long life, from `verify` to `export_updates`, is a part of it.
+    What `Upkeep` has for its file's long life, from `verify` to `export_updates`, is a part of it, and so is what
+    `RichNotes` has for the bodies of notes.
     """
 
     def __init__(
@@ -178,9 +180,11 @@ class Library(Upkeep):
         """Mark a passage; return the highlight's id."""
         return (await self.edit(AddHighlight(anchor, color=color, tags=tuple(tags), comment=comment)))[0]
 
-    async def add_note(self, text: str, *, title: str = "", highlight_id: str | None = None) -> str:
-        """Write a note, of a highlight or free; return its id."""
-        return (await self.edit(AddNote(text, title=title, highlight_id=highlight_id)))[0]
+    async def add_note(
+        self, text: str, *, title: str = "", highlight_id: str | None = None, markdown: bool = False
+    ) -> str:
+        """Write a note, of a highlight or free, a paragraph for each line or `markdown`; return its id."""
+        return (await self.edit(AddNote(text, title=title, highlight_id=highlight_id, markdown=markdown)))[0]
 
     async def append_to_note(self, note_id: str, text: str) -> None:
         """Add paragraphs, one for each line, at the end of a note."""

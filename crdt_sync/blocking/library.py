@@ -155,6 +155,10 @@ class Library:
     state_vector = twin(asynchronous.Library.state_vector)
     export_updates = twin(asynchronous.Library.export_updates)
     apply_updates = twin(asynchronous.Library.apply_updates)
+    note_body = twin(asynchronous.Library.note_body)
+    note_markdown = twin(asynchronous.Library.note_markdown)
+    note_html = twin(asynchronous.Library.note_html)
+    edit_note = twin(asynchronous.Library.edit_note)
     synced = twin(asynchronous.Library.synced)
 
     @property

@@ -17,7 +17,8 @@ from crdt_sync.document import schema
 from crdt_sync.document.anchors import Anchor
 from crdt_sync.document.edits import Edit
 from crdt_sync.document.events import ItemKind
-from crdt_sync.document.rich import Blocks, paragraphs, plain_text, read_body
+from crdt_sync.document.note_bodies import body_of
+from crdt_sync.document.rich import Blocks, plain_text
 from crdt_sync.document.values import Highlight, Note
 from crdt_sync.document.writing import Writer
 from crdt_sync.errors import GapError, ReadOnlyLibrary, RemoteProtocolError
@@ -237,8 +238,7 @@ class LibraryDocument:
 
     def body(self, note_id: str) -> Blocks:
         """Return a note's body; an imported text that nobody has edited yet as a paragraph for each line."""
-        blocks = read_body(self._doc, schema.note_root(note_id))
-        return blocks or paragraphs(self._text(note_id, schema.BODY))
+        return body_of(self._doc, self._fields, note_id)
 
     def reading(self) -> AbstractContextManager[object]:
         """Return a block in which many reads share one transaction, as each looks at every client id.

@@ -38,9 +38,9 @@ class _Writer:
     def __init__(self, basic: bool) -> None:
         self._basic = basic
 
-    def children(self, parent: XmlFragment | XmlElement, wanted: Sequence[Node]) -> None:
+    def children(self, parent: XmlFragment | XmlElement, wanted: Sequence[Node], depth: int = 1) -> None:
         handles = list(parent.children)
-        values = [read_node(handle) for handle in handles]
+        values = [read_node(handle, depth) for handle in handles]
         if joined(values) == tuple(wanted):
             return
         at = 0
@@ -53,10 +53,10 @@ class _Writer:
                 del parent.children[at]
             else:
                 if values[old] != wanted[new]:
-                    self._change(handles[old], values[old], wanted[new])
+                    self._change(handles[old], values[old], wanted[new], depth)
                 at += 1
 
-    def _change(self, handle: Any, value: Node, wanted: Node) -> None:
+    def _change(self, handle: Any, value: Node, wanted: Node, depth: int) -> None:
         if isinstance(wanted, Text):
             self._text(handle, wanted)
             return
@@ -67,7 +67,7 @@ class _Writer:
         for name, attribute in after.items():
             if before.get(name) != attribute:
                 handle.attributes[self._attribute(handle.tag, name)] = _thawed(attribute)
-        self.children(handle, wanted.children)
+        self.children(handle, wanted.children, depth + 1)
 
     def _insert(self, parent: XmlFragment | XmlElement, at: int, node: Node) -> None:
         if isinstance(node, Text):

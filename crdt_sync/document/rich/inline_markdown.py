@@ -13,13 +13,13 @@ from crdt_sync.document.rich.links import safe_href
 from crdt_sync.document.rich.names import BOLD, CODE, HARD_BREAK, ITALIC, LINK, STRIKE
 from crdt_sync.document.rich.values import Element, Mark, Node, Run, Text, joined
 
-__all__ = ["inline_markdown", "tidied"]
+__all__ = ["UNSAYABLE", "inline_markdown", "sayable", "tidied"]
 
 _DELIMITERS = {BOLD: "**", ITALIC: "_", STRIKE: "~~"}
 _ESCAPED = re.compile(r"[\\`*\[\]]|_|~(?=~)|(?<=~)~|<(?=[A-Za-z/!?])|&(?=[#A-Za-z])|!(?=\[)|!$|[\n\r\t\f]")
 _TITLES = re.compile(r"\[\[[^\[\]\n\r\t\f\\`*_<&!~]+\]\](?!\()")
 _AT_START = re.compile(r"(#{1,6})(?=\s|$)|([>=])|([-+])(?=\s|$|-)|~(?=~~)|(\d{1,9})([.)])(?=\s|$)")
-_UNSAYABLE = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
+UNSAYABLE = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
 """What no entity may stand for, and is invisible. Where the text is not edited it stays (`lifting.py`)."""
 _SPACES = re.compile(r"(\s+)")
 
@@ -57,9 +57,9 @@ def _split(nodes: Sequence[Node]) -> Iterator[list[_Piece]]:
     runs: list[Run] = []
     for node in (*nodes, Element(HARD_BREAK)):
         if isinstance(node, Text):
-            runs += (Run(_UNSAYABLE.sub("", run.text), _sayable(run.marks)) for run in node.runs)
+            runs += (Run(UNSAYABLE.sub("", run.text), sayable(run.marks)) for run in node.runs)
         elif node.name != HARD_BREAK:
-            runs += (Run(_UNSAYABLE.sub("", text)) for text in _words(node))
+            runs += (Run(UNSAYABLE.sub("", text)) for text in _words(node))
         else:
             yield _line_of(Text.of(runs))
             runs = []
@@ -93,7 +93,7 @@ def _words(node: Element) -> Iterator[str]:
             yield from _words(child)
 
 
-def _sayable(marks: tuple[Mark, ...]) -> tuple[Mark, ...]:
+def sayable(marks: tuple[Mark, ...]) -> tuple[Mark, ...]:
     """Return the marks that Markdown has, as `parse_markdown` lets them stand together."""
     found: dict[str, Mark] = {}
     for mark in marks:

@@ -49,9 +49,9 @@ _CONTAINERS = {
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": MAX_NESTING})
     parser.enable("strikethrough").disable("image")
-    parser.validateLink = lambda address: safe_href(address) is not None  # type: ignore[method-assign]
-    parser.normalizeLink = lambda address: address  # type: ignore[method-assign]  # what was written stays
-    parser.normalizeLinkText = lambda address: address  # type: ignore[method-assign]
+    parser.validateLink = lambda url: safe_href(url) is not None  # type: ignore[method-assign]
+    parser.normalizeLink = lambda url: url  # type: ignore[method-assign]  # what was written stays
+    parser.normalizeLinkText = lambda link: link  # type: ignore[method-assign]
     return parser
 
 

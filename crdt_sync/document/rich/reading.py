@@ -10,7 +10,18 @@ from pycrdt import Text as YText
 
 from crdt_sync.document.rich.names import ELEMENT_ALIASES, MARK_ALIASES, MARKS
 from crdt_sync.document.rich.quill import blocks_of_delta
-from crdt_sync.document.rich.values import Attributes, Blocks, Element, Mark, Node, Run, Text, freeze, joined
+from crdt_sync.document.rich.values import (
+    Attributes,
+    Blocks,
+    Element,
+    Mark,
+    Node,
+    Run,
+    Text,
+    freeze,
+    joined,
+    mark_order,
+)
 
 __all__ = ["MAX_DEPTH", "element_attributes", "is_quill", "marks_of", "read_body", "read_node"]
 
@@ -69,7 +80,7 @@ def marks_of(attributes: Mapping[str, Any] | None) -> list[tuple[str, Any, Mark]
     if not attributes:
         return []
     found = [(key, value, mark_of(key, value)) for key, value in attributes.items() if value is not None]
-    return sorted(found, key=lambda each: (each[2].name, repr(each[2].attributes)))
+    return sorted(found, key=lambda each: mark_order(each[2]))
 
 
 def mark_of(key: str, value: Any) -> Mark:

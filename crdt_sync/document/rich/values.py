@@ -126,6 +126,21 @@ def joined(nodes: Iterable[Node]) -> tuple[Node, ...]:
     return tuple(kept)
 
 
+def normalized(nodes: Iterable[Node]) -> tuple[Node, ...]:
+    """Return the nodes with all texts in them joined, attributes and marks in order: as they are read."""
+    return joined(
+        Text.of(Run(run.text, tuple(sorted(run.marks, key=mark_order))) for run in node.runs)
+        if isinstance(node, Text)
+        else Element(node.name, tuple(sorted(node.attributes)), normalized(node.children))
+        for node in nodes
+    )
+
+
+def mark_order(mark: Mark) -> tuple[str, str]:
+    """Return the key by which marks stand in a run."""
+    return mark.name, repr(mark.attributes)
+
+
 def paragraphs(text: str) -> Blocks:
     """Return plain text as a body, a paragraph for each line; nothing for no text."""
     lines = text.split("\n") if text else []

@@ -47,13 +47,20 @@ def blocks(strange: bool = True, max_size: int = 5) -> st.SearchStrategy[Blocks]
     marks = MARKS + STRANGE if strange else MARKS
     leaves = [
         st.builds(lambda inner: Element("paragraph", (), inner), inline(marks, strange)),
-        st.builds(lambda level, inner: Element("heading", (("level", level),), inner), st.integers(1, 6), inline(marks, strange)),
         st.builds(
-            lambda code, language: Element("codeBlock", (("language", language),) if language else (), (Text((Run(code),)),)),
-            plain, st.sampled_from(["", "python", "c++"]),
+            lambda level, inner: Element("heading", (("level", level),), inner),
+            st.integers(1, 6),
+            inline(marks, strange),
+        ),
+        st.builds(
+            lambda code, language: Element(
+                "codeBlock", (("language", language),) if language else (), (Text((Run(code),)),)
+            ),
+            plain,
+            st.sampled_from(["", "python", "c++"]),
         ),
         st.just(Element("horizontalRule")),
-    ]  # fmt: skip
+    ]
     if strange:
         leaves.append(st.builds(lambda inner: Element("chart", (("data", 1.5),), inner), inline(marks, strange)))
     leaf = st.one_of(leaves)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycrdt import XmlElement, XmlText
 
@@ -24,6 +24,7 @@ def text_at(replica: Replica, *path: int) -> XmlText:
     return node
 
 
+@settings(max_examples=40)
 @given(blocks(), blocks())
 def test_any_body_becomes_any_other_and_twice_the_same_writes_nothing(before: Blocks, after: Blocks) -> None:
     replica = holding(before)
@@ -35,6 +36,7 @@ def test_any_body_becomes_any_other_and_twice_the_same_writes_nothing(before: Bl
     assert not replica.updates
 
 
+@settings(max_examples=40)
 @given(texts(), texts(), st.data())
 def test_a_text_becomes_any_other(before: Text, after: Text, data: st.DataObject) -> None:
     replica = holding((Element("paragraph", (), (before,)),))
@@ -44,6 +46,7 @@ def test_a_text_becomes_any_other(before: Text, after: Text, data: st.DataObject
     assert replica.fragment.children[0] == kept
 
 
+@settings(max_examples=40)
 @given(blocks(), blocks(), blocks(), st.text("xyz", min_size=1, max_size=3))
 def test_what_another_types_into_an_unchanged_block_survives(
     start: Blocks, before: Blocks, after: Blocks, typed: str
@@ -59,6 +62,7 @@ def test_what_another_types_into_an_unchanged_block_survives(
     assert ours.body == theirs.body == (*after, paragraph(Run(f"stays[{typed}] as it is")), *start)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from(["one", "two", "three", "four"]), min_size=2, max_size=12), st.data())
 def test_words_that_two_replicas_change_at_different_places_are_all_there(
     words: list[str], data: st.DataObject
@@ -112,7 +116,8 @@ def test_a_body_with_the_names_of_prosemirror_schema_basic_gets_no_others() -> N
     )
     ours.write((Element("orderedList", (("start", 3),), (item,)),))
     assert str(ours.fragment) == (
-        '<ordered_list order="3"><list_item><paragraph><em>x</em><hard_break></hard_break></paragraph></list_item></ordered_list>'
+        '<ordered_list order="3"><list_item><paragraph>'
+        "<em>x</em><hard_break></hard_break></paragraph></list_item></ordered_list>"
     )
     assert not ours.write(ours.body)
 

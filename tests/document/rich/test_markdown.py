@@ -7,7 +7,7 @@ import unicodedata
 from contextlib import suppress
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crdt_sync.document.rich import Blocks, Element, Mark, Run, Text, plain_text
@@ -18,11 +18,62 @@ from tests.document.rich.bodies import blocks
 
 pieces = st.sampled_from(
     [
-        "a", "b ", " c", "*", "**", "_", "__", "***", "~~", "`", "``", "[", "](note:x)", "](http://a.b 't')", "[[", "]]", "!",
-        "<", "<b>", "<http://x.y>", "&amp;", "&#35;", "\\", "\\*", "\n", "\n\n", "\n\n\n", "- ", "1. ", "7) ", "> ", "# ", "###",
-        "    ", "  ", "\t", "```", "~~~", "---", "===", "+ ", "* ", "word", "Grüße", "日本", "“", "”", "(", ")", '"', ".", "😀", "|", "\u00a0",
+        "a",
+        "b ",
+        " c",
+        "*",
+        "**",
+        "_",
+        "__",
+        "***",
+        "~~",
+        "`",
+        "``",
+        "[",
+        "](note:x)",
+        "](http://a.b 't')",
+        "[[",
+        "]]",
+        "!",
+        "<",
+        "<b>",
+        "<http://x.y>",
+        "&amp;",
+        "&#35;",
+        "\\",
+        "\\*",
+        "\n",
+        "\n\n",
+        "\n\n\n",
+        "- ",
+        "1. ",
+        "7) ",
+        "> ",
+        "# ",
+        "###",
+        "    ",
+        "  ",
+        "\t",
+        "```",
+        "~~~",
+        "---",
+        "===",
+        "+ ",
+        "* ",
+        "word",
+        "Grüße",
+        "日本",
+        "“",
+        "”",
+        "(",
+        ")",
+        '"',
+        ".",
+        "😀",
+        "|",
+        "\u00a0",
     ]
-)  # fmt: skip
+)
 
 
 def visible(text: str) -> str:
@@ -33,6 +84,7 @@ def visible(text: str) -> str:
     )
 
 
+@settings(max_examples=40)
 @given(st.lists(pieces, max_size=14).map("".join))
 @example("**a**b _c_")
 @example("_a_b")
@@ -46,6 +98,7 @@ def test_what_markdown_says_is_rendered_as_markdown_that_says_the_same(markdown:
     assert parse_markdown(render_markdown(body)) == body
 
 
+@settings(max_examples=40)
 @given(blocks())
 def test_any_body_has_a_markdown_that_says_as_much_of_it_as_markdown_can(body: Blocks) -> None:
     said = parse_markdown(render_markdown(body))
@@ -53,6 +106,7 @@ def test_any_body_has_a_markdown_that_says_as_much_of_it_as_markdown_can(body: B
     assert visible(plain_text(said)) == visible(plain_text(body))
 
 
+@settings(max_examples=40)
 @given(st.text(max_size=60))
 def test_no_text_is_refused(text: str) -> None:
     body = parse_markdown(text)
@@ -96,10 +150,36 @@ def test_html_and_images_are_text_and_unsafe_links_are_none() -> None:
 @pytest.mark.parametrize(
     "piece",
     [
-        "*a ", "_a_ ", "[", "](", "[a](", "`", "a`b``", "> ", "- ", "<", "&", "&#", "\\", "**a*", "![", "[[", "~~a~", "\n", "# \n", "a\n",
-        "[a]: /x\n", "* * ", "|", "1. ", "\t", "***a** ", "<http:", "[a](<",
+        "*a ",
+        "_a_ ",
+        "[",
+        "](",
+        "[a](",
+        "`",
+        "a`b``",
+        "> ",
+        "- ",
+        "<",
+        "&",
+        "&#",
+        "\\",
+        "**a*",
+        "![",
+        "[[",
+        "~~a~",
+        "\n",
+        "# \n",
+        "a\n",
+        "[a]: /x\n",
+        "* * ",
+        "|",
+        "1. ",
+        "\t",
+        "***a** ",
+        "<http:",
+        "[a](<",
     ],
-)  # fmt: skip
+)
 def test_what_is_made_to_be_slow_is_not(piece: str) -> None:
     took = []
     for length in (4_000, 32_000):
