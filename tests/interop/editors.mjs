@@ -36,11 +36,11 @@ const proseMirror = (doc, root) => {
   return new EditorView(place(), { state })
 }
 
-// TipTap's own node that keeps an empty paragraph at the end is left out: it writes into whatever it is given.
-const tiptap = (doc, root) => new Editor({
+// TipTap as it comes, and without its trailing node, which adds an empty paragraph to whatever ends in something else.
+const tiptap = trailingNode => (doc, root) => new Editor({
   element: place(),
   extensions: [
-    StarterKit.configure({ undoRedo: false, trailingNode: false, link: { protocols: ['note', 'osis', 'highlight'] } }),
+    StarterKit.configure({ undoRedo: false, ...trailingNode, link: { protocols: ['note', 'osis', 'highlight'] } }),
     Collaboration.configure({ fragment: doc.getXmlFragment(root) })
   ]
 }).view
@@ -50,7 +50,7 @@ const quill = (doc, root) => {
   return { quill: editor, binding: new QuillBinding(doc.getText(root), editor) }
 }
 
-const makers = { proseMirror, tiptap, quill }
+const makers = { proseMirror, tiptap: tiptap({}), tiptapBare: tiptap({ trailingNode: false }), quill }
 const editors = new Map()
 
 class Opened {
