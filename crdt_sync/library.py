@@ -34,6 +34,7 @@ from crdt_sync.live import Live, TransportChoice
 from crdt_sync.queries import Queries
 from crdt_sync.reading import Bookmarks, Reading
 from crdt_sync.replica import StoreReplica
+from crdt_sync.rich_notes import RichNotes
 from crdt_sync.storage.binding import Binding
 from crdt_sync.storage.database import Durability
 from crdt_sync.storage.store import Applied, LibraryStore
@@ -115,12 +116,12 @@ async def open_library(
             yield library
 
 
-class Library(Queries, Bookmarks, History, Upkeep, Live[Status, tuple[int, int | None]]):
+class Library(Queries, Bookmarks, History, Upkeep, RichNotes, Live[Status, tuple[int, int | None]]):
     """An open library. Get one from `open_library`; use it from that event loop.
 
-    What can be asked of it is in `Queries`; `Bookmarks` sets them; `History`, from `undo` to `restore_version`, goes
-    back; `Upkeep`, from `verify` to `export_updates`, is for its file's long life; and `Live` is how it stands.
-    `reading` says where each device reads.
+    What can be asked of it is in `Queries`; `RichNotes` has the bodies of notes; `Bookmarks` sets them; `History`, from
+    `undo` to `restore_version`, goes back; `Upkeep`, from `verify` to `export_updates`, is for its file's long life;
+    and `Live` is how it stands. `reading` says where each device reads.
     """
 
     def __init__(
@@ -165,9 +166,11 @@ class Library(Queries, Bookmarks, History, Upkeep, Live[Status, tuple[int, int |
         """Mark a passage; return the highlight's id."""
         return (await self.edit(AddHighlight(anchor, color=color, tags=tuple(tags), comment=comment)))[0]
 
-    async def add_note(self, text: str, *, title: str = "", highlight_id: str | None = None) -> str:
-        """Write a note, of a highlight or free; return its id."""
-        return (await self.edit(AddNote(text, title=title, highlight_id=highlight_id)))[0]
+    async def add_note(
+        self, text: str, *, title: str = "", highlight_id: str | None = None, markdown: bool = False
+    ) -> str:
+        """Write a note, of a highlight or free, a paragraph for each line or `markdown`; return its id."""
+        return (await self.edit(AddNote(text, title=title, highlight_id=highlight_id, markdown=markdown)))[0]
 
     async def append_to_note(self, note_id: str, text: str) -> None:
         """Add paragraphs, one for each line, at the end of a note."""

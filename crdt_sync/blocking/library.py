@@ -172,6 +172,10 @@ class Library:
     add_bookmark = twin(asynchronous.Library.add_bookmark)
     rename_bookmark = twin(asynchronous.Library.rename_bookmark)
     bookmarks = twin(asynchronous.Library.bookmarks)
+    note_body = twin(asynchronous.Library.note_body)
+    note_markdown = twin(asynchronous.Library.note_markdown)
+    note_html = twin(asynchronous.Library.note_html)
+    edit_note = twin(asynchronous.Library.edit_note)
     synced = twin(asynchronous.Library.synced)
 
     @property

@@ -10,8 +10,10 @@ from crdt_sync.document.edits import (
     Edit,
     EditHighlight,
     EditNote,
+    EditNoteBody,
     Purge,
     Restore,
+    SetNoteBody,
     Trash,
 )
 from crdt_sync.document.events import Change, ChangeKind, ItemKind
@@ -29,6 +31,7 @@ __all__ = [
     "Edit",
     "EditHighlight",
     "EditNote",
+    "EditNoteBody",
     "Highlight",
     "ItemKind",
     "Note",
@@ -36,6 +39,7 @@ __all__ = [
     "Purge",
     "Quote",
     "Restore",
+    "SetNoteBody",
     "Shared",
     "Trash",
 ]

@@ -15,13 +15,14 @@ from pycrdt import Doc, Map, MapEvent, Subscription, TransactionEvent, XmlEvent,
 
 from crdt_sync.document import schema
 from crdt_sync.document.anchors import Anchor
-from crdt_sync.document.bodies import read_body
 from crdt_sync.document.edits import Edit
 from crdt_sync.document.events import ItemKind
+from crdt_sync.document.note_bodies import body_of, body_to_keep
 from crdt_sync.document.restoring import Content, restore
+from crdt_sync.document.rich import Blocks, plain_text
 from crdt_sync.document.undoing import Done, Recorder, Undone, take_back
 from crdt_sync.document.values import Highlight, Note
-from crdt_sync.document.writing import Writer, body_text
+from crdt_sync.document.writing import Writer
 from crdt_sync.errors import GapError, ReadOnlyLibrary, RemoteProtocolError
 from crdt_sync.protocol.update import decode_state_vector, reach, read_update
 
@@ -274,11 +275,11 @@ class LibraryDocument:
         touched = self._done()
         if touched.update is not None:
             with self.reading():
-                touched.done = recorder.done(self._doc)
+                touched.done = recorder.done(self._doc, self._fields)
         return touched
 
-    def _body(self, note_id: str) -> list[str] | None:
-        return read_body(self._doc.get(schema.note_root(note_id), type=XmlFragment))
+    def _body(self, note_id: str) -> Blocks | None:
+        return body_to_keep(self._doc, self._fields, note_id)
 
     # Reading
 
@@ -316,7 +317,7 @@ class LibraryDocument:
             id=item_id,
             highlight_id=highlight_id if isinstance(highlight_id, str) else None,
             title=self._text(item_id, schema.TITLE),
-            text=body_text(self._doc, item_id) or self._text(item_id, schema.BODY),
+            text=plain_text(self.body(item_id)),
             tags=tags,
             created_at_ms=_milliseconds(made.get("createdAt")) or 0,
             created_by=str(made.get("createdBy", "")),
@@ -338,6 +339,10 @@ class LibraryDocument:
     def position(self, key: str) -> Any:
         """Return what stands under the key of a reading position, or None."""
         return _whole(self._positions.get(key))
+
+    def body(self, note_id: str) -> Blocks:
+        """Return a note's body; an imported text that nobody has edited yet as a paragraph for each line."""
+        return body_of(self._doc, self._fields, note_id)
 
     def reading(self) -> AbstractContextManager[object]:
         """Return a block in which many reads share one transaction, as each looks at every client id.

@@ -3,7 +3,7 @@
 Yjs's own undo manager lives and dies with its Doc, and what it would bring back is collected as garbage in a file that
 is loaded anew. So what is kept are values: of each field that an edit touched, and of each note's body, what was there
 before and after. Taking back sets a field only where it still has the value of the edit and nobody else has written it
-since. A body is merged: what the edit did is taken out of what the body is now (`bodies.merge`).
+since. A body is merged: what the edit did is taken out of what the body is now (`rich.merging`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pycrdt import Doc, Map, XmlFragment
+from pycrdt import Doc, Map
 
 from crdt_sync.document import schema
-from crdt_sync.document.bodies import Block, merge, read_body, write_body
+from crdt_sync.document.edits import SetNoteBody
+from crdt_sync.document.note_bodies import NoteBodies, body_to_keep
+from crdt_sync.document.rich import Blocks
+from crdt_sync.document.rich.merging import merge
+from crdt_sync.document.rich.storing import body_from_json, body_to_json
 
 __all__ = ["Done", "Recorder", "Undone", "take_back"]
 
@@ -42,7 +46,7 @@ class Done:
 
     made: tuple[str, ...] = ()
     fields: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
-    bodies: Mapping[str, tuple[list[Block], list[Block]]] = field(default_factory=dict)
+    bodies: Mapping[str, tuple[Blocks, Blocks]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.made or self.fields or self.bodies)
@@ -82,7 +86,8 @@ class Done:
 
     def to_json(self) -> str:
         """Return it as text, for `from_json`."""
-        value = {"made": self.made, "fields": self.fields, "bodies": self.bodies}
+        bodies = {note_id: [*map(body_to_json, pair)] for note_id, pair in self.bodies.items()}
+        value = {"made": self.made, "fields": self.fields, "bodies": bodies}
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
@@ -90,14 +95,17 @@ class Done:
         """Read what `to_json` gave. Raises `ValueError`, `TypeError` or `KeyError` if it is none."""
         value = json.loads(text)
         fields = {key: (before, after) for key, (before, after) in value["fields"].items()}
-        bodies = {note_id: (before, after) for note_id, (before, after) in value["bodies"].items()}
+        bodies = {
+            note_id: (body_from_json(before), body_from_json(after))
+            for note_id, (before, after) in value["bodies"].items()
+        }
         return cls(tuple(value["made"]), fields, bodies)
 
 
 class Recorder:
     """Notes what one transaction does. The document's observers call it, and only copy."""
 
-    def __init__(self, bodies: Mapping[str, list[Block]]) -> None:
+    def __init__(self, bodies: Mapping[str, Blocks]) -> None:
         self._bodies = bodies
         self._items: list[tuple[str, Mapping[str, Any]]] = []
         self._fields: list[tuple[str, Mapping[str, Any]]] = []
@@ -110,21 +118,25 @@ class Recorder:
         """Note what happened in the root map of fields."""
         self._fields += keys.items()
 
-    def done(self, doc: Doc[Any]) -> Done:
-        """Return what was done; call it after the transaction."""
+    def done(self, doc: Doc[Any], fields_: Map[Any]) -> Done:
+        """Return what was done; call it after the transaction.
+
+        An imported text that an edit moved into the note's body stays there, or another device's first edit of it would
+        lose what it was made in: the body goes back to these words.
+        """
         made = {item_id for item_id, what in self._items if what["action"] == "add"}
         leave = {item_id for item_id, _ in self._items}  # what was purged cannot be undone, and its words do not stay
         fields: dict[str, tuple[Any, Any]] = {}
         for key, what in self._fields:
             item_id, name, _ = schema.split_field_key(key)
-            if item_id in leave or name == schema.UPDATED_AT:
+            if item_id in leave or name == schema.UPDATED_AT or (name == schema.BODY and item_id in self._bodies):
                 continue
             pair = (what.get("oldValue"), what.get("newValue"))
             if pair[0] != pair[1] and _is_json(pair):
                 fields[key] = pair
-        bodies: dict[str, tuple[list[Block], list[Block]]] = {}
+        bodies: dict[str, tuple[Blocks, Blocks]] = {}
         for note_id, before in self._bodies.items():
-            after = None if note_id in leave else read_body(doc.get(schema.note_root(note_id), type=XmlFragment))
+            after = None if note_id in leave else body_to_keep(doc, fields_, note_id)
             if after is not None and before != after:
                 bodies[note_id] = (before, after)
         return Done(tuple(sorted(made)), fields, bodies)
@@ -136,7 +148,7 @@ def take_back(
     """Take `done` back, inside the caller's transaction. Keys that are `theirs` were written by others since."""
     changed: set[str] = set()
     kept: set[str] = set()
-    roots = tuple(items)
+    roots, bodies = tuple(items), NoteBodies(doc, fields)
 
     def is_there(item_id: str) -> bool:
         return any(item_id in root for root in roots)
@@ -162,17 +174,11 @@ def take_back(
             fields[key] = before
         changed.add(item_id)
     for note_id, (was, became) in done.bodies.items():
-        body = doc.get(schema.note_root(note_id), type=XmlFragment)
-        now = read_body(body) if is_there(note_id) else None
+        now = body_to_keep(doc, fields, note_id) if is_there(note_id) else None
         if now is None:
             kept.add(note_id)
-            continue
-        wanted, whole = merge(became, now, was)
-        if wanted != now:
-            write_body(body, wanted)
+        elif bodies.change(SetNoteBody(note_id, merge(became, now, was)), note_id):
             changed.add(note_id)
-        if not whole:
-            kept.add(note_id)
     for item_id in changed:
         fields[schema.field_key(item_id, schema.UPDATED_AT)] = now_ms
     return Undone(tuple(sorted(changed)), tuple(sorted(kept)))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
 
-from pycrdt import Doc, Map, XmlElement, XmlFragment, XmlText
+from pycrdt import Doc, Map
 
 from crdt_sync.document import schema
 from crdt_sync.document.edits import (
@@ -19,14 +19,17 @@ from crdt_sync.document.edits import (
     Edit,
     EditHighlight,
     EditNote,
+    EditNoteBody,
     Purge,
     Restore,
+    SetNoteBody,
     Trash,
 )
+from crdt_sync.document.note_bodies import NoteBodies
 from crdt_sync.document.values import HIGHLIGHT_KINDS, Highlight, HighlightKind, Note
 from crdt_sync.errors import InvalidEdit, NotFound
 
-__all__ = ["Writer", "body_text"]
+__all__ = ["Writer"]
 
 
 class Writer:
@@ -35,7 +38,7 @@ class Writer:
     def __init__(
         self, doc: Doc[Any], highlights: Map[Any], notes: Map[Any], fields_: Map[Any], now_ms: int, author: str
     ) -> None:
-        self._doc = doc
+        self._bodies = NoteBodies(doc, fields_)
         self._highlights = highlights
         self._notes = notes
         self._fields = fields_
@@ -60,6 +63,7 @@ class Writer:
                 item_id = edit.id
                 self._check_known(edit, made)
             _check_texts(edit)
+            self._bodies.check(edit, item_id)
             planned.append((edit, item_id))
         return planned
 
@@ -80,7 +84,9 @@ class Writer:
                 self._set_text(item_id, schema.TITLE, edit.title)
                 self._set_tags(item_id, edit.add_tags, edit.remove_tags)
             case AppendToNote():
-                self._append(item_id, edit.text)
+                self.wrote |= self._bodies.append(edit, item_id)
+            case EditNoteBody() | SetNoteBody():
+                self.wrote |= self._bodies.change(edit, item_id)
             case Trash():
                 if self._fields.get(schema.field_key(item_id, schema.DELETED_AT)) is None:
                     self._set(schema.field_key(item_id, schema.DELETED_AT), self._now_ms)
@@ -114,7 +120,7 @@ class Writer:
                 made["highlight"] = edit.highlight_id
             self._notes[item_id] = made
             self.wrote = True
-            self._append(item_id, edit.text)
+            self._bodies.append(edit, item_id)
         self._set_text(item_id, schema.TITLE, edit.title)
         self._set_tags(item_id, edit.tags, ())
 
@@ -151,16 +157,6 @@ class Writer:
         self._set_text(item_id, schema.COLOR, edit.color)
         self._set_text(item_id, schema.STYLE, edit.style)
 
-    def _append(self, item_id: str, text: str) -> None:
-        if not text:
-            return
-        body = self._doc.get(schema.note_root(item_id), type=XmlFragment)
-        for line in text.split("\n"):
-            paragraph = body.children.append(XmlElement("paragraph"))
-            if line:
-                paragraph.children.append(XmlText(line))
-        self.wrote = True
-
     def _purge(self, item_id: str) -> None:
         if self._keys_of is None:  # to look at all keys for each item of a full trash would take for ever
             self._keys_of = {}
@@ -172,10 +168,7 @@ class Writer:
             if item_id in items:
                 del items[item_id]
                 self.wrote = True
-        body = self._doc.get(schema.note_root(item_id), type=XmlFragment)
-        if len(body.children):
-            del body.children[0 : len(body.children)]
-            self.wrote = True
+        self.wrote |= self._bodies.empty(item_id)
 
     def _set_text(self, item_id: str, name: str, value: str | None) -> None:
         """An unchanged key is not rewritten, and an empty one that is not there stays away: both leave tombstones."""
@@ -210,22 +203,10 @@ class Writer:
         is_note = not made[item_id] if item_id in made else item_id in self._notes
         if isinstance(edit, EditHighlight) and not is_highlight:
             raise NotFound(f"there is no highlight {item_id!r}")
-        if isinstance(edit, EditNote | AppendToNote) and not is_note:
+        if isinstance(edit, EditNote | AppendToNote | EditNoteBody | SetNoteBody) and not is_note:
             raise NotFound(f"there is no note {item_id!r}")
         if not is_highlight and not is_note:
             raise NotFound(f"there is no highlight or note {item_id!r}")
-
-
-def body_text(doc: Doc[Any], note_id: str) -> str:
-    """Return a note's body as plain text, a line for each block."""
-    body = doc.get(schema.note_root(note_id), type=XmlFragment)
-    return "\n".join(_text(block) for block in body.children)
-
-
-def _text(node: Any) -> str:
-    if isinstance(node, XmlText):
-        return "".join(part for part, _ in node.diff() if isinstance(part, str))
-    return "".join(_text(child) for child in node.children)
 
 
 def _kind(kind: HighlightKind) -> dict[str, HighlightKind]:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from crdt_sync.document.edits import Adopt, Edit
+from crdt_sync.document.events import ItemKind
 from crdt_sync.document.library_document import LibraryDocument, Touched
+from crdt_sync.document.rich import Blocks
 from crdt_sync.document.values import Highlight, Note
-from crdt_sync.errors import GapError, LibraryDamaged, RemoteProtocolError, StorageError
+from crdt_sync.errors import GapError, LibraryDamaged, NotFound, RemoteProtocolError, StorageError
 from crdt_sync.protocol.exchange import Export
 from crdt_sync.protocol.fitting import in_fitting_order
 from crdt_sync.protocol.split import split_update
@@ -219,6 +221,15 @@ class LibraryStore(Past, ReadingPlaces):
             found = read(self.read)
             self._database.check()
             return found
+
+    def body(self, note_id: str) -> Blocks:
+        """Return a note's body, which only the document has. Raises `NotFound` if there is no such note."""
+        with self._reading():
+            document = self._document()
+            self._catch_up(document)
+            if document.kind(note_id) is not ItemKind.NOTE:
+                raise NotFound(f"there is no note {note_id!r}")
+            return document.body(note_id)
 
     def counters(self) -> tuple[int, int | None]:
         """Return `pending` and `durable_at_ms`."""

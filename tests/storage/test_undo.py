@@ -18,6 +18,7 @@ from pycrdt import Doc, Map, Text
 
 from crdt_sync.document import AddHighlight, AddNote, AppendToNote, Edit, EditHighlight, EditNote, Purge, Restore, Trash
 from crdt_sync.document.restoring import Content
+from crdt_sync.document.rich.storing import body_to_json
 from crdt_sync.document.undoing import Undone
 from crdt_sync.errors import LibraryDamaged, NotFound
 from crdt_sync.storage import journal
@@ -35,7 +36,11 @@ def state(store: LibraryStore) -> dict[str, Any]:
     """Everything that undo may bring back, which is all but the times of the last change."""
     now = content(store)
     fields = {key: value for key, value in now.fields.items() if not key.endswith("/updatedAt")}
-    return {**{f"item {name}": dict(items) for name, items in now.items.items()}, **fields, **now.bodies}
+    return {
+        **{f"item {name}": dict(items) for name, items in now.items.items()},
+        **fields,
+        **{note_id: body_to_json(body) for note_id, body in now.bodies.items()},
+    }
 
 
 def words(now: dict[str, Any]) -> set[str]:
