@@ -16,7 +16,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from pycrdt import Doc, Map, Text
 
-from crdt_sync.document import AddHighlight, AddNote, AppendToNote, Edit, EditHighlight, EditNote, Purge, Restore, Trash
+from crdt_sync.document import (
+    AddHighlight,
+    AddNote,
+    Adopt,
+    AppendToNote,
+    Edit,
+    EditHighlight,
+    EditNote,
+    EditNoteBody,
+    Note,
+    Purge,
+    Restore,
+    Trash,
+)
 from crdt_sync.document.restoring import Content
 from crdt_sync.document.rich.storing import body_to_json
 from crdt_sync.document.undoing import Undone
@@ -338,3 +351,30 @@ def test_a_value_that_is_no_json_is_left_alone(store: LibraryStore) -> None:
     store.edit(EditHighlight("mine", color="red", comment="new"))
     assert undone(store) == Undone(("mine",))
     assert store.read.highlight("mine").color == "red"  # type: ignore[union-attr]
+
+
+def test_the_first_edit_of_an_imported_note_is_undone_and_loses_nobody_elses(tmp_path: Path) -> None:
+    """The edit moves the imported text into the body, on both devices alike: taking it back must leave that there."""
+    with opened(tmp_path / "a") as a, opened(tmp_path / "b") as b:
+        a.edit(Adopt(Note("n", None, "", "imported\nwords", (), 1, "", 1)))
+        exchange(a, b)
+        a.edit(EditNoteBody("n", "imported\n\nwords\n\nmine"))
+        b.edit(EditNoteBody("n", "imported\n\nwords\n\ntheirs"))
+        assert undone(a) == Undone(("n",))
+        assert a.read.note("n").text == "imported\nwords"  # type: ignore[union-attr]
+        exchange(a, b)
+        for store in (a, b):
+            assert store.read.note("n").text == "imported\nwords\ntheirs"  # type: ignore[union-attr]
+        undone(a, redo=True)
+        assert a.read.note("n").text == "imported\nwords\ntheirs\nmine"  # type: ignore[union-attr]
+
+
+def test_words_typed_into_the_same_paragraph_stay(tmp_path: Path) -> None:
+    with opened(tmp_path / "a") as a, opened(tmp_path / "b") as b:
+        a.edit(AddNote("In the beginning", id="n"))
+        a.edit(EditNoteBody("n", "**In the beginning** was the word"))
+        exchange(a, b)
+        b.edit(EditNoteBody("n", "**In the very beginning** was the word"))
+        exchange(a, b)
+        assert undone(a) == Undone(("n",))
+        assert a.read.note("n").text == "In the very beginning"  # type: ignore[union-attr]
