@@ -6,13 +6,14 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
+from typing import Unpack
 
-from crdt_sync.document import Highlight, Note
+from crdt_sync.document import Collection, Highlight, Note
 from crdt_sync.document.undoing import Undone
 from crdt_sync.errors import InvalidEdit
 from crdt_sync.storage.journal import Steps
 from crdt_sync.storage.past import Look
-from crdt_sync.storage.read_model import Counts, ReadModel, SearchHit
+from crdt_sync.storage.read_model import Counts, Filters, ReadModel, SearchResult, Sort
 from crdt_sync.storage.store import Applied, LibraryStore
 from crdt_sync.storage.versions import Version
 from crdt_sync.worker import Worker
@@ -30,29 +31,31 @@ class AtVersion:
         """Return a highlight, in the trash or not, or None."""
         return self._read.highlight(item_id)
 
-    def highlights(
-        self,
-        *,
-        work: str | None = None,
-        within: str | None = None,
-        color: str | None = None,
-        tag: str | None = None,
-        trashed: bool = False,
-    ) -> list[Highlight]:
-        """Return highlights by place; `within="Gen.1"` gives those of the chapter."""
-        return self._read.highlights(work=work, within=within, color=color, tag=tag, trashed=trashed)
+    def highlights(self, *, sort: Sort = "place", **filters: Unpack[Filters]) -> list[Highlight]:
+        """Return highlights and bookmarks, sorted and narrowed down as in `Library.highlights`."""
+        return self._read.highlights(sort=sort, **filters)
 
     def note(self, item_id: str) -> Note | None:
         """Return a note, in the trash or not, or None."""
         return self._read.note(item_id)
 
-    def notes(self, *, highlight_id: str | None = None, trashed: bool = False) -> list[Note]:
-        """Return notes, the newest first, of one highlight or all."""
-        return self._read.notes(highlight_id=highlight_id, trashed=trashed)
+    def notes(
+        self, *, highlight_id: str | None = None, sort: Sort = "newest", **filters: Unpack[Filters]
+    ) -> list[Note]:
+        """Return notes, of one highlight or all, as `Library.notes` does."""
+        return self._read.notes(highlight_id=highlight_id, sort=sort, **filters)
 
-    def search(self, text: str, *, limit: int = 50) -> list[SearchHit]:
-        """Return what holds all the words of `text`, the best first."""
-        return self._read.search(text, limit=limit)
+    def collections(self, *, trashed: bool = False) -> list[Collection]:
+        """Return the collections by title."""
+        return self._read.collections(trashed=trashed)
+
+    def collection_items(self, collection_id: str) -> list[Highlight | Note]:
+        """Return the highlights and notes of a collection in its order, without those in the trash."""
+        return self._read.collection_items(collection_id)
+
+    def search(self, text: str, *, limit: int = 50, **filters: Unpack[Filters]) -> SearchResult:
+        """Return what holds all the words of `text`, the best first, as `Library.search` does."""
+        return self._read.search(text, limit=limit, **filters)
 
     def counts(self) -> Counts:
         """Return how many items there were."""
@@ -100,13 +103,13 @@ class History:
         """Forget all that could be undone and redone."""
         await self._worker.call(self._store.forget_steps)
 
-    async def trash(self) -> list[Highlight | Note]:
+    async def trash(self) -> list[Highlight | Note | Collection]:
         """Return what is in the trash, what was put there last first."""
 
-        def read() -> list[Highlight | Note]:
-            return self._store.query(lambda read: [*read.highlights(trashed=True), *read.notes(trashed=True)])
+        def trashed(read: ReadModel) -> list[Highlight | Note | Collection]:
+            return [*read.highlights(trashed=True), *read.notes(trashed=True), *read.collections(trashed=True)]
 
-        items = await self._worker.call(read)
+        items = await self._worker.call(self._store.query, trashed)
         return sorted(items, key=lambda item: (-(item.deleted_at_ms or 0), item.id))
 
     async def empty_trash(self, *, older_than: timedelta | None = None) -> tuple[str, ...]:

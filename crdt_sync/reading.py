@@ -11,6 +11,7 @@ from crdt_sync.document import AddHighlight, Anchor, EditHighlight, Highlight
 from crdt_sync.document.positions import Jump, JumpReason, ReadingPosition, anchor_of, check_work
 from crdt_sync.errors import CrdtSyncError, InvalidEdit
 from crdt_sync.storage.places import ReadingDevice
+from crdt_sync.storage.read_model import ReadModel
 from crdt_sync.storage.reading import WRITE_EVERY_S
 from crdt_sync.storage.store import Applied, LibraryStore
 from crdt_sync.worker import Worker
@@ -42,7 +43,11 @@ class Bookmarks:
 
     async def bookmarks(self, work: str | None = None) -> list[Highlight]:
         """Return the bookmarks, of a work or all, by place."""
-        return await self._worker.call(lambda: self._store.query(lambda read: read.bookmarks(work)))
+
+        def read(read_model: ReadModel) -> list[Highlight]:
+            return read_model.highlights(kind="bookmark", work=work)
+
+        return await self._worker.call(self._store.query, read)
 
 
 class Reading:

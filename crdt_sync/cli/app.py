@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from crdt_sync import Library, open_library
-from crdt_sync.cli import exchange, groups, highlights, history, notes, reading, upkeep
+from crdt_sync.cli import collections, exchange, finding, groups, highlights, history, notes, reading, upkeep
 from crdt_sync.cli.output import as_json, console, counted, highlight_value, note_value, status_line
 from crdt_sync.cli.running import DEFAULT, Json, LibraryPath, run, with_library
 from crdt_sync.cli.settings import Settings
@@ -35,7 +35,9 @@ app.add_typer(notes.app, name="note")
 app.add_typer(reading.bookmark, name="bookmark")
 app.add_typer(reading.position, name="position")
 app.add_typer(history.app)
+app.add_typer(collections.app, name="collection")
 app.add_typer(groups.app, name="groups")
+app.add_typer(finding.app)
 app.add_typer(upkeep.app)
 app.add_typer(exchange.app)
 
@@ -138,20 +140,6 @@ def status(library: LibraryPath = DEFAULT, json: Json = False) -> None:
         console.print(f"{where}: {status_line(opened.status)}", soft_wrap=True)
 
     with_library(library, show)
-
-
-@app.command()
-def search(words: list[str], library: LibraryPath = DEFAULT, json: Json = False) -> None:
-    """Find highlights and notes that hold all the words."""
-
-    async def find(opened: Library) -> None:
-        hits = await opened.search(" ".join(words))
-        if json:
-            as_json([asdict(hit) for hit in hits])
-        for hit in () if json else hits:
-            console.print(f"{hit.item_id}  {hit.snippet}".replace("\n", " "), soft_wrap=True)
-
-    with_library(library, find)
 
 
 @app.command()

@@ -7,6 +7,24 @@ from typing import Annotated
 import typer
 
 from crdt_sync import Anchor, Library, Quote
+from crdt_sync.cli.filtering import (
+    ChangedSince,
+    ChangedUntil,
+    Color,
+    InCollection,
+    KindOption,
+    Limit,
+    Offset,
+    Since,
+    SortBy,
+    SortOption,
+    Tags,
+    Trash,
+    Until,
+    WithNote,
+    WorkOption,
+    filters,
+)
 from crdt_sync.cli.output import as_json, console, highlight_value, print_highlights
 from crdt_sync.cli.running import DEFAULT, ItemId, Json, LibraryPath, full_id, with_library
 from crdt_sync.document import AddHighlight, EditHighlight
@@ -40,16 +58,32 @@ def highlight_add(
 @app.command("list")
 def highlight_list(
     within: Annotated[str | None, typer.Argument(help="A place: Gen, Gen.1 or Gen.1.1.")] = None,
-    color: str | None = None,
-    tag: str | None = None,
-    trash: Annotated[bool, typer.Option("--trash", help="Those in the trash.")] = False,
+    kind: KindOption = None,
+    work: WorkOption = None,
+    color: Color = None,
+    tag: Tags = None,
+    collection: InCollection = None,
+    since: Since = None,
+    until: Until = None,
+    changed_since: ChangedSince = None,
+    changed_until: ChangedUntil = None,
+    with_note: WithNote = None,
+    trash: Trash = False,
+    sort: SortOption = SortBy.PLACE,
+    limit: Limit | None = None,
+    offset: Offset = 0,
     library: LibraryPath = DEFAULT,
     json: Json = False,
 ) -> None:
-    """List highlights by place."""
+    """List highlights and bookmarks, by place if nothing else is said."""
 
     async def show(opened: Library) -> None:
-        highlights = await opened.highlights(within=within, color=color, tag=tag, trashed=trash)
+        wanted = await filters(
+            opened, kind=kind, work=work, within=within, color=color, tag=tag, collection=collection, since=since,
+            until=until, changed_since=changed_since, changed_until=changed_until, with_note=with_note, trash=trash,
+        )  # fmt: skip
+        most = -1 if limit is None else limit
+        highlights = await opened.highlights(sort=sort.value, limit=most, offset=offset, **wanted)
         as_json([highlight_value(each) for each in highlights]) if json else print_highlights(highlights)
 
     with_library(library, show)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from crdt_sync import Highlight, Library
+from crdt_sync import Highlight, Library, Note
 from crdt_sync.cli.output import (
     as_json,
     console,
@@ -62,14 +62,13 @@ def trash_list(library: LibraryPath = DEFAULT, json: Json = False) -> None:
     async def show(opened: Library) -> None:
         items = await opened.trash()
         if json:
-            values = [highlight_value(each) if isinstance(each, Highlight) else note_value(each) for each in items]
-            as_json(values)
+            as_json([highlight_value(each) if isinstance(each, Highlight) else asdict(each) for each in items])
             return
         for each in items:
             if isinstance(each, Highlight):
                 words = f"{each.anchor.source or ''}  {each.anchor.quote.exact if each.anchor.quote else each.comment}"
             else:
-                words = each.title or each.text
+                words = each.title or (each.text if isinstance(each, Note) else "")
             line = f"{each.id}  {moment(each.deleted_at_ms or 0, '%Y-%m-%d')}  {words}"
             console.print(line.partition("\n")[0][:160], soft_wrap=True)
 

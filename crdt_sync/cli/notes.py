@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -112,3 +113,33 @@ def _markdown(file: Path) -> str:
         return raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:
         raise InvalidEdit(f"{file} is not UTF-8; save it as UTF-8 and add it again") from None
+
+
+@app.command("links")
+def note_links(
+    item: Annotated[str | None, typer.Argument(help="A note's or highlight's id, or a place: osis:Gen.1.")] = None,
+    to: Annotated[bool, typer.Option("--to", help="The links that lead to it, and not those in it.")] = False,
+    dangling: Annotated[bool, typer.Option("--dangling", help="The links of all items that lead to nothing.")] = False,
+    library: LibraryPath = DEFAULT,
+    json: Json = False,
+) -> None:
+    """Print the links in a note or a highlight's comment, those that lead to it, or those that lead to nothing."""
+    if (item is None) != dangling or (dangling and to):
+        raise typer.BadParameter("name an item, or say --dangling")
+
+    async def show(opened: Library) -> None:
+        if item is None:
+            found = await opened.dangling_links()
+        elif item.startswith("osis:"):
+            found = await opened.backlinks(item)
+        else:
+            item_id = await full_id(opened, item)
+            found = await (opened.backlinks(item_id) if to else opened.links(item_id))
+        if json:
+            as_json([asdict(link) for link in found])
+        for link in () if json else found:
+            where = ", ".join(link.to) or ("a place" if link.is_place else "nothing")
+            several = "one of " * link.is_ambiguous
+            console.print(f"{link.item_id}  {link.written} → {several}{where}", soft_wrap=True)
+
+    with_library(library, show)

@@ -2,33 +2,41 @@
 
 from crdt_sync.document.anchors import Anchor, Position, Quote, Shared
 from crdt_sync.document.edits import (
+    AddCollection,
     AddHighlight,
     AddNote,
+    AddToCollection,
     Adopt,
     AppendToNote,
     CopyHighlight,
     Edit,
+    EditCollection,
     EditHighlight,
     EditNote,
     EditNoteBody,
     Purge,
+    RemoveFromCollection,
     Restore,
     SetNoteBody,
     Trash,
 )
 from crdt_sync.document.events import Change, ChangeKind, ItemKind
-from crdt_sync.document.values import Highlight, Note
+from crdt_sync.document.values import Collection, Highlight, Note
 
 __all__ = [
+    "AddCollection",
     "AddHighlight",
     "AddNote",
+    "AddToCollection",
     "Adopt",
     "Anchor",
     "AppendToNote",
     "Change",
     "ChangeKind",
+    "Collection",
     "CopyHighlight",
     "Edit",
+    "EditCollection",
     "EditHighlight",
     "EditNote",
     "EditNoteBody",
@@ -38,6 +46,7 @@ __all__ = [
     "Position",
     "Purge",
     "Quote",
+    "RemoveFromCollection",
     "Restore",
     "SetNoteBody",
     "Shared",

@@ -10,16 +10,20 @@ from crdt_sync.document.rich.values import Blocks
 from crdt_sync.document.values import Highlight, HighlightKind, Note
 
 __all__ = [
+    "AddCollection",
     "AddHighlight",
     "AddNote",
+    "AddToCollection",
     "Adopt",
     "AppendToNote",
     "CopyHighlight",
     "Edit",
+    "EditCollection",
     "EditHighlight",
     "EditNote",
     "EditNoteBody",
     "Purge",
+    "RemoveFromCollection",
     "Restore",
     "SetNoteBody",
     "Trash",
@@ -154,8 +158,49 @@ class CopyHighlight:
     update: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class AddCollection:
+    """Begin a collection, with these highlights and notes in this order."""
+
+    title: str
+    item_ids: tuple[str, ...] = ()
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EditCollection:
+    """Change a collection's title; what is None stays."""
+
+    id: str
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddToCollection:
+    """Put highlights and notes into a collection, in this order; those that are in it are moved.
+
+    They come before the item `before`, or at the end. One that is at its place already is not written.
+    """
+
+    id: str
+    item_ids: tuple[str, ...]
+    before: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFromCollection:
+    """Take highlights and notes out of a collection. They themselves stay."""
+
+    id: str
+    item_ids: tuple[str, ...]
+
+
 Edit: TypeAlias = (
-    AddHighlight
+    AddCollection
+    | EditCollection
+    | AddToCollection
+    | RemoveFromCollection
+    | AddHighlight
     | EditHighlight
     | AddNote
     | EditNote

@@ -6,7 +6,7 @@ A document has no rollback. If a method raises anything but `InvalidEdit`, `NotF
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,11 +17,13 @@ from crdt_sync.document import schema
 from crdt_sync.document.anchors import Anchor
 from crdt_sync.document.edits import Edit
 from crdt_sync.document.events import ItemKind
+from crdt_sync.document.links import MOST_LINKS, links_in
 from crdt_sync.document.note_bodies import body_of, body_to_keep
+from crdt_sync.document.order import order_key
 from crdt_sync.document.restoring import Content, restore
-from crdt_sync.document.rich import Blocks, plain_text
+from crdt_sync.document.rich import Blocks, links_of, plain_text
 from crdt_sync.document.undoing import Done, Recorder, Undone, take_back
-from crdt_sync.document.values import Highlight, Note
+from crdt_sync.document.values import Collection, Highlight, Note
 from crdt_sync.document.writing import Writer
 from crdt_sync.errors import GapError, ReadOnlyLibrary, RemoteProtocolError
 from crdt_sync.protocol.update import decode_state_vector, reach, read_update
@@ -31,9 +33,12 @@ __all__ = ["LibraryDocument", "Touch", "Touched"]
 
 @dataclass(slots=True)
 class Touch:
-    """What happened to one item: its tags that were touched, whether it was made or purged, trashed or restored."""
+    """What happened to one item: its tags and, of a collection, its members that were touched; whether it was made or
+    purged, trashed or restored.
+    """
 
     tags: set[str] = field(default_factory=set)
+    members: set[str] = field(default_factory=set)
     made: bool = False
     purged: bool = False
     trashed: bool = False
@@ -79,9 +84,14 @@ class LibraryDocument:
         self._meta = self._doc.get(schema.META, type=Map)
         self._highlights = self._doc.get(schema.HIGHLIGHTS, type=Map)
         self._notes = self._doc.get(schema.NOTES, type=Map)
+        self._collections = self._doc.get(schema.COLLECTIONS, type=Map)
         self._fields = self._doc.get(schema.FIELDS, type=Map)
         self._positions = self._doc.get(schema.POSITIONS, type=Map)
-        self._items = {schema.HIGHLIGHTS: self._highlights, schema.NOTES: self._notes}
+        self._items = {
+            schema.HIGHLIGHTS: self._highlights,
+            schema.NOTES: self._notes,
+            schema.COLLECTIONS: self._collections,
+        }
         self._touched = Touched()
         self._recorder: Recorder | None = None
         self._bodies: dict[str, XmlFragment] = {}
@@ -89,6 +99,7 @@ class LibraryDocument:
             self._doc.observe(self._on_transaction),
             self._highlights.observe(self._on_items),
             self._notes.observe(self._on_items),
+            self._collections.observe(self._on_items),
             self._fields.observe(self._on_fields),
             self._positions.observe(self._on_positions),
         ]
@@ -122,12 +133,14 @@ class LibraryDocument:
         if self._recorder is not None:
             self._recorder.fields(keys)
         for key, what in keys.items():
-            item_id, name, tag = schema.split_field_key(key)
+            item_id, name, of = schema.split_field_key(key)
             touch = self._touched.item(item_id)
             if name != schema.UPDATED_AT:
                 self._touched.fields.add(key)
             if name == schema.TAG:
-                touch.tags.add(tag)
+                touch.tags.add(of)
+            elif name == schema.ITEM:
+                touch.members.add(of)
             elif name == schema.DELETED_AT:
                 touch.trashed |= what["action"] == "add"
                 touch.restored |= what["action"] == "delete"
@@ -192,14 +205,22 @@ class LibraryDocument:
         return self._done(), failure
 
     def edit(
-        self, edits: Sequence[Edit], *, now_ms: int, author: str, new_id: Callable[[], str]
+        self,
+        edits: Sequence[Edit],
+        *,
+        now_ms: int,
+        author: str,
+        new_id: Callable[[], str],
+        members: Callable[[str], Iterable[str]] = lambda _: (),
     ) -> tuple[Touched, tuple[str, ...]]:
         """Make the edits in one transaction; return what it did and the id of each edit's item.
+
+        `members` tells who is in a collection: the read model knows without a look at every key.
 
         Raises `InvalidEdit`, `NotFound` or `ReadOnlyLibrary` before anything is changed.
         """
         self._check_writer()
-        writer = Writer(self._doc, self._highlights, self._notes, self._fields, now_ms, author)
+        writer = Writer(self._doc, now_ms, author, members)
         planned = writer.plan(edits, new_id)
 
         def make() -> None:
@@ -210,7 +231,7 @@ class LibraryDocument:
 
         return self._record(make, {item_id for _, item_id in planned}), tuple(item_id for _, item_id in planned)
 
-    def take_back(self, done: Done, theirs: Collection[str], *, now_ms: int) -> tuple[Touched, Undone]:
+    def take_back(self, done: Done, theirs: set[str], *, now_ms: int) -> tuple[Touched, Undone]:
         """Take an edit back but for the keys that are `theirs`. Raises `ReadOnlyLibrary`."""
         self._check_writer()
         undone = Undone(())
@@ -340,6 +361,33 @@ class LibraryDocument:
         """Return what stands under the key of a reading position, or None."""
         return _whole(self._positions.get(key))
 
+    def links(self, item: Highlight | Note) -> tuple[str, ...]:
+        """Return the links in a highlight's comment, or in a note's body: those of its marks and those in its text."""
+        if isinstance(item, Highlight):
+            return links_in(item.comment)
+        marked = links_of(self.body(item.id))  # it knows code from text, so titles are its business
+        bare = (link for link in links_in(item.text) if not link.startswith("[["))
+        return tuple(dict.fromkeys((*marked, *bare)))[:MOST_LINKS]
+
+    def collection(self, item_id: str) -> Collection | None:
+        """Return a collection, or None."""
+        made = self._collections.get(item_id)
+        if not isinstance(made, dict):
+            return None
+        return Collection(
+            id=item_id,
+            title=self._text(item_id, schema.TITLE),
+            created_at_ms=_milliseconds(made.get("createdAt")) or 0,
+            created_by=str(made.get("createdBy", "")),
+            updated_at_ms=_milliseconds(self._field(item_id, schema.UPDATED_AT)) or 0,
+            deleted_at_ms=_milliseconds(self._field(item_id, schema.DELETED_AT)),
+        )
+
+    def order_key(self, collection_id: str, item_id: str) -> str | None:
+        """Return what an item of a collection is sorted by there, None if it is not in it."""
+        value = self._fields.get(schema.member_key(collection_id, item_id))
+        return None if value is None else order_key(value)
+
     def body(self, note_id: str) -> Blocks:
         """Return a note's body; an imported text that nobody has edited yet as a paragraph for each line."""
         return body_of(self._doc, self._fields, note_id)
@@ -351,24 +399,27 @@ class LibraryDocument:
         """
         return self._doc.transaction()
 
-    def item_ids(self) -> Iterator[tuple[str, set[str]]]:
-        """Yield every item's id and its tags, for a rebuild of the read model; items that have nothing else too."""
-        tags: dict[str, set[str]] = {}
+    def all_items(self) -> dict[str, Touch]:
+        """Return every item with its tags and members, for a rebuild of the read model."""
+        touched = Touched()
         for key in self._fields:
-            item_id, name, tag = schema.split_field_key(key)
+            item_id, name, of = schema.split_field_key(key)
             if name == schema.TAG:
-                tags.setdefault(item_id, set()).add(tag)
-        yield from tags.items()
-        for items in (self._highlights, self._notes):
+                touched.item(item_id).tags.add(of)
+            elif name == schema.ITEM:
+                touched.item(item_id).members.add(of)
+        for items in (self._highlights, self._notes, self._collections):
             for item_id in items:
-                if item_id not in tags:
-                    yield item_id, set()
+                touched.item(item_id)
+        return touched.items
 
     def kind(self, item_id: str) -> ItemKind | None:
         """Return what an item is, or None if it is not there (any more)."""
         if item_id in self._highlights:
             return ItemKind.HIGHLIGHT
-        return ItemKind.NOTE if item_id in self._notes else None
+        if item_id in self._notes:
+            return ItemKind.NOTE
+        return ItemKind.COLLECTION if item_id in self._collections else None
 
     @property
     def vector(self) -> dict[int, int]:

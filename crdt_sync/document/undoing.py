@@ -56,7 +56,15 @@ class Done:
         return [*self.fields, *(schema.field_key(item_id, schema.DELETED_AT) for item_id in self.made)]
 
     def goes_on(self, before: Done) -> bool:
-        """Say whether this changes what `before` changed and nothing else, and nothing came between the two."""
+        """Say whether this changes what `before` changed, of one item, and nothing came between the two.
+
+        To trash and to restore is no typing: each is a step of its own.
+        """
+        places = [schema.split_field_key(key)[:2] for key in self.fields]
+        if len({*self.bodies, *(item_id for item_id, _ in places)}) != 1 or any(
+            name == schema.DELETED_AT for _, name in places
+        ):
+            return False
         if self.made or before.made or self.fields.keys() != before.fields.keys():
             return False
         if self.bodies.keys() != before.bodies.keys():

@@ -13,9 +13,6 @@ from crdt_sync.storage.read_model import ReadModel
 
 __all__ = ["file", "full_text", "log", "projected", "read_model"]
 
-TABLES = ("highlights", "notes", "tags", "full text", "positions")
-"""What `ReadModel.content` returns, in its order."""
-
 
 def file(connection: sqlite3.Connection) -> list[str]:
     """Return what SQLite itself finds: the structure of the file, its indexes, what a column may hold."""
@@ -39,8 +36,11 @@ def log(log: Log) -> list[str]:
 def read_model(log: Log, read: ReadModel, random_id: Callable[[], int]) -> list[str]:
     """Return where the log does not fit together, or the tables are not what it says.
 
-    The document is read from the file and projected in memory, so that no other process is held up.
+    The document is read from the file and projected in memory, so that no other process is held up. Tables of an older
+    version are not looked at: they are made anew when the library is next opened.
     """
+    if not read.is_current():
+        return []
     updates, _ = log.after(0)
     with closing(LibraryDocument([], random_id)) as document:
         _, failure = document.receive(updates)
@@ -48,8 +48,8 @@ def read_model(log: Log, read: ReadModel, random_id: Callable[[], int]) -> list[
             return [f"the log does not fit together: {failure}"]
         with closing(projected(document)) as memory:
             wanted = ReadModel(memory).content()
-    pairs = zip(TABLES, wanted, read.content(), strict=True)
-    return [f"the table of {name} is not what the log says" for name, is_, there in pairs if is_ != there]
+    there = read.content()
+    return [f"the table of {name} is not what the log says" for name, rows in wanted.items() if rows != there[name]]
 
 
 def projected(document: LibraryDocument) -> sqlite3.Connection:

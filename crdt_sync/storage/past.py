@@ -121,6 +121,7 @@ class Past(Transactions):
         """
 
         def change(document: LibraryDocument) -> tuple[Touched, tuple[str, ...]]:
+            self._journal.forget_last()  # a step of its own, however soon it follows an edit
             with closing(self._version(version_id)) as then:
                 return document.restore(then.content(), now_ms=self._now_ms())
 
@@ -148,4 +149,5 @@ class Past(Transactions):
             now_ms=self._now_ms(),
             author=self._author,
             new_id=lambda: f"{self._random.getrandbits(128):032x}",
+            members=self.read.member_ids,
         )

@@ -83,12 +83,29 @@ class Transactions:
         self._journal = Journal(self._connection)
         self._partner = Partner(self._connection)
         self.read = ReadModel(self._connection)
+        self._bring_up_to_date()
 
     def close(self) -> None:
         """Close the file; what was committed stays."""
         self._drop()
         with translated(self._path):
             self._connection.close()
+
+    def _bring_up_to_date(self) -> None:
+        """Project a file of an older version anew. A damaged one is left as it is: an edit says what is wrong."""
+        try:
+            with reading_back(self._path):
+                if self._database.read_only or self.read.is_current():
+                    return
+            with self._writing():
+                self.read.rebuild(self._document())
+        except LibraryDamaged as error:
+            logger.warning("the tables for queries were not made anew: %s", error)
+        except BaseException:
+            self.close()
+            raise
+        self._drop()  # a library opens without its document
+        self._position = 0
 
     def compact(self) -> None:
         """Put the document's own encoding in the place of the log. What was synced, and what was not, stays so."""
@@ -131,7 +148,7 @@ class Transactions:
             if received_by is None:
                 self._state.edited(touched.items)
             self._note(touched, here=here)
-            self.read.project(document, {item_id: touch.tags for item_id, touch in touched.items.items()})
+            self.read.project(document, touched.items)
             self.read.places.project(document, touched.positions)
             changes = self._changes(document, touched, here=here)
         self._position = position

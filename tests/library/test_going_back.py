@@ -113,8 +113,8 @@ async def test_a_place_that_moves_is_written_in_its_time_and_not_before(tmp_path
 
 async def test_bookmarks_the_trash_and_versions(tmp_path: Path) -> None:
     async with open_library(tmp_path / "a") as library:
-        later = await library.add_bookmark(Anchor(work={"id": "KJV"}, source="Gen.2", progression=0.2), title="here")
-        early = await library.add_bookmark(Anchor(work={"id": "KJV"}, source="Gen.10", progression=0.1))
+        later = await library.add_bookmark(Anchor(work={"id": "KJV"}, source="Gen.10", progression=0.2), title="here")
+        early = await library.add_bookmark(Anchor(work={"id": "KJV"}, source="Gen.2", progression=0.1))
         mark = await library.add_highlight(VERSE)
         await library.rename_bookmark(later, "there")
         assert [(each.id, each.comment) for each in await library.bookmarks("KJV")] == [(early, ""), (later, "there")]
@@ -130,7 +130,7 @@ async def test_bookmarks_the_trash_and_versions(tmp_path: Path) -> None:
             await library.empty_trash(older_than=timedelta(-1))
         with await library.at_version(version) as then:
             assert then.highlight(mark) is not None
-            assert [hit.item_id for hit in then.search("beginning")] == [mark]
+            assert [hit.item_id for hit in then.search("beginning").hits] == [mark]
             assert (then.notes(), then.counts().highlights, len(then.highlights(work="KJV"))) == ([], 3, 3)
         assert await library.restore_version(version) == (mark,)
         assert await library.highlight(mark) is not None

@@ -270,6 +270,18 @@ def test_quick_edits_of_one_field_are_one_step(path: Path) -> None:
         assert comments == ["abcd", "abc", "", ""]
 
 
+def test_trashing_and_restoring_are_steps_however_quick(store: LibraryStore) -> None:
+    store.edit(MINE)
+    store.edit(Trash("mine"))
+    store.edit(Restore("mine"))
+    assert store.steps().undo == 3
+    version = store.save_version("now")
+    store.edit(EditHighlight("mine", color="red"))
+    store.restore_version(version)
+    undone(store)
+    assert store.read.highlight("mine").color == "red"  # type: ignore[union-attr]
+
+
 def test_quick_edits_with_anothers_between_are_two_steps(tmp_path: Path) -> None:
     with opened(tmp_path / "a", now_s=lambda: 0.0) as a, opened(tmp_path / "b") as b:
         a.edit(AddNote("first", id="n"))
