@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from crdt_sync.document.edits import Edit, Purge
-from crdt_sync.document.library_document import LibraryDocument, Touched
+from crdt_sync.document.library_document import LibraryDocument
+from crdt_sync.document.observed import Touched
 from crdt_sync.document.undoing import Done, Undone
 from crdt_sync.storage import check
 from crdt_sync.storage.database import reading_back

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from crdt_sync.document import schema
 from crdt_sync.document.anchors import Anchor
-from crdt_sync.document.library_document import LibraryDocument, Touched
+from crdt_sync.document.library_document import LibraryDocument
+from crdt_sync.document.observed import Touched
 from crdt_sync.document.positions import Jump, ReadingPosition, moved, suggest
 from crdt_sync.storage.database import reading_back
 from crdt_sync.storage.places import Device, OwnPlaces, ReadingDevice

@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from crdt_sync.document.edits import Adopt, Edit
 from crdt_sync.document.events import ItemKind
-from crdt_sync.document.library_document import LibraryDocument, Touched
+from crdt_sync.document.library_document import LibraryDocument
+from crdt_sync.document.observed import Touched
 from crdt_sync.document.rich import Blocks
 from crdt_sync.document.values import Highlight, Note
 from crdt_sync.errors import GapError, LibraryDamaged, NotFound, RemoteProtocolError, StorageError

@@ -16,7 +16,8 @@ from pathlib import Path
 from random import Random, SystemRandom
 
 from crdt_sync.document.events import Change, ChangeKind, ItemKind
-from crdt_sync.document.library_document import LibraryDocument, Touch, Touched
+from crdt_sync.document.library_document import LibraryDocument
+from crdt_sync.document.observed import Touch, Touched
 from crdt_sync.errors import CrdtSyncError, GapError, LibraryDamaged, LibraryError, RemoteProtocolError
 from crdt_sync.protocol.split import split_update
 from crdt_sync.storage.aside import Aside
