@@ -18,6 +18,7 @@ from crdt_sync.blocking.delivery import Deliver
 from crdt_sync.blocking.live import Live
 from crdt_sync.blocking.loop_thread import Backend, LoopThread, do
 from crdt_sync.blocking.news import changes_of, presence_of
+from crdt_sync.blocking.reading import Reading
 from crdt_sync.document import Change
 from crdt_sync.feeds import Status
 from crdt_sync.library import TransportChoice
@@ -25,7 +26,7 @@ from crdt_sync.storage.database import Durability
 from crdt_sync.sync.credentials import Token
 from crdt_sync.sync.presence import Person, PresenceChange
 
-__all__ = ["Backend", "Library", "Presence", "open_library"]
+__all__ = ["Backend", "Library", "Presence", "Reading", "open_library"]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -93,6 +94,7 @@ class Library(Live[asynchronous.Library, Status]):
         super().__init__(loop, deliver)
         self._library = self._opened
         self.presence = Presence(self._loop, self._library)
+        self.reading = Reading(self._loop, self._library)
 
     # The twins of the asynchronous library
 
@@ -135,6 +137,25 @@ class Library(Live[asynchronous.Library, Status]):
     state_vector = twin(asynchronous.Library.state_vector)
     export_updates = twin(asynchronous.Library.export_updates)
     apply_updates = twin(asynchronous.Library.apply_updates)
+    undo = twin(asynchronous.Library.undo)
+    redo = twin(asynchronous.Library.redo)
+    steps = twin(asynchronous.Library.steps)
+    forget_steps = twin(asynchronous.Library.forget_steps)
+    trash = twin(asynchronous.Library.trash)
+    empty_trash = twin(asynchronous.Library.empty_trash)
+    purge_everywhere = twin(asynchronous.Library.purge_everywhere)
+    save_version = twin(asynchronous.Library.save_version)
+    versions = twin(asynchronous.Library.versions)
+    delete_version = twin(asynchronous.Library.delete_version)
+    at_version = twin(asynchronous.Library.at_version)
+    restore_version = twin(asynchronous.Library.restore_version)
+    add_bookmark = twin(asynchronous.Library.add_bookmark)
+    rename_bookmark = twin(asynchronous.Library.rename_bookmark)
+    bookmarks = twin(asynchronous.Library.bookmarks)
+    note_body = twin(asynchronous.Library.note_body)
+    note_markdown = twin(asynchronous.Library.note_markdown)
+    note_html = twin(asynchronous.Library.note_html)
+    edit_note = twin(asynchronous.Library.edit_note)
     synced = twin(asynchronous.Library.synced)
 
     # What happens

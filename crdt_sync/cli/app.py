@@ -12,7 +12,19 @@ import typer
 from rich.markup import escape
 
 from crdt_sync import Library, open_library
-from crdt_sync.cli import collections, discussions, exchange, finding, groups, highlights, notes, talking, upkeep
+from crdt_sync.cli import (
+    collections,
+    discussions,
+    exchange,
+    finding,
+    groups,
+    highlights,
+    history,
+    notes,
+    reading,
+    talking,
+    upkeep,
+)
 from crdt_sync.cli.output import as_json, console, counted, highlight_value, note_value, status_line
 from crdt_sync.cli.running import DEFAULT, Json, LibraryPath, run, with_library
 from crdt_sync.cli.settings import Settings
@@ -32,10 +44,13 @@ app = typer.Typer(
 )
 app.add_typer(highlights.app, name="highlight")
 app.add_typer(notes.app, name="note")
+app.add_typer(reading.bookmark, name="bookmark")
+app.add_typer(reading.position, name="position")
+app.add_typer(history.app)
 app.add_typer(collections.app, name="collection")
 app.add_typer(groups.app, name="groups")
-app.add_typer(discussions.app, name="discussions")
 app.add_typer(finding.app)
+app.add_typer(discussions.app, name="discussions")
 app.add_typer(upkeep.app)
 app.add_typer(exchange.app)
 

@@ -13,9 +13,11 @@ from crdt_sync.document.edits import (
     EditCollection,
     EditHighlight,
     EditNote,
+    EditNoteBody,
     Purge,
     RemoveFromCollection,
     Restore,
+    SetNoteBody,
     Trash,
 )
 from crdt_sync.document.events import Change, ChangeKind, ItemKind
@@ -37,6 +39,7 @@ __all__ = [
     "EditCollection",
     "EditHighlight",
     "EditNote",
+    "EditNoteBody",
     "Highlight",
     "ItemKind",
     "Note",
@@ -45,6 +48,7 @@ __all__ = [
     "Quote",
     "RemoveFromCollection",
     "Restore",
+    "SetNoteBody",
     "Shared",
     "Trash",
 ]

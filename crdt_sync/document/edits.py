@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from crdt_sync.document.anchors import Anchor
+from crdt_sync.document.rich.values import Blocks
 from crdt_sync.document.values import Highlight, HighlightKind, Note
 
 __all__ = [
@@ -20,9 +21,11 @@ __all__ = [
     "EditCollection",
     "EditHighlight",
     "EditNote",
+    "EditNoteBody",
     "Purge",
     "RemoveFromCollection",
     "Restore",
+    "SetNoteBody",
     "Trash",
 ]
 
@@ -54,13 +57,14 @@ class EditHighlight:
 
 @dataclass(frozen=True, slots=True)
 class AddNote:
-    """Write a note, of a highlight or free. `text` has a paragraph on each line."""
+    """Write a note, of a highlight or free. `text` has a paragraph on each line, or is Markdown."""
 
     text: str = ""
     title: str = ""
     highlight_id: str | None = None
     tags: tuple[str, ...] = ()
     id: str | None = None
+    markdown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,28 @@ class AppendToNote:
 
     id: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class EditNoteBody:
+    """Make a note's body what `markdown` says, by changing what differs and nothing else.
+
+    `base` is the Markdown that was edited, as `Library.note_markdown` gave it: the edit is what leads from it to
+    `markdown`, and what others wrote since then is kept. Without a base it is what the body says now. What Markdown has
+    no words for stays where nothing was changed.
+    """
+
+    id: str
+    markdown: str
+    base: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetNoteBody:
+    """Make a note's body just these blocks, with all that is in them, by changing what differs and nothing else."""
+
+    id: str
+    body: Blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +205,8 @@ Edit: TypeAlias = (
     | AddNote
     | EditNote
     | AppendToNote
+    | EditNoteBody
+    | SetNoteBody
     | Trash
     | Restore
     | Purge

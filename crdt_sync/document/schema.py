@@ -22,6 +22,7 @@ __all__ = [
     "META_MIN_WRITER",
     "META_SCHEMA",
     "NOTES",
+    "POSITIONS",
     "SCHEMA",
     "STYLE",
     "TAG",
@@ -30,11 +31,14 @@ __all__ = [
     "field_key",
     "member_key",
     "note_root",
+    "position_key",
     "split_field_key",
     "tag_key",
 ]
 
 META, HIGHLIGHTS, NOTES, FIELDS = "meta", "highlights", "notes", "fields"
+POSITIONS = "positions"
+"""Where each device reads: `<device>/<work>`, written by that device alone."""
 COLLECTIONS = "collections"
 META_SCHEMA, META_MIN_WRITER = "schema", "minWriter"
 SCHEMA = 1
@@ -74,3 +78,8 @@ def split_field_key(key: str) -> tuple[str, str, str]:
 def note_root(note_id: str) -> str:
     """Return the name of the root XmlFragment that is a note's body."""
     return f"note/{note_id}"
+
+
+def position_key(device: str, work: str) -> str:
+    """Return the key in `positions` of where a device reads in a work."""
+    return f"{device}/{work}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
-from pycrdt import Doc, Map, XmlElement, XmlFragment, XmlText
+from pycrdt import Doc, Map
 
 from crdt_sync.document import schema
 from crdt_sync.document.collecting import CollectionWriter
@@ -23,12 +23,15 @@ from crdt_sync.document.edits import (
     EditCollection,
     EditHighlight,
     EditNote,
+    EditNoteBody,
     Purge,
     RemoveFromCollection,
     Restore,
+    SetNoteBody,
     Trash,
 )
 from crdt_sync.document.events import ItemKind
+from crdt_sync.document.note_bodies import NoteBodies
 from crdt_sync.document.values import HIGHLIGHT_KINDS, Highlight, HighlightKind, Note
 from crdt_sync.errors import InvalidEdit, NotFound
 
@@ -46,10 +49,12 @@ class Writer(CollectionWriter):
         self._notes = doc.get(schema.NOTES, type=Map)
         self._collections = doc.get(schema.COLLECTIONS, type=Map)
         self._fields = doc.get(schema.FIELDS, type=Map)
+        self._bodies = NoteBodies(doc, self._fields)
         self._known_members = members
         self._members = {}
         self._now_ms = now_ms
         self._author = author
+        self._keys_of: dict[str, list[str]] | None = None
         self.wrote = False
 
     def plan(self, edits: Sequence[Edit], new_id: Callable[[], str]) -> list[tuple[Edit, str]]:
@@ -70,6 +75,7 @@ class Writer(CollectionWriter):
             if isinstance(edit, AddCollection | AddToCollection):
                 self._check_members(edit, made)
             _check_texts(edit)
+            self._bodies.check(edit, item_id)
             planned.append((edit, item_id))
         return planned
 
@@ -90,7 +96,9 @@ class Writer(CollectionWriter):
                 self._set_text(item_id, schema.TITLE, edit.title)
                 self._set_tags(item_id, edit.add_tags, edit.remove_tags)
             case AppendToNote():
-                self._append(item_id, edit.text)
+                self.wrote |= self._bodies.append(edit, item_id)
+            case EditNoteBody() | SetNoteBody():
+                self.wrote |= self._bodies.change(edit, item_id)
             case Trash():
                 if self._fields.get(schema.field_key(item_id, schema.DELETED_AT)) is None:
                     self._set(schema.field_key(item_id, schema.DELETED_AT), self._now_ms)
@@ -112,7 +120,7 @@ class Writer(CollectionWriter):
             case Purge():
                 self._purge(item_id)
         if self.wrote and not isinstance(edit, Purge):
-            self._fields[schema.field_key(item_id, schema.UPDATED_AT)] = self._now_ms
+            self._set(schema.field_key(item_id, schema.UPDATED_AT), self._now_ms)
         self.wrote = self.wrote or before
 
     def _add_highlight(self, edit: AddHighlight, item_id: str) -> None:
@@ -132,7 +140,7 @@ class Writer(CollectionWriter):
                 made["highlight"] = edit.highlight_id
             self._notes[item_id] = made
             self.wrote = True
-            self._append(item_id, edit.text)
+            self._bodies.append(edit, item_id)
         self._set_text(item_id, schema.TITLE, edit.title)
         self._set_tags(item_id, edit.tags, ())
 
@@ -169,29 +177,30 @@ class Writer(CollectionWriter):
         self._set_text(item_id, schema.COLOR, edit.color)
         self._set_text(item_id, schema.STYLE, edit.style)
 
-    def _append(self, item_id: str, text: str) -> None:
-        if not text:
-            return
-        body = self._doc.get(schema.note_root(item_id), type=XmlFragment)
-        for line in text.split("\n"):
-            paragraph = body.children.append(XmlElement("paragraph"))
-            if line:
-                paragraph.children.append(XmlText(line))
-        self.wrote = True
-
     def _purge(self, item_id: str) -> None:
-        member = (schema.ITEM, item_id)  # it leaves every collection too
-        for key in [*self._fields.keys()]:
-            if key.startswith(f"{item_id}/") or (key.endswith(item_id) and schema.split_field_key(key)[1:] == member):
-                self._drop(key)
+        for key in self._purged_keys(item_id):
+            self._drop(key)
         for items in (self._highlights, self._notes, self._collections):
             if item_id in items:
                 del items[item_id]
                 self.wrote = True
-        body = self._doc.get(schema.note_root(item_id), type=XmlFragment)
-        if len(body.children):
-            del body.children[0 : len(body.children)]
-            self.wrote = True
+        self.wrote |= self._bodies.empty(item_id)
+
+    def _purged_keys(self, item_id: str) -> list[str]:
+        """Return the keys of an item, and those that put it into collections.
+
+        All keys are looked at once for all purges of a call, and not again for each item of a full trash.
+        """
+        if self._keys_of is None:
+            self._keys_of = {}
+            for key in self._fields.keys():  # noqa: SIM118
+                self._note_key(self._keys_of, key)
+        return self._keys_of.pop(item_id, [])
+
+    def _note_key(self, keys_of: dict[str, list[str]], key: str) -> None:
+        item_id, name, rest = schema.split_field_key(key)
+        for owner in (item_id, rest) if name == schema.ITEM else (item_id,):
+            keys_of.setdefault(owner, []).append(key)
 
     def _set_text(self, item_id: str, name: str, value: str | None) -> None:
         """An unchanged key is not rewritten, and an empty one that is not there stays away: both leave tombstones."""
@@ -210,6 +219,8 @@ class Writer(CollectionWriter):
 
     def _set(self, key: str, value: Any) -> None:
         self._fields[key] = value
+        if self._keys_of is not None:
+            self._note_key(self._keys_of, key)
         self.wrote = True
 
     def _drop(self, key: str) -> None:
@@ -256,7 +267,7 @@ _MAKES: dict[type, ItemKind] = {
 }
 _EDITS: dict[tuple[type, ...], ItemKind] = {
     (EditHighlight,): ItemKind.HIGHLIGHT,
-    (EditNote, AppendToNote): ItemKind.NOTE,
+    (EditNote, AppendToNote, EditNoteBody, SetNoteBody): ItemKind.NOTE,
     (EditCollection, AddToCollection, RemoveFromCollection): ItemKind.COLLECTION,
 }
 

@@ -23,6 +23,7 @@ from crdt_sync.storage.database import open_database, size_of, wal_of
 from crdt_sync.storage.log import Log
 from crdt_sync.storage.pages import Kind, Pages, Record, Value
 from crdt_sync.storage.read_model import ReadModel
+from crdt_sync.storage.versions import Kept, Versions
 
 __all__ = ["Found", "find"]
 
@@ -35,6 +36,7 @@ SNAPSHOTS = (Kind.NULL, Kind.INTEGER, Kind.BLOB, Kind.INTEGER, Kind.INTEGER)
 WAITING = (Kind.NULL, Kind.BLOB, Kind.INTEGER)
 STATE = (Kind.NULL, Kind.INTEGER, Kind.INTEGER, Kind.MAYBE_INTEGER, *(Kind.TEXT,) * 2, Kind.MAYBE_TEXT)
 HIGHLIGHTS = (*(Kind.TEXT,) * 7, Kind.INTEGER, Kind.TEXT, Kind.INTEGER, Kind.MAYBE_INTEGER, *(Kind.TEXT,) * 2)
+VERSIONS = (Kind.NULL, Kind.TEXT, *(Kind.INTEGER,) * 3, Kind.BLOB, Kind.INTEGER)
 RESCUED = (Kind.TEXT, Kind.TEXT, Kind.TEXT)
 NOTES = (
     Kind.TEXT, Kind.MAYBE_TEXT, *(Kind.TEXT,) * 2, Kind.INTEGER, Kind.TEXT, Kind.INTEGER, Kind.MAYBE_INTEGER, Kind.TEXT,
@@ -45,8 +47,9 @@ NOTES = (
 class Found:
     """What a file gave. `updates` are whole, by their checksum, in the order in which they were written.
 
-    `items` are what the tables for queries show, `rescued` what an earlier repair had put aside. `findings` say what is
-    wrong with the file, in words; `binding` is None if the file belongs to nobody or that cannot be read.
+    `items` are what the tables for queries show, `rescued` what an earlier repair had put aside, `versions` those that
+    are whole by their checksum, the oldest first. `findings` say what is wrong with the file, in words; `binding` is
+    None if the file belongs to nobody or that cannot be read.
     """
 
     updates: tuple[bytes, ...]
@@ -55,6 +58,7 @@ class Found:
     edits_made: int
     binding: Binding | None
     findings: tuple[str, ...]
+    versions: tuple[Kept, ...] = ()
 
 
 def find(path: Path, scratch: Path, *, any_version: bool = False) -> Found:
@@ -79,6 +83,8 @@ def find(path: Path, scratch: Path, *, any_version: bool = False) -> Found:
         return _without_sqlite(pages, updates, (f"SQLite cannot open it: {type(error).__name__}",))
     with closing(database.connection) as connection:
         lost = _tried(lambda: check.file(connection) or check.log(Log(connection)), ["it cannot be checked"])
+        torn = _tried(lambda: Versions(connection).findings(), ["the versions cannot be read"])
+        versions = _tried(lambda: Versions(connection).kept(), None) if not lost and not torn else None
         wrong = [] if lost else _tried(lambda: _wrong_tables(connection), ["the tables for queries cannot be read"])
         by_sqlite: list[bytes] = _tried(lambda: _rows(connection), [])
         known = set(updates)
@@ -92,14 +98,21 @@ def find(path: Path, scratch: Path, *, any_version: bool = False) -> Found:
         rescued=tuple(_carved_rescued(pages) if rescued is None else rescued),
         binding=state[0],
         edits_made=state[1],
-        findings=(*lost, *wrong),
+        findings=(*lost, *torn, *wrong),
+        versions=tuple(_versions(pages) if versions is None else versions),
     )
 
 
 def _without_sqlite(pages: Pages, updates: list[bytes], findings: tuple[str, ...]) -> Found:
     binding, edits_made = _carved_state(pages)
     return Found(
-        tuple(updates), tuple(_carved_items(pages)), tuple(_carved_rescued(pages)), edits_made, binding, findings
+        tuple(updates),
+        tuple(_carved_items(pages)),
+        tuple(_carved_rescued(pages)),
+        edits_made,
+        binding,
+        findings,
+        tuple(_versions(pages)),
     )
 
 
@@ -130,6 +143,25 @@ def _updates(pages: Pages) -> list[bytes]:
                 if isinstance(update, bytes) and crc32(update) == reading[crc]:
                     found.setdefault(update, (order, record.row))
     return sorted(found, key=found.__getitem__)
+
+
+def _versions(pages: Pages) -> list[Kept]:
+    """Return the versions whose checksum is right, by number; the pages are read, as those below a lost tree are too.
+
+    One that was deleted lately may stand in a freed page, and comes back.
+    """
+    found: dict[bytes, tuple[int, Kept]] = {}
+    for record in pages.records(VERSIONS):
+        for _, name, saved, highlights, notes, data, crc in record.readings:
+            if isinstance(data, bytes) and crc32(data) == crc:
+                kept = _tried(partial(_kept, name, saved, highlights, notes, data), None)
+                if kept is not None:
+                    found[data] = (record.row, kept)
+    return [kept for _, kept in sorted(found.values(), key=lambda each: each[0])]
+
+
+def _kept(name: Value, saved: Value, highlights: Value, notes: Value, data: bytes) -> Kept:
+    return Kept(_text(name), _number(saved), _number(highlights), _number(notes), data)
 
 
 def _rows(connection: sqlite3.Connection) -> list[bytes]:

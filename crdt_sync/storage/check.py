@@ -11,7 +11,7 @@ from crdt_sync.errors import LibraryDamaged
 from crdt_sync.storage.log import Log
 from crdt_sync.storage.read_model import ReadModel
 
-__all__ = ["file", "full_text", "log", "read_model"]
+__all__ = ["file", "full_text", "log", "projected", "read_model"]
 
 
 def file(connection: sqlite3.Connection) -> list[str]:
@@ -41,25 +41,33 @@ def read_model(log: Log, read: ReadModel, random_id: Callable[[], int]) -> list[
     """
     if not read.is_current():
         return []
+    updates, _ = log.after(0)
+    with closing(LibraryDocument([], random_id)) as document:
+        _, failure = document.receive(updates)
+        if failure is not None:
+            return [f"the log does not fit together: {failure}"]
+        with closing(projected(document)) as memory:
+            wanted = ReadModel(memory).content()
+    there = read.content()
+    return [f"the table of {name} is not what the log says" for name, rows in wanted.items() if rows != there[name]]
+
+
+def projected(document: LibraryDocument) -> sqlite3.Connection:
+    """Return the tables that queries read, made of a document, in memory. Any thread may use them, one at a time."""
     import sqlite_utils
 
     from crdt_sync.storage.migrations import migrate
 
-    updates, _ = log.after(0)
-    with (
-        closing(LibraryDocument([], random_id)) as document,
-        closing(sqlite3.connect(":memory:", isolation_level=None)) as memory,
-    ):
-        _, failure = document.receive(updates)
-        if failure is not None:
-            return [f"the log does not fit together: {failure}"]
+    memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    try:
         migrate(sqlite_utils.Database(memory))
-        wanted = ReadModel(memory)
         memory.execute("BEGIN")
-        wanted.rebuild(document)
-        there = read.content()
-        wrong = [name for name, rows in wanted.content().items() if rows != there[name]]
-        return [f"the table of {name} is not what the log says" for name in wrong]
+        ReadModel(memory).rebuild(document)
+        memory.execute("COMMIT")
+    except BaseException:
+        memory.close()
+        raise
+    return memory
 
 
 def full_text(connection: sqlite3.Connection) -> list[str]:

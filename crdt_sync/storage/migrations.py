@@ -128,6 +128,42 @@ def m004_search_and_organisation(db: Database) -> None:
         db.execute(statement)
 
 
+@_migrations()
+def m005_undo_and_versions(db: Database) -> None:
+    """What this file's edits did, to take it back, and named copies of the whole library."""
+    for statement in (
+        """CREATE TABLE undo (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, is_redo INTEGER NOT NULL, size INTEGER NOT NULL, step TEXT NOT NULL
+        )""",
+        "CREATE INDEX redo ON undo (id) WHERE is_redo",
+        # a field that others wrote, and the last step of that time: none up to it takes that back
+        "CREATE TABLE overtaken (key TEXT PRIMARY KEY, step INTEGER NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE versions (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, saved_at_ms INTEGER NOT NULL,
+            highlights INTEGER NOT NULL, notes INTEGER NOT NULL, data BLOB NOT NULL, crc INTEGER NOT NULL
+        )""",
+    ):
+        db.execute(statement)
+
+
+@_migrations()
+def m006_reading_positions(db: Database) -> None:
+    """Where each device reads, as the document says; where this one is, and who it is."""
+    for statement in (
+        """CREATE TABLE positions (
+            device TEXT NOT NULL, work TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (device, work)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX positions_in_work ON positions (work)",
+        "CREATE TABLE own_positions (work TEXT PRIMARY KEY, value TEXT NOT NULL, is_written INTEGER NOT NULL)",
+        "CREATE TABLE declined (work TEXT PRIMARY KEY, anchor TEXT NOT NULL)",
+        """CREATE TABLE device (
+            one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, name TEXT NOT NULL,
+            host TEXT NOT NULL, file TEXT NOT NULL
+        )""",
+    ):
+        db.execute(statement)
+
+
 def migrate(db: Database) -> None:
     """Bring a file to the newest schema, each step in a transaction of its own."""
     _migrations.apply(db)

@@ -9,8 +9,9 @@ from functools import lru_cache
 from typing import Any
 
 from crdt_sync.document.anchors import Anchor
-from crdt_sync.document.library_document import LibraryDocument, Touch
+from crdt_sync.document.library_document import LibraryDocument
 from crdt_sync.document.links import link_target, title_key
+from crdt_sync.document.observed import Touch
 from crdt_sync.document.values import Collection, Highlight, Note
 from crdt_sync.document.verses import place_key
 from crdt_sync.storage.words import indexed

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 __all__ = [
+    "BASIC_ELEMENTS",
+    "BASIC_MARKS",
     "BLOCKQUOTE",
     "BOLD",
     "BULLET_LIST",
@@ -15,6 +18,7 @@ __all__ = [
     "HEADING",
     "HORIZONTAL_RULE",
     "ITALIC",
+    "LANGUAGE",
     "LINK",
     "LIST_ITEM",
     "MARKS",
@@ -37,6 +41,9 @@ HORIZONTAL_RULE: Final = "horizontalRule"
 TEXT_BLOCKS = frozenset({PARAGRAPH, HEADING, CODE_BLOCK})
 """The blocks that hold text, and no blocks."""
 
+LANGUAGE = re.compile(r"[^\s`~\\&\x00-\x1f]{1,64}")
+"""What may be the language of a code block, all of it: one plain word."""
+
 BOLD: Final = "bold"
 ITALIC: Final = "italic"
 CODE: Final = "code"
@@ -56,3 +63,14 @@ ELEMENT_ALIASES = {
 }
 """Of prosemirror-schema-basic and -list, prosemirror-markdown and Milkdown."""
 MARK_ALIASES = {"strong": BOLD, "em": ITALIC, "emphasis": ITALIC, "inlineCode": CODE, "strike_through": STRIKE}
+
+BASIC_ELEMENTS = {
+    BULLET_LIST: "bullet_list",
+    ORDERED_LIST: "ordered_list",
+    LIST_ITEM: "list_item",
+    CODE_BLOCK: "code_block",
+    HARD_BREAK: "hard_break",
+    HORIZONTAL_RULE: "horizontal_rule",
+}
+BASIC_MARKS = {BOLD: "strong", ITALIC: "em"}
+"""How prosemirror-schema-basic names what is written into a body that uses its names."""

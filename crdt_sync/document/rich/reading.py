@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from pycrdt import Doc, XmlElement, XmlFragment, XmlText
@@ -10,9 +10,20 @@ from pycrdt import Text as YText
 
 from crdt_sync.document.rich.names import ELEMENT_ALIASES, MARK_ALIASES, MARKS
 from crdt_sync.document.rich.quill import blocks_of_delta
-from crdt_sync.document.rich.values import Blocks, Element, Mark, Node, Run, Text, freeze, joined
+from crdt_sync.document.rich.values import (
+    Attributes,
+    Blocks,
+    Element,
+    Mark,
+    Node,
+    Run,
+    Text,
+    freeze,
+    joined,
+    mark_order,
+)
 
-__all__ = ["MAX_DEPTH", "is_quill", "mark_of", "read_body", "read_node", "runs_of"]
+__all__ = ["MAX_DEPTH", "element_attributes", "is_quill", "marks_of", "read_body", "read_node"]
 
 MAX_DEPTH = 32
 """How deep the elements of a tree may lie in one another; what is deeper is read as its text."""
@@ -46,14 +57,30 @@ def read_node(handle: Handle, depth: int = 1) -> Node:
     if not isinstance(handle, XmlElement):
         return Element("", (), joined(inner))
     tag = handle.tag or ""
-    return Element(ELEMENT_ALIASES.get(tag, tag), freeze(dict(handle.attributes)), joined(inner))  # type: ignore[call-overload]  # not in pycrdt's stub
+    return Element(ELEMENT_ALIASES.get(tag, tag), element_attributes(handle), joined(inner))
+
+
+def element_attributes(handle: XmlElement) -> Attributes:
+    """Return an element's attributes under our names."""
+    found: dict[str, Any] = dict(handle.attributes)  # type: ignore[call-overload]  # not in pycrdt's stub
+    if handle.tag == "ordered_list" and "order" in found:
+        found["start"] = found.pop("order")
+    return freeze(found)
 
 
 def runs_of(text: XmlText) -> Iterator[Run]:
     """Yield the runs of a text. What is embedded in it and is no text has none."""
     for part, attributes in text.diff():
         if isinstance(part, str):
-            yield Run(part, tuple(sorted((mark_of(key, value) for key, value in (attributes or {}).items()), key=_key)))
+            yield Run(part, tuple(mark for _, _, mark in marks_of(attributes)))
+
+
+def marks_of(attributes: Mapping[str, Any] | None) -> list[tuple[str, Any, Mark]]:
+    """Return the formatting attributes of a piece of text, each with the mark that it is, in the order of marks."""
+    if not attributes:
+        return []
+    found = [(key, value, mark_of(key, value)) for key, value in attributes.items() if value is not None]
+    return sorted(found, key=lambda each: mark_order(each[2]))
 
 
 def mark_of(key: str, value: Any) -> Mark:
@@ -73,10 +100,6 @@ def mark_of(key: str, value: Any) -> Mark:
     return Mark(name) if value is True or name in MARKS else Mark(name, freeze({"value": value}))
 
 
-def _key(mark: Mark) -> tuple[str, str]:
-    return mark.name, repr(mark.attributes)
-
-
 def _words(handle: Handle) -> Iterator[str]:
     """Yield all text below, without recursion: a stranger may have nested it as deep as they like."""
     waiting: list[Handle] = [handle]
@@ -91,7 +114,7 @@ def _words(handle: Handle) -> Iterator[str]:
 def _quill_parts(text: YText) -> Iterator[tuple[str | Element, tuple[Mark, ...], dict[str, Any]]]:
     for part, attributes in text.diff():
         raw = dict(attributes or {})
-        marks = tuple(sorted((mark_of(key, value) for key, value in raw.items()), key=_key))
+        marks = tuple(mark for _, _, mark in marks_of(raw))
         if isinstance(part, str):
             yield part, marks, raw
         elif isinstance(part, XmlElement):

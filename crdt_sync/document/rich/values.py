@@ -72,13 +72,17 @@ class Text:
     def of(cls, runs: Iterable[Run]) -> Text:
         """Return the text of `runs`, joined where their marks are the same."""
         kept: list[Run] = []
-        for run in runs:
-            if not run.text:
+        words: list[str] = []
+        marks: tuple[Mark, ...] = ()
+        for run in (*runs, None):
+            if run is not None and not run.text:
                 continue
-            if kept and kept[-1].marks == run.marks:
-                kept[-1] = Run(kept[-1].text + run.text, run.marks)
-            else:
-                kept.append(run)
+            if words and (run is None or run.marks != marks):
+                kept.append(Run("".join(words), marks))
+                words = []
+            if run is not None:
+                words.append(run.text)
+                marks = run.marks
         return cls(tuple(kept))
 
     @property
@@ -108,15 +112,33 @@ Blocks: TypeAlias = tuple[Node, ...]
 def joined(nodes: Iterable[Node]) -> tuple[Node, ...]:
     """Return the nodes with neighbouring texts put together, and without those that are empty."""
     kept: list[Node] = []
+    runs: list[Run] = []
     for node in nodes:
         if isinstance(node, Text):
-            if not node.runs:
-                continue
-            if kept and isinstance(kept[-1], Text):
-                kept[-1] = Text.of((*kept[-1].runs, *node.runs))
-                continue
+            runs += node.runs
+            continue
+        if runs:
+            kept.append(Text.of(runs))
+            runs = []
         kept.append(node)
+    if runs:
+        kept.append(Text.of(runs))
     return tuple(kept)
+
+
+def normalized(nodes: Iterable[Node]) -> tuple[Node, ...]:
+    """Return the nodes with all texts in them joined, attributes and marks in order: as they are read."""
+    return joined(
+        Text.of(Run(run.text, tuple(sorted(run.marks, key=mark_order))) for run in node.runs)
+        if isinstance(node, Text)
+        else Element(node.name, tuple(sorted(node.attributes)), normalized(node.children))
+        for node in nodes
+    )
+
+
+def mark_order(mark: Mark) -> tuple[str, str]:
+    """Return the key by which marks stand in a run."""
+    return mark.name, repr(mark.attributes)
 
 
 def paragraphs(text: str) -> Blocks:
