@@ -98,7 +98,7 @@ def test_what_markdown_says_is_rendered_as_markdown_that_says_the_same(markdown:
     assert parse_markdown(render_markdown(body)) == body
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(blocks())
 def test_any_body_has_a_markdown_that_says_as_much_of_it_as_markdown_can(body: Blocks) -> None:
     said = parse_markdown(render_markdown(body))
@@ -138,6 +138,12 @@ a = 1
     assert render_markdown(parse_markdown(markdown)) == (
         markdown.replace("*Genesis*", "_Genesis_").replace(".\nA second", ". A second").replace("---", "___")
     )
+
+
+def test_spaces_at_the_edge_of_what_is_marked_are_not_in_it() -> None:
+    bold, both = (Mark("bold"),), (Mark("bold"), Mark("italic"))
+    line = Text((Run("so", bold), Run(" ", bold), Run(" ", both), Run("on "), Run(" x", bold)))
+    assert render_markdown((Element("paragraph", (), (line,)),)) == "**so**  on  **x**"
 
 
 def test_html_and_images_are_text_and_unsafe_links_are_none() -> None:
