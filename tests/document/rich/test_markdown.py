@@ -146,6 +146,13 @@ def test_spaces_at_the_edge_of_what_is_marked_are_not_in_it() -> None:
     assert render_markdown((Element("paragraph", (), (line,)),)) == "**so**  on  **x**"
 
 
+def test_a_carriage_return_in_code_does_not_lead_out_of_a_list() -> None:
+    code = Element("codeBlock", (), (Text((Run("a\rb\r\nc"),)),))
+    item = Element("listItem", (), (Element("paragraph"), code))
+    (said,) = parse_markdown(render_markdown((Element("bulletList", (), (item,)),)))
+    assert plain_text((said,)).strip() == "a\nb\nc"
+
+
 def test_html_and_images_are_text_and_unsafe_links_are_none() -> None:
     body = parse_markdown("<b onclick=x>a</b> ![alt](https://e.org/i.png) [x](javascript:alert(1)) [y](tel:1)")
     link = Mark("link", (("href", "https://e.org/i.png"),))
