@@ -193,7 +193,9 @@ def _needs_edge(tokens: Sequence[tuple[str, str]], at: int, step: int, edge: str
         return True
     kind, text = tokens[inner]
     character = text[0 if step == 1 else -1]
-    is_punctuation = kind != "text" or not character.isalnum() or len(delimiters) > 1
+    beyond = inner + step
+    is_entity = len(text) == 1 and 0 <= beyond < len(tokens) and tokens[beyond][0] == outwards  # it may become one
+    is_punctuation = kind != "text" or not character.isalnum() or len(delimiters) > 1 or is_entity
     return "_" in delimiters or is_punctuation
 
 

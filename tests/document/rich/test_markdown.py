@@ -89,6 +89,7 @@ def visible(text: str) -> str:
 @example("**a**b _c_")
 @example("_a_b")
 @example("a**“b”**c")
+@example("**_a_&#97;**&#48;")
 @example("- \n\n- - a")
 @example("- ***")
 @example("> \n> # \n> 1. a\n\n1) b")
