@@ -20,6 +20,7 @@ import crdt_sync.blocking
 import crdt_sync.cli.app
 import crdt_sync.discussions
 import crdt_sync.document
+import crdt_sync.document.rich
 import crdt_sync.errors
 import crdt_sync.history
 import crdt_sync.live
@@ -120,6 +121,7 @@ def page() -> str:
         *module("crdt_sync.blocking", crdt_sync.blocking),
         *module("crdt_sync.discussions", crdt_sync.discussions),
         *module("crdt_sync.document", crdt_sync.document),
+        *module("crdt_sync.document.rich", crdt_sync.document.rich),
         *module("crdt_sync.live", crdt_sync.live),
         *module("crdt_sync.queries", crdt_sync.queries),
         *module("crdt_sync.upkeep", crdt_sync.upkeep),

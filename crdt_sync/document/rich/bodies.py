@@ -25,24 +25,22 @@ EMBED = "\ufffc"
 
 def write_body(body: XmlFragment, wanted: Sequence[Node]) -> bool:
     """Make the body read as `wanted`; return whether there was anything to change."""
-    wanted = joined(wanted)
-    if joined(read_node(child) for child in body.children) == wanted:
-        return False
-    _Writer(_is_basic(body)).children(body, wanted)
-    return True
+    return _Writer(body).children(body, joined(wanted))
 
 
 class _Writer:
-    """`basic` says that the body uses the names of prosemirror-schema-basic, and new nodes must too."""
+    def __init__(self, body: XmlFragment) -> None:
+        self._body = body
+        self._basic: bool | None = None
 
-    def __init__(self, basic: bool) -> None:
-        self._basic = basic
-
-    def children(self, parent: XmlFragment | XmlElement, wanted: Sequence[Node], depth: int = 1) -> None:
+    def children(self, parent: XmlFragment | XmlElement, wanted: Sequence[Node], depth: int = 1) -> bool:
+        """Make the children of a node read as `wanted`; return whether there was anything to change."""
         handles = list(parent.children)
         values = [read_node(handle, depth) for handle in handles]
         if joined(values) == tuple(wanted):
-            return
+            return False
+        if self._basic is None:  # asked before anything is changed
+            self._basic = _is_basic(self._body)
         at = 0
         for old, new in align(values, wanted):
             if old is None:
@@ -55,6 +53,7 @@ class _Writer:
                 if values[old] != wanted[new]:
                     self._change(handles[old], values[old], wanted[new], depth)
                 at += 1
+        return True
 
     def _change(self, handle: Any, value: Node, wanted: Node, depth: int) -> None:
         if isinstance(wanted, Text):

@@ -76,11 +76,15 @@ def _line_of(text: Text) -> list[_Piece]:
         for part in ([run.text] if run.marks and run.marks[0].name == CODE else _SPACES.split(run.text))
         if part
     ]
-    for at, piece in enumerate(pieces):
-        if piece.kind == "space":
-            around = [pieces[next_].marks if 0 <= next_ < len(pieces) else () for next_ in (at - 1, at + 1)]
-            kept = tuple(mark for mark in piece.marks if mark in around[0] and mark in around[1])
-            pieces[at] = _Piece(piece.text, kept, "space")
+    for step in (1, -1):  # spaces have the marks that the words on both sides of them have, too
+        around: tuple[Mark, ...] = ()
+        for at in range(len(pieces))[::step]:
+            piece = pieces[at]
+            if piece.kind == "space":
+                kept = tuple(mark for mark in piece.marks if mark in around)
+                pieces[at] = _Piece(piece.text, kept, "space")
+            else:
+                around = piece.marks
     return pieces
 
 
@@ -189,7 +193,9 @@ def _needs_edge(tokens: Sequence[tuple[str, str]], at: int, step: int, edge: str
         return True
     kind, text = tokens[inner]
     character = text[0 if step == 1 else -1]
-    is_punctuation = kind != "text" or not character.isalnum() or len(delimiters) > 1
+    beyond = inner + step
+    is_entity = len(text) == 1 and 0 <= beyond < len(tokens) and tokens[beyond][0] == outwards  # it may become one
+    is_punctuation = kind != "text" or not character.isalnum() or len(delimiters) > 1 or is_entity
     return "_" in delimiters or is_punctuation
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from crdt_sync.document.rich.differences import align, text_changes
 from crdt_sync.document.rich.inline_markdown import UNSAYABLE, sayable
@@ -168,7 +169,7 @@ def _inline(current: Sequence[Node], wanted: Sequence[Node]) -> tuple[Node, ...]
         keep(a)
         for place in range(a, b):
             result.extend(hidden.get(place, ()))
-        result.extend(_node(item) for item in new[c:d])
+        result.extend(_nodes(new[c:d]))
         at, at_new = b, d
     keep(len(items))
     result.extend(hidden.get(len(items), ()))
@@ -231,6 +232,14 @@ def _words(node: Element) -> Iterator[str]:
             yield UNSAYABLE.sub("", child.plain)
         else:
             yield from _words(child)
+
+
+def _nodes(items: Sequence[_Item]) -> Iterator[Node]:
+    for (element, marks), same in groupby(items, key=lambda item: (item.element, item.marks)):
+        if element is None:
+            yield Text((Run("".join(item.character for item in same), marks),))
+        else:
+            yield from (element for _ in same)
 
 
 def _node(item: _Item) -> Node:

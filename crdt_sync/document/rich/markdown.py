@@ -99,7 +99,7 @@ def _block(node: Element) -> str:
 
 
 def _code(node: Element) -> str:
-    text = plain_text((node,))
+    text = plain_text((node,)).replace("\r\n", "\n").replace("\r", "\n")  # or a line would leave its list
     longest = max((len(found) for found in _FENCES.findall(text)), default=2)
     fence = "`" * (longest + 1)
     return f"{fence}{safe_language(node)}\n{text}\n{fence}" if text else f"{fence}{safe_language(node)}\n{fence}"

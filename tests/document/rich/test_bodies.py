@@ -24,7 +24,7 @@ def text_at(replica: Replica, *path: int) -> XmlText:
     return node
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(blocks(), blocks())
 def test_any_body_becomes_any_other_and_twice_the_same_writes_nothing(before: Blocks, after: Blocks) -> None:
     replica = holding(before)
@@ -36,7 +36,7 @@ def test_any_body_becomes_any_other_and_twice_the_same_writes_nothing(before: Bl
     assert not replica.updates
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(texts(), texts(), st.data())
 def test_a_text_becomes_any_other(before: Text, after: Text, data: st.DataObject) -> None:
     replica = holding((Element("paragraph", (), (before,)),))
@@ -46,7 +46,7 @@ def test_a_text_becomes_any_other(before: Text, after: Text, data: st.DataObject
     assert replica.fragment.children[0] == kept
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(blocks(), blocks(), blocks(), st.text("xyz", min_size=1, max_size=3))
 def test_what_another_types_into_an_unchanged_block_survives(
     start: Blocks, before: Blocks, after: Blocks, typed: str
@@ -62,7 +62,7 @@ def test_what_another_types_into_an_unchanged_block_survives(
     assert ours.body == theirs.body == (*after, paragraph(Run(f"stays[{typed}] as it is")), *start)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.lists(st.sampled_from(["one", "two", "three", "four"]), min_size=2, max_size=12), st.data())
 def test_words_that_two_replicas_change_at_different_places_are_all_there(
     words: list[str], data: st.DataObject

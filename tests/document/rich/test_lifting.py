@@ -26,14 +26,14 @@ def after(body: Blocks, old: str, new: str) -> Blocks:
     return edited(body, parse_markdown(markdown.replace(old, new)))
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(blocks())
 def test_what_was_not_edited_is_as_it_was(body: Blocks) -> None:
     assert edited(body, say(body)) == body
     assert edited(body, say(body), base=say(body)) == body
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(blocks(), blocks(strange=False))
 def test_what_was_edited_says_so(body: Blocks, other: Blocks) -> None:
     wanted = say(other)
@@ -41,14 +41,14 @@ def test_what_was_edited_says_so(body: Blocks, other: Blocks) -> None:
     assert visible(plain_text(say(found))) == visible(plain_text(wanted))
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(blocks(strange=False), blocks(strange=False))
 def test_a_body_that_markdown_can_say_becomes_just_what_was_wanted(body: Blocks, other: Blocks) -> None:
     body, wanted = say(body), say(other)
     assert edited(body, wanted) == wanted
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(blocks(), st.text("xyz", min_size=1, max_size=4))
 def test_words_that_are_added_take_nothing_away(body: Blocks, words: str) -> None:
     found = edited(body, (*say(body), *paragraphs(words)))
@@ -89,7 +89,7 @@ def test_an_edit_in_a_list_leaves_the_other_items_alone() -> None:
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(LETTERS, min_size=1, max_size=8), st.data())
 @example(["alpha"], None)
 def test_a_three_way_edit_keeps_what_both_wrote(words: list[str], data: st.DataObject | None) -> None:
@@ -106,7 +106,7 @@ def test_a_three_way_edit_keeps_what_both_wrote(words: list[str], data: st.DataO
     assert sorted(found.split()) == sorted([*words, "MINE", "YOURS"])
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(blocks(strange=False), blocks(strange=False), blocks(strange=False))
 def test_merging_is_what_two_replicas_would_do(base: Blocks, ours: Blocks, theirs: Blocks) -> None:
     assert merge(base, ours, base) == ours
@@ -118,7 +118,7 @@ def test_merging_is_what_two_replicas_would_do(base: Blocks, ours: Blocks, their
     assert added in merge(base, theirs, (added, *base))
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(blocks(), blocks(strange=False))
 def test_the_document_takes_an_edit_of_markdown_once(body: Blocks, other: Blocks) -> None:
     replica = holding(body)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +28,14 @@ def test_apart_it_is_the_same_and_edits_of_both_are_kept(imported: str, typed: s
     said = plain_text(devices[0].body)
     assert said.startswith(imported + "\n")
     assert sorted(said[len(imported) + 1 :].split("\n")) == [f"{typed}0", f"{typed}1"]
+
+
+def test_the_protocol_gives_the_seed_of_an_example() -> None:
+    page = " ".join((Path(__file__).parents[3] / "docs" / "protocol.md").read_text("utf-8").split())
+    written = re.search(r"the client id is (\d+) and the seed ([0-9a-f ]+) ", page)
+    assert written is not None
+    assert int(written[1]) == seed_client("n", "a\nb")
+    assert written[2].replace(" ", "") == seed("n", ROOT, "a\nb", ()).hex()
 
 
 def test_other_texts_and_notes_have_other_client_ids_and_what_came_again_too() -> None:
