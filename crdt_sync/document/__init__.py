@@ -11,11 +11,16 @@ from crdt_sync.document.edits import (
     EditHighlight,
     EditNote,
     Purge,
+    Reanchor,
     Restore,
     Trash,
 )
 from crdt_sync.document.events import Change, ChangeKind, ItemKind
+from crdt_sync.document.offsets import Offsets
+from crdt_sync.document.resolution import Candidate, FoundBy, Resolution, Verdict
+from crdt_sync.document.resolving import Text
 from crdt_sync.document.values import Highlight, Note
+from crdt_sync.document.verses import VerseRange, VerseReference, osis_source, place_key
 
 __all__ = [
     "AddHighlight",
@@ -23,19 +28,30 @@ __all__ = [
     "Adopt",
     "Anchor",
     "AppendToNote",
+    "Candidate",
     "Change",
     "ChangeKind",
     "CopyHighlight",
     "Edit",
     "EditHighlight",
     "EditNote",
+    "FoundBy",
     "Highlight",
     "ItemKind",
     "Note",
+    "Offsets",
     "Position",
     "Purge",
     "Quote",
+    "Reanchor",
+    "Resolution",
     "Restore",
     "Shared",
+    "Text",
     "Trash",
+    "Verdict",
+    "VerseRange",
+    "VerseReference",
+    "osis_source",
+    "place_key",
 ]

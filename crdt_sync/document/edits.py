@@ -18,6 +18,7 @@ __all__ = [
     "EditHighlight",
     "EditNote",
     "Purge",
+    "Reanchor",
     "Restore",
     "Trash",
 ]
@@ -45,6 +46,17 @@ class EditHighlight:
     comment: str | None = None
     add_tags: tuple[str, ...] = ()
     remove_tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reanchor:
+    """Say where a highlight stands now: in a text that has changed, or in another edition of it.
+
+    The first anchor stays in the document as it was made; the newer one stands beside it and is the one that is read.
+    """
+
+    id: str
+    anchor: Anchor
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,5 +140,15 @@ class CopyHighlight:
 
 
 Edit: TypeAlias = (
-    AddHighlight | EditHighlight | AddNote | EditNote | AppendToNote | Trash | Restore | Purge | Adopt | CopyHighlight
+    AddHighlight
+    | EditHighlight
+    | Reanchor
+    | AddNote
+    | EditNote
+    | AppendToNote
+    | Trash
+    | Restore
+    | Purge
+    | Adopt
+    | CopyHighlight
 )

@@ -10,6 +10,7 @@ from typing import Any
 from pycrdt import Doc, Map, XmlElement, XmlFragment, XmlText
 
 from crdt_sync.document import schema
+from crdt_sync.document.anchors import Anchor
 from crdt_sync.document.edits import (
     AddHighlight,
     AddNote,
@@ -20,6 +21,7 @@ from crdt_sync.document.edits import (
     EditHighlight,
     EditNote,
     Purge,
+    Reanchor,
     Restore,
     Trash,
 )
@@ -75,6 +77,8 @@ class Writer:
                 self._set_text(item_id, schema.STYLE, edit.style)
                 self._set_text(item_id, schema.COMMENT, edit.comment)
                 self._set_tags(item_id, edit.add_tags, edit.remove_tags)
+            case Reanchor():
+                self._reanchor(item_id, edit.anchor)
             case EditNote():
                 self._set_text(item_id, schema.TITLE, edit.title)
                 self._set_tags(item_id, edit.add_tags, edit.remove_tags)
@@ -145,13 +149,16 @@ class Writer:
         elif not edit.update:
             return
         else:
-            key = schema.field_key(item_id, schema.ANCHOR)
-            newer = self._fields.get(key)
-            known = made.get("anchor") if newer is None and isinstance(made, dict) else newer
-            if known != anchor:
-                self._set(key, anchor)
+            self._reanchor(item_id, edit.anchor)
         self._set_text(item_id, schema.COLOR, edit.color)
         self._set_text(item_id, schema.STYLE, edit.style)
+
+    def _reanchor(self, item_id: str, anchor: Anchor) -> None:
+        key, value, made = schema.field_key(item_id, schema.ANCHOR), anchor.to_json(), self._highlights.get(item_id)
+        newer = self._fields.get(key)
+        known = made.get("anchor") if newer is None and isinstance(made, dict) else newer
+        if known != value:
+            self._set(key, value)
 
     def _append(self, item_id: str, text: str) -> None:
         if not text:
@@ -204,7 +211,7 @@ class Writer:
         assert item_id is not None
         is_highlight = made.get(item_id, item_id in self._highlights)
         is_note = not made[item_id] if item_id in made else item_id in self._notes
-        if isinstance(edit, EditHighlight) and not is_highlight:
+        if isinstance(edit, EditHighlight | Reanchor) and not is_highlight:
             raise NotFound(f"there is no highlight {item_id!r}")
         if isinstance(edit, EditNote | AppendToNote) and not is_note:
             raise NotFound(f"there is no note {item_id!r}")
@@ -231,7 +238,7 @@ def _check_id(item_id: str) -> None:
 
 def _check_texts(edit: Edit) -> None:
     try:
-        if isinstance(edit, AddHighlight | CopyHighlight):
+        if isinstance(edit, AddHighlight | CopyHighlight | Reanchor):
             json.dumps(edit.anchor.to_json(), allow_nan=False, ensure_ascii=False).encode()
         for field in fields(edit):
             value = getattr(edit, field.name)
