@@ -9,6 +9,7 @@ import anyio
 
 from crdt_sync.document import Highlight, Reanchor, Resolution, Text
 from crdt_sync.errors import InvalidEdit, NotFound
+from crdt_sync.queries import Queries
 
 __all__ = ["Anchoring", "Resolved"]
 
@@ -25,12 +26,10 @@ class Resolved:
     is_written: bool = False
 
 
-class Anchoring:
+class Anchoring(Queries):
     """What `Library` does with the text of a work."""
 
     edit: Callable[..., Awaitable[tuple[str, ...]]]
-    highlight: Callable[[str], Awaitable[Highlight | None]]
-    highlights: Callable[..., Awaitable[list[Highlight]]]
 
     async def reanchor(
         self,
@@ -61,9 +60,7 @@ class Anchoring:
             }
             was = {each.id: each.anchor for each in highlights}
             written = await self._write({key: edit for key, edit in edits.items() if edit.anchor != was[key]}, was)
-        return [
-            Resolved(each, answer, each.id in written) for each, answer in zip(highlights, answers, strict=True)
-        ]
+        return [Resolved(each, answer, each.id in written) for each, answer in zip(highlights, answers, strict=True)]
 
     async def _write(self, edits: dict[str, Reanchor], was: dict[str, object]) -> frozenset[str]:
         """Make the edits whose highlights are as they were; return their ids."""

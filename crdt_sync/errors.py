@@ -11,7 +11,8 @@
     │   ├── BoundElsewhere         the file belongs to another relay, room or account
     │   ├── LibraryClosed          a blocking call on a library that is closed, or was closed meanwhile
     │   ├── WrongThread            a blocking call on the library's own thread
-    │   └── UnreadableExport       a file of updates that is none, or is not whole
+    │   ├── UnreadableExport       a file of updates that is none, or is not whole
+    │   └── UnreadableFile         a foreign file that cannot be imported
     ├── StorageError
     │   ├── LibraryBusy            another process held the file too long
     │   ├── DiskFull               there is no room; nothing was changed
@@ -68,6 +69,7 @@ __all__ = [
     "StorageError",
     "Trouble",
     "UnreadableExport",
+    "UnreadableFile",
     "WrongThread",
 ]
 
@@ -128,6 +130,10 @@ class WrongThread(LibraryError):
 
 class UnreadableExport(LibraryError):
     """A file of updates that is none, is not whole, or is newer than this version. Nothing of it was taken."""
+
+
+class UnreadableFile(LibraryError):
+    """A foreign file that is not of its format, too large, nested too deeply, or unsafe. Nothing of it was taken."""
 
 
 class StorageError(CrdtSyncError):

@@ -139,6 +139,7 @@ class Library:
     purge = twin(asynchronous.Library.purge)
     highlight = twin(asynchronous.Library.highlight)
     highlights = twin(asynchronous.Library.highlights)
+    reanchor = twin(asynchronous.Library.reanchor)
     note = twin(asynchronous.Library.note)
     notes = twin(asynchronous.Library.notes)
     search = twin(asynchronous.Library.search)
@@ -168,7 +169,9 @@ class Library:
     def reconnect(self) -> None:
         """Try to connect at once: the network has changed, the machine has slept, or somebody has signed in.
 
-        If it polls, it tries a WebSocket at once.
+        It starts again also where the relay had refused and that was lifted: who was removed is invited again, a reader
+        may edit. A document that was deleted, a token that is no callable and was refused, and a file that belongs
+        elsewhere stay `STOPPED`; `status.last_error` says so. If it polls, it tries a WebSocket at once.
         """
         _do(self._loop, self._library.reconnect)
 

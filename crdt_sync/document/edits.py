@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from crdt_sync.document.anchors import Anchor
-from crdt_sync.document.values import Highlight, Note
+from crdt_sync.document.values import Highlight, HighlightKind, Note
 
 __all__ = [
     "AddHighlight",
@@ -26,7 +26,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class AddHighlight:
-    """Mark a passage. `id` is made if it is None; an import gives one, made from what identifies the passage."""
+    """Mark a passage or set a bookmark. `id` is made if it is None; an import gives one, made from the passage."""
 
     anchor: Anchor
     color: str = "yellow"
@@ -34,6 +34,7 @@ class AddHighlight:
     tags: tuple[str, ...] = ()
     comment: str = ""
     id: str | None = None
+    kind: HighlightKind = "highlight"
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,6 +214,7 @@ class LibraryDocument:
             created_by=str(made.get("createdBy", "")),
             updated_at_ms=_milliseconds(self._field(item_id, schema.UPDATED_AT)) or 0,
             deleted_at_ms=_milliseconds(self._field(item_id, schema.DELETED_AT)),
+            kind="bookmark" if made.get(schema.KIND) == "bookmark" else "highlight",
         )
 
     def note(self, item_id: str, tags: tuple[str, ...]) -> Note | None:

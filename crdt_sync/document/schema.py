@@ -15,6 +15,7 @@ __all__ = [
     "FIELDS",
     "FIXED_FIELDS",
     "HIGHLIGHTS",
+    "KIND",
     "META",
     "META_MIN_WRITER",
     "META_SCHEMA",
@@ -38,6 +39,10 @@ SCHEMA = 1
 COLOR, STYLE, TITLE, COMMENT, BODY = "color", "style", "title", "comment", "body"
 ANCHOR, UPDATED_AT, DELETED_AT, TAG = "anchor", "updatedAt", "deletedAt", "tag"
 FIXED_FIELDS = (COLOR, STYLE, TITLE, COMMENT, BODY, ANCHOR, UPDATED_AT, DELETED_AT)
+
+
+KIND = "kind"
+"""The key of a highlight's immutable value that tells a bookmark; one without it is a highlight."""
 
 
 def field_key(item_id: str, name: str) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from crdt_sync.document.anchors import Anchor, Shared
 
-__all__ = ["Highlight", "Note"]
+__all__ = ["HIGHLIGHT_KINDS", "Highlight", "HighlightKind", "Note"]
+
+HighlightKind: TypeAlias = Literal["highlight", "bookmark"]
+HIGHLIGHT_KINDS: tuple[HighlightKind, ...] = ("highlight", "bookmark")
 
 
 @dataclass(frozen=True, slots=True)
 class Highlight:
-    """A marked passage. Times are milliseconds since 1970 and for display only; no merge looks at them."""
+    """A marked passage, or a bookmark. Times are milliseconds since 1970 and for display; no merge looks at them."""
 
     id: str
     anchor: Anchor
@@ -23,6 +27,7 @@ class Highlight:
     created_by: str
     updated_at_ms: int
     deleted_at_ms: int | None = None
+    kind: HighlightKind = "highlight"
 
     @property
     def is_deleted(self) -> bool:

@@ -25,7 +25,7 @@ from crdt_sync.document.edits import (
     Restore,
     Trash,
 )
-from crdt_sync.document.values import Highlight, Note
+from crdt_sync.document.values import HIGHLIGHT_KINDS, Highlight, HighlightKind, Note
 from crdt_sync.errors import InvalidEdit, NotFound
 
 __all__ = ["Writer", "body_text"]
@@ -102,11 +102,8 @@ class Writer:
 
     def _add_highlight(self, edit: AddHighlight, item_id: str) -> None:
         if item_id not in self._highlights:
-            self._highlights[item_id] = {
-                "anchor": edit.anchor.to_json(),
-                "createdAt": self._now_ms,
-                "createdBy": self._author,
-            }
+            made = {"createdAt": self._now_ms, "createdBy": self._author, **_kind(edit.kind)}
+            self._highlights[item_id] = {"anchor": edit.anchor.to_json(), **made}
             self.wrote = True
         self._set_text(item_id, schema.COLOR, edit.color)
         self._set_text(item_id, schema.STYLE, edit.style)
@@ -127,7 +124,7 @@ class Writer:
     def _adopt(self, item: Highlight | Note) -> None:
         made: dict[str, Any] = {"createdAt": item.created_at_ms, "createdBy": item.created_by}
         if isinstance(item, Highlight):
-            self._highlights[item.id] = {"anchor": item.anchor.to_json(), **made}
+            self._highlights[item.id] = {"anchor": item.anchor.to_json(), **made, **_kind(item.kind)}
             texts = {schema.COLOR: item.color, schema.STYLE: item.style, schema.COMMENT: item.comment}
         else:
             if item.highlight_id is not None:
@@ -231,6 +228,10 @@ def _text(node: Any) -> str:
     return "".join(_text(child) for child in node.children)
 
 
+def _kind(kind: HighlightKind) -> dict[str, HighlightKind]:
+    return {} if kind == "highlight" else {schema.KIND: kind}
+
+
 def _check_id(item_id: str) -> None:
     if not item_id or "/" in item_id or len(item_id.encode(errors="replace")) > 200:
         raise InvalidEdit("an id has 1 to 200 bytes and no slash; leave it out to have one made")
@@ -249,6 +250,8 @@ def _check_texts(edit: Edit) -> None:
         raise InvalidEdit("a text holds half a character (a lone surrogate)") from None
     except (TypeError, ValueError) as error:
         raise InvalidEdit(f"an anchor holds only JSON values: {error}") from None
+    if isinstance(edit, AddHighlight) and edit.kind not in HIGHLIGHT_KINDS:
+        raise InvalidEdit(f"a highlight's kind is one of {', '.join(HIGHLIGHT_KINDS)}; this is {edit.kind!r}")
     for name in ("tags", "add_tags"):
         if not all(getattr(edit, name, ())):
             raise InvalidEdit("a tag has at least one character")

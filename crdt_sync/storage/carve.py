@@ -34,7 +34,7 @@ UPDATES = (Kind.NULL, Kind.BLOB, Kind.MAYBE_TEXT, Kind.INTEGER)
 SNAPSHOTS = (Kind.NULL, Kind.INTEGER, Kind.BLOB, Kind.INTEGER, Kind.INTEGER)
 WAITING = (Kind.NULL, Kind.BLOB, Kind.INTEGER)
 STATE = (Kind.NULL, Kind.INTEGER, Kind.INTEGER, Kind.MAYBE_INTEGER, *(Kind.TEXT,) * 2, Kind.MAYBE_TEXT)
-HIGHLIGHTS = (*(Kind.TEXT,) * 7, Kind.INTEGER, Kind.TEXT, Kind.INTEGER, Kind.MAYBE_INTEGER)
+HIGHLIGHTS = (*(Kind.TEXT,) * 7, Kind.INTEGER, Kind.TEXT, Kind.INTEGER, Kind.MAYBE_INTEGER, Kind.TEXT)
 RESCUED = (Kind.TEXT, Kind.TEXT, Kind.TEXT)
 NOTES = (Kind.TEXT, Kind.MAYBE_TEXT, *(Kind.TEXT,) * 2, Kind.INTEGER, Kind.TEXT, Kind.INTEGER, Kind.MAYBE_INTEGER)
 
@@ -205,11 +205,12 @@ def _rescued_in(kind: Value, value: Value) -> Highlight | Note:
 
 
 def _highlight(row: Sequence[Value]) -> Highlight:
-    item_id, _, _, color, style, comment, anchor, made, by, changed, deleted = row
+    item_id, _, _, color, style, comment, anchor, made, by, changed, deleted, kind = row
     where = Anchor.from_json(json.loads(_text(anchor)))
     return Highlight(
         _text(item_id), where, _text(color), _text(style), (), _text(comment), _number(made), _text(by),
         _number(changed), None if deleted is None else _number(deleted),
+        "bookmark" if kind == b"bookmark" else "highlight",
     )  # fmt: skip
 
 

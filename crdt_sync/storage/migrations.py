@@ -68,6 +68,13 @@ def m002_checks_and_what_waits(db: Database) -> None:
         db.execute(statement)
 
 
+@_migrations()
+def m003_bookmarks(db: Database) -> None:
+    """What kind of highlight each is. The rows are written anew, as a repair looks for whole ones."""
+    db.execute("ALTER TABLE highlights ADD COLUMN kind TEXT NOT NULL DEFAULT 'highlight'")
+    db.execute("UPDATE highlights SET kind = 'highlight'")
+
+
 def migrate(db: Database) -> None:
     """Bring a file to the newest schema, each step in a transaction of its own."""
     _migrations.apply(db)

@@ -15,7 +15,8 @@ from crdt_sync.document.values import Highlight, Note
 __all__ = ["Author", "Counts", "ReadModel", "SearchHit"]
 
 _HIGHLIGHT = (
-    "SELECT id, anchor, color, style, comment, created_at_ms, created_by, updated_at_ms, deleted_at_ms FROM highlights"
+    "SELECT id, anchor, color, style, comment, created_at_ms, created_by, updated_at_ms, deleted_at_ms, kind "
+    "FROM highlights"
 )
 _NOTE = "SELECT id, highlight_id, title, text, created_at_ms, created_by, updated_at_ms, deleted_at_ms FROM notes"
 
@@ -99,7 +100,7 @@ class ReadModel:
             self._connection.execute("DELETE FROM highlights WHERE id = ?", (item_id,))
             return
         self._connection.execute(
-            "INSERT OR REPLACE INTO highlights VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO highlights VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 item_id,
                 item.anchor.work_id,
@@ -112,6 +113,7 @@ class ReadModel:
                 item.created_by,
                 item.updated_at_ms,
                 item.deleted_at_ms,
+                item.kind,
             ),
         )
 
