@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import anyio
 
-from crdt_sync.document import Highlight, Reanchor, Resolution, Text
+from crdt_sync.document import Anchor, Highlight, Reanchor, Resolution, Text
 from crdt_sync.errors import InvalidEdit, NotFound
 from crdt_sync.queries import Queries
 
@@ -42,9 +42,9 @@ class Anchoring(Queries):
     ) -> list[Resolved]:
         """Say where the highlights of a work, or within a part of it, stand in `text`; change nothing but if asked.
 
-        With `write` those that stand elsewhere now, without doubt and with `minimum_score` (0 to 1), are anchored there,
-        each in an edit that keeps the first anchor. What is ambiguous or an orphan is never written. One that somebody
-        has changed or purged meanwhile stays as that left it. Raises what `edit` raises, and `InvalidEdit`.
+        With `write` those that stand elsewhere now, without doubt and with `minimum_score` (0 to 1), are anchored
+        there, each in an edit that keeps the first anchor. What is ambiguous or an orphan is never written. One that
+        somebody has changed or purged meanwhile stays as that left it. Raises what `edit` raises, and `InvalidEdit`.
         """
         if not 0 <= minimum_score <= 1:
             raise InvalidEdit(f"minimum_score goes from 0 to 1; this is {minimum_score}")
@@ -62,7 +62,7 @@ class Anchoring(Queries):
             written = await self._write({key: edit for key, edit in edits.items() if edit.anchor != was[key]}, was)
         return [Resolved(each, answer, each.id in written) for each, answer in zip(highlights, answers, strict=True)]
 
-    async def _write(self, edits: dict[str, Reanchor], was: dict[str, object]) -> frozenset[str]:
+    async def _write(self, edits: dict[str, Reanchor], was: Mapping[str, Anchor]) -> frozenset[str]:
         """Make the edits whose highlights are as they were; return their ids."""
         while True:
             for item_id in list(edits):

@@ -116,8 +116,8 @@ async def open_library(
 class Library(Anchoring, Upkeep, Live[Status, tuple[int, int | None]]):
     """An open library. Get one from `open_library`; use it from that event loop.
 
-    What can be asked of it is in `Queries`; `Anchoring` finds highlights in a text; `Upkeep`, from `verify` to `export_updates`, is for its file's long life;
-    and `Live` is how it stands.
+    What can be asked of it is in `Queries`; `Anchoring` finds highlights in a text; `Upkeep`, from `verify` to
+    `export_updates`, is for its file's long life; and `Live` is how it stands.
     """
 
     def __init__(

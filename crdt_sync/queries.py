@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from crdt_sync.document import Highlight, Note
+from crdt_sync.document import Highlight, Note, osis_source
 from crdt_sync.storage.read_model import Counts, ReadModel, SearchHit
 from crdt_sync.storage.store import LibraryStore
 from crdt_sync.worker import Worker
@@ -35,7 +35,8 @@ class Queries:
         trashed: bool = False,
         limit: int = -1,
     ) -> list[Highlight]:
-        """Return highlights by place; `within="Gen.1"` gives those of the chapter."""
+        """Return highlights by place; `within="Gen.1"`, or `GEN 1`, gives those of the chapter."""
+        within = None if within is None else osis_source(within)
         return await self._query(
             lambda read: read.highlights(work=work, within=within, color=color, tag=tag, trashed=trashed, limit=limit)
         )

@@ -93,6 +93,14 @@ class Text:
 
     # Looking for them
 
+    def find(self, words: str) -> list[tuple[int, int]]:
+        """Return where words stand, as (start, end), in order: in any case, over line ends, at most 1,001 places."""
+        sought = Sought.of(Quote(words)).text.strip()
+        if not sought:
+            return []
+        starts = occurrences(self._folded.text, sought)
+        return [(self._folded.start(at), self._folded.end(at + len(sought))) for at in starts]
+
     def resolve(self, anchor: Anchor) -> Resolution:
         """Say where an anchor stands in this text."""
         return self.resolve_all([anchor])[0]
