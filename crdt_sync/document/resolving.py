@@ -220,9 +220,11 @@ class Text:
 
     def _best(self, sought: Sought, found: list[Place]) -> list[Place]:
         """Return the best places, the best first, one of those that overlap; those in question with exact ends."""
-        top = max((each.score for each in found), default=0)
+        found = sorted(found, key=lambda each: -each.score)
         exact = [
-            trimmed(self._folded.text, sought, each) if each.words < 1 and each.score > top - _IN_QUESTION else each
+            trimmed(self._folded.text, sought, each)
+            if each.words < 1 and each.score > max(found[0].score, ENOUGH) - _IN_QUESTION
+            else each
             for each in found
         ]
         best: list[Place] = []

@@ -38,14 +38,12 @@ class Pieces:
 
     def __init__(self, text: str, sought: Iterable[str]) -> None:
         self._text = text
-        self._hits: dict[str, list[int]] = {
-            each[at : at + PIECE]: [] for each in sought for at in range(len(each) - PIECE + 1)
-        }
-        hits = self._hits
-        if hits:
+        self._hits: dict[str, list[int]] = {}
+        wanted = {each[at : at + PIECE] for each in sought for at in range(len(each) - PIECE + 1)}
+        if wanted:
             for at in range(0, len(text) - PIECE + 1, PIECE):
-                if (piece := text[at : at + PIECE]) in hits:
-                    hits[piece].append(at)
+                if (piece := text[at : at + PIECE]) in wanted:
+                    self._hits.setdefault(piece, []).append(at)
 
     def occurrences(self, sought: str) -> list[int]:
         """Return where a sought text of at least `FOUND_BY_PIECES` characters stands to the letter, in order.
@@ -56,8 +54,9 @@ class Pieces:
         chosen: list[tuple[int, list[int]]] = []
         for rest in range(PIECE):  # wherever it stands, one of these pieces lies at an eighth place of the text
             offsets = range(rest, head - PIECE + 1, PIECE)
-            rarest = min(offsets, key=lambda at: len(self._hits[sought[at : at + PIECE]]))
-            chosen.append((rarest, self._hits[sought[rarest : rarest + PIECE]]))
+            count, rarest = min((len(self._hits.get(sought[at : at + PIECE], ())), at) for at in offsets)
+            if count:
+                chosen.append((rarest, self._hits[sought[rarest : rarest + PIECE]]))
         if sum(len(hits) for _, hits in chosen) > 4 * MAX_OCCURRENCES:
             return occurrences(self._text, sought)
         starts = {hit - at for at, hits in chosen for hit in hits if hit >= at}
@@ -66,7 +65,7 @@ class Pieces:
     def clusters(self, sought: str, expected: int | None) -> list[Cluster]:
         """Return where the text is most like a sought one, and some places that are less so but near `expected`."""
         places = {sought[at : at + PIECE]: at for at in range(len(sought) - PIECE + 1)}
-        rare = sorted((len(hits), at, hits) for piece, at in places.items() if (hits := self._hits[piece]))
+        rare = sorted((len(hits), at, hits) for piece, at in places.items() if (hits := self._hits.get(piece)))
         pairs: list[tuple[int, int]] = []
         for count, at, hits in rare:
             if count > _RARE or len(pairs) + count > _MAX_HITS:

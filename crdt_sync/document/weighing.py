@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,7 +21,7 @@ LONG = 1024
 END = 400
 _SAMPLES, _SAMPLE = 8, 32
 _REACH, _EDGE, _AROUND = 160, 64, 32
-_FITS = 0.85
+_FITS, _FITS_ROUGHLY = 0.85, 0.65
 _PAUSES, _PAUSE = tuple(".,:;!?"), 12
 _STARTS, _ENDS = re.compile(r"(?<!\S)\S"), re.compile(r"\S(?!\S)|\w(?!\w)")
 
@@ -125,20 +125,30 @@ def trimmed(text: str, sought: Sought, found: Place) -> Place:
     quote, start, end = sought.quote, found.start, found.end
     if sought.start == 0 or not (sought.text[sought.start - 1].isalnum() and quote[0].isalnum()):
         fit = partial(_fit, text, sought.text[: sought.start][-_AROUND:], quote[:_EDGE], start)
-        starts = (each.start() for each in _STARTS.finditer(text, max(start - _REACH, 0), start + _REACH))
-        start = _best(fit, start, (at for at in starts if at < end))
+        start = _best(fit, start, lambda low, high: [at for at in _starts(text, low, high) if at < end])
     if sought.end == len(sought.text) or not (sought.text[sought.end].isalnum() and quote[-1].isalnum()):
         fit = partial(_fit, text, quote[-_EDGE:], sought.text[sought.end :][:_AROUND], end)
-        ends = (each.end() for each in _ENDS.finditer(text, max(end - _REACH, start), end + _REACH))
-        end = _best(fit, end, (at for at in ends if at > start))
+        end = _best(fit, end, lambda low, high: [at for at in _ends(text, low, high) if at > start])
     return place(text, sought, start, end)
 
 
-def _best(fit: Callable[[int], tuple[float, int]], expected: int, others: Iterable[int]) -> int:
-    several = list(others)
-    if expected in several and fit(expected)[0] >= _FITS:
-        return expected
-    return max(several, key=fit, default=expected)
+def _best(fit: Callable[[int], tuple[float, int]], expected: int, within: Callable[[int, int], list[int]]) -> int:
+    """Return the place that fits best, looking no further than is needed."""
+    best = expected
+    for reach, enough in ((0, _FITS), (_REACH // 4, _FITS_ROUGHLY), (_REACH, 0.0)):
+        if several := within(max(expected - reach, 0), expected + reach):
+            best = max(several, key=fit)
+            if fit(best)[0] >= enough:
+                break
+    return best
+
+
+def _starts(text: str, low: int, high: int) -> list[int]:
+    return [each.start() for each in _STARTS.finditer(text, low, high + 1)]
+
+
+def _ends(text: str, low: int, high: int) -> list[int]:
+    return [each.end() for each in _ENDS.finditer(text, max(low - 1, 0), high)]
 
 
 def _fit(text: str, before: str, after: str, expected: int, at: int) -> tuple[float, int]:
