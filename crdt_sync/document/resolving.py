@@ -237,7 +237,7 @@ class Text:
 
     def _is_believed(self, anchor: Anchor, sought: Sought, best: list[Place]) -> bool:
         first = best[0]
-        if first.words < SAME_WORDS or first.score < ENOUGH + SHORT / len(sought.text):
+        if first.words < SAME_WORDS or first.score < min(ENOUGH + SHORT / _weight(sought.text), 1):
             return False
         if self._is_near(anchor, first):
             return True
