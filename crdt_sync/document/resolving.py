@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from math import log10
 from typing import Any
 
 from crdt_sync.document.anchors import Anchor, Position, Quote
@@ -39,6 +40,8 @@ SAME_WORDS = 0.4
 """How alike the quote itself must be, however well its surroundings fit."""
 WEIGHT = 24
 """How many characters must agree, in the quote and around it; one of a script without spaces counts as 3."""
+IN_SHORT_TEXT = 3.5
+"""How many suffice for each power of ten of the text's length, if all stand there to the letter and only there."""
 _RARE = 1 / 1000
 _COUNTED = 65_536
 _SHOWN, _KEPT = 5, 20
@@ -209,7 +212,8 @@ class Text:
         if first.score < ENOUGH:
             return Resolution(Verdict.ORPHAN, first.score, candidates=candidates)
         is_clear = is_only or len(best) == 1 or _is_clear(first, best[1])
-        is_heavy = first.score * _weight(sought.text) >= WEIGHT
+        weight = _weight(sought.text)
+        is_heavy = first.score * weight >= WEIGHT or (is_only and weight >= IN_SHORT_TEXT * log10(len(self.text)))
         if not (is_clear and is_heavy and self._is_believed(anchor, sought, best)):
             return Resolution(Verdict.AMBIGUOUS, first.score, candidates=candidates)
         is_same = anchor.quote is not None and self.text[top.start : top.end] == anchor.quote.exact
