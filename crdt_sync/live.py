@@ -23,7 +23,7 @@ from crdt_sync.sync.transport import Connect
 from crdt_sync.sync.websocket import WebSocketConnect
 from crdt_sync.worker import Worker
 
-__all__ = ["Live", "TransportChoice"]
+__all__ = ["Live", "StatusValue", "TransportChoice"]
 
 TransportChoice: TypeAlias = Literal["auto", "websocket", "polling"]
 
@@ -72,8 +72,9 @@ class Live(ABC, Generic[StatusValue, Counts]):
         """Try to connect at once: the network has changed, the machine has slept, or somebody has signed in.
 
         It starts again also where the relay had refused and that was lifted: who was removed is invited again, a reader
-        may edit. A document that was deleted, a token that is no callable and was refused, and a file that belongs
-        elsewhere stay `STOPPED`; `status.last_error` says so. If it polls, it tries a WebSocket at once.
+        may edit. It stays `STOPPED`, and `status.last_error` says why, where a document was deleted, the callable gave
+        a token of another account, a refused token is no callable, or the file belongs elsewhere. If it polls, it tries
+        a WebSocket at once.
         """
         if self._loop is not None:
             self._loop.wake()

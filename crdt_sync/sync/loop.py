@@ -146,7 +146,7 @@ class SyncLoop:
                 if retry is Retry.NEW_TOKEN:
                     self._stop(f"{error}; open the library with a new token", for_ever=True)
                 else:
-                    self._stop(str(error), for_ever=error.code == CloseCode.DELETED)
+                    self._stop(str(error), for_ever=self._is_for_ever(error))
                 return
             else:
                 await self._pause(next(delays), str(error))
@@ -156,7 +156,7 @@ class SyncLoop:
         token = await self._credentials.ask()
         if self._refusal is not None and token == self._credentials.shown:
             raise self._refusal  # it would be so again
-        self._refusal, self._credentials.shown = None, token
+        self._refusal, self._credentials.shown, self._credentials.is_renewing = None, token, False
         self._gone = anyio.Event()
         try:
             async with self._connect(token) as transport:
@@ -175,6 +175,11 @@ class SyncLoop:
         finally:
             self._connection = None
             self._gone.set()
+
+    def _is_for_ever(self, refusal: ConnectionLost) -> bool:
+        """Whether nobody can lift it. A fresh token may be of another account, whose library must not be merged."""
+        is_of_another = refusal.code == CloseCode.FORBIDDEN and self._credentials.is_renewing
+        return refusal.code == CloseCode.DELETED or is_of_another
 
     def _stop(self, error: str, *, for_ever: bool) -> None:
         self._is_over = for_ever

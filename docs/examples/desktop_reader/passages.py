@@ -79,7 +79,7 @@ class Passage:
             if (
                 found.start is not None
                 and found.end is not None
-                and low <= base + found.start <= base + found.end <= high
+                and low <= base + found.start <= base + found.end <= high + 1  # with the end of the line
             ):
                 return base + found.start, base + found.end
         return None
