@@ -25,7 +25,7 @@ def test_what_is_shown_runs(tmp_path: Path) -> None:
     ]
     assert said == [
         "God created\nthe heaven and the earth 0.88 folded quote\n",
-        "relocated True\n29\n",
+        "relocated True\n30\n",
         "3 5 2 1\n",
         "Gen.1.1-Gen.2.3 GEN 1:1-2:3 True\n['Gen.1.1', 'Gen.1.3', 'Gen.2.4']\n",
     ]
