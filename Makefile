@@ -28,6 +28,8 @@ bench: setup $(VENV)/bench benchmarks/peers/node_modules/ready
 	PYTHONPATH=. $(BIN)/python -m benchmarks.relay_store
 	PYTHONPATH=. $(BIN)/python -m benchmarks.webhooks
 	PYTHONPATH=. $(BIN)/python benchmarks/fifty_years.py
+	PYTHONPATH=. $(BIN)/python -m benchmarks.anchors
+	PYTHONPATH=. $(BIN)/python -m benchmarks.anchors_page
 	PYTHONPATH=. $(BIN)/python benchmarks/planted.py
 	PYTHONPATH=. $(BIN)/python benchmarks/simulation.py --seeds 10000
 	PYTHONPATH=. $(BIN)/python benchmarks/churn.py

@@ -17,6 +17,7 @@ from typing import Any, get_args
 import anyio
 import httpx
 
+from crdt_sync.anchoring import Anchoring
 from crdt_sync.document import (
     AddHighlight,
     AddNote,
@@ -32,7 +33,6 @@ from crdt_sync.feeds import ChangeFeed, Status, listening
 from crdt_sync.history import History
 from crdt_sync.live import Live, TransportChoice
 from crdt_sync.organising import Organising
-from crdt_sync.queries import Queries
 from crdt_sync.reading import Bookmarks, Reading
 from crdt_sync.replica import StoreReplica
 from crdt_sync.rich_notes import RichNotes
@@ -117,12 +117,13 @@ async def open_library(
             yield library
 
 
-class Library(Queries, Organising, Bookmarks, History, Upkeep, RichNotes, Live[Status, tuple[int, int | None]]):
+class Library(Anchoring, Organising, Bookmarks, History, Upkeep, RichNotes, Live[Status, tuple[int, int | None]]):
     """An open library. Get one from `open_library`; use it from that event loop.
 
-    What can be asked of it is in `Queries`; `Organising` puts things together; `RichNotes` has the bodies of notes and
-    `Bookmarks` sets them; `History`, from `undo` to `restore_version`, goes back; `Upkeep`, from `verify` to
-    `export_updates`, is for its file's long life; and `Live` is how it stands. `reading` says where each device reads.
+    What can be asked of it is in `Queries`; `Anchoring` finds highlights in a text; `Organising` puts things together;
+    `RichNotes` has the bodies of notes and `Bookmarks` sets them; `History`, from `undo` to `restore_version`, goes
+    back; `Upkeep`, from `verify` to `export_updates`, is for its file's long life; and `Live` is how it stands.
+    `reading` says where each device reads.
     """
 
     def __init__(

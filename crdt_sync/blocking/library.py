@@ -107,6 +107,7 @@ class Library(Live[asynchronous.Library, Status]):
     purge = twin(asynchronous.Library.purge)
     highlight = twin(asynchronous.Library.highlight)
     highlights = twin(asynchronous.Library.highlights)
+    reanchor = twin(asynchronous.Library.reanchor)
     note = twin(asynchronous.Library.note)
     notes = twin(asynchronous.Library.notes)
     search = twin(asynchronous.Library.search)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,28 +28,42 @@ from crdt_sync.cli.filtering import (
 )
 from crdt_sync.cli.output import as_json, console, highlight_value, print_highlights
 from crdt_sync.cli.running import DEFAULT, ItemId, Json, LibraryPath, full_id, with_library
-from crdt_sync.document import AddHighlight, EditHighlight
+from crdt_sync.cli.texts import anchor_in, highlight_resolve
+from crdt_sync.document import AddHighlight, EditHighlight, osis_source
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Add, list, change, delete and restore highlights.", no_args_is_help=True)
+app.command("resolve")(highlight_resolve)
 
 
 @app.command("add")
 def highlight_add(
-    source: Annotated[str, typer.Argument(help="The place, like Gen.1.1 or Gen.1.1-Gen.1.3.")],
+    source: Annotated[str, typer.Argument(help="The place, like Gen.1.1-Gen.1.3 or GEN 1:1-3, or a file of the work.")],
     quote: Annotated[str | None, typer.Argument(help="The marked text.")] = None,
     work: Annotated[str, typer.Option(help="The text it stands in.")] = "Bible.KJV",
     color: Annotated[str, typer.Option(help="yellow, green, blue, pink, or another.")] = "yellow",
     tag: Annotated[list[str] | None, typer.Option(help="Repeatable.")] = None,
     comment: str = "",
+    text: Annotated[Path | None, typer.Option(help="The text it stands in; the quote is taken from it.")] = None,
+    find: Annotated[str | None, typer.Option(help="The words to mark in --text.")] = None,
+    start: Annotated[int | None, typer.Option(help="Where it starts in --text, in code points.")] = None,
+    end: Annotated[int | None, typer.Option(help="Where it ends in --text, in code points.")] = None,
     library: LibraryPath = DEFAULT,
     json: Json = False,
 ) -> None:
     """Mark a passage; print its id."""
+    if text is None and (find is not None or start is not None or end is not None):
+        raise typer.BadParameter("--find, --start and --end are places in a text; name it with --text")
+    if text is not None and quote is not None:
+        raise typer.BadParameter("with --text the quote is taken from the text; leave it out")
 
     async def add(opened: Library) -> None:
-        anchor = Anchor(work={"id": work}, source=source, quote=None if quote is None else Quote(quote))
+        place = osis_source(source)
+        if text is None:
+            anchor = Anchor(work={"id": work}, source=place, quote=None if quote is None else Quote(quote))
+        else:
+            anchor = anchor_in(text, find, start, end, work={"id": work}, source=place)
         (item_id,) = await opened.edit(AddHighlight(anchor, color=color, tags=tuple(tag or ()), comment=comment))
         as_json({"id": item_id}) if json else console.print(item_id)
 

@@ -15,13 +15,18 @@ from crdt_sync.document.edits import (
     EditNote,
     EditNoteBody,
     Purge,
+    Reanchor,
     RemoveFromCollection,
     Restore,
     SetNoteBody,
     Trash,
 )
 from crdt_sync.document.events import Change, ChangeKind, ItemKind
+from crdt_sync.document.offsets import Offsets
+from crdt_sync.document.resolution import Candidate, FoundBy, Resolution, Verdict
+from crdt_sync.document.resolving import Text
 from crdt_sync.document.values import Collection, Highlight, Note
+from crdt_sync.document.verses import VerseRange, VerseReference, osis_source, place_key
 
 __all__ = [
     "AddCollection",
@@ -31,6 +36,7 @@ __all__ = [
     "Adopt",
     "Anchor",
     "AppendToNote",
+    "Candidate",
     "Change",
     "ChangeKind",
     "Collection",
@@ -40,15 +46,25 @@ __all__ = [
     "EditHighlight",
     "EditNote",
     "EditNoteBody",
+    "FoundBy",
     "Highlight",
     "ItemKind",
     "Note",
+    "Offsets",
     "Position",
     "Purge",
     "Quote",
+    "Reanchor",
     "RemoveFromCollection",
+    "Resolution",
     "Restore",
     "SetNoteBody",
     "Shared",
+    "Text",
     "Trash",
+    "Verdict",
+    "VerseRange",
+    "VerseReference",
+    "osis_source",
+    "place_key",
 ]

@@ -23,6 +23,7 @@ __all__ = [
     "EditNote",
     "EditNoteBody",
     "Purge",
+    "Reanchor",
     "RemoveFromCollection",
     "Restore",
     "SetNoteBody",
@@ -53,6 +54,17 @@ class EditHighlight:
     comment: str | None = None
     add_tags: tuple[str, ...] = ()
     remove_tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reanchor:
+    """Say where a highlight stands now: in a text that has changed, or in another edition of it.
+
+    The first anchor stays in the document as it was made; the newer one stands beside it and is the one that is read.
+    """
+
+    id: str
+    anchor: Anchor
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +214,7 @@ Edit: TypeAlias = (
     | RemoveFromCollection
     | AddHighlight
     | EditHighlight
+    | Reanchor
     | AddNote
     | EditNote
     | AppendToNote

@@ -178,8 +178,11 @@ class VerseRange:
 def osis_source(source: str) -> str:
     """Return a source as the document keeps it: verse ranges in OSIS form, all else to the letter.
 
-    Raises `InvalidEdit` for what has the shape of USFM and is none: `GNE 1:1` is a slip and not the name of a file.
+    A word alone is a book only if it is its code as it is written: `acts` may be the name of a file. Raises
+    `InvalidEdit` for what has the shape of USFM and is none: `GNE 1:1` is a slip.
     """
+    if source.isalnum() and source not in BOOKS and source not in BOOKS.values():
+        return source
     try:
         return " ".join(each.osis for each in VerseRange.parse_list(source))
     except InvalidEdit:

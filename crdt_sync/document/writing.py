@@ -10,6 +10,7 @@ from typing import Any
 from pycrdt import Doc, Map
 
 from crdt_sync.document import schema
+from crdt_sync.document.anchors import Anchor
 from crdt_sync.document.collecting import CollectionWriter
 from crdt_sync.document.edits import (
     AddCollection,
@@ -25,6 +26,7 @@ from crdt_sync.document.edits import (
     EditNote,
     EditNoteBody,
     Purge,
+    Reanchor,
     RemoveFromCollection,
     Restore,
     SetNoteBody,
@@ -92,6 +94,8 @@ class Writer(CollectionWriter):
                 self._set_text(item_id, schema.STYLE, edit.style)
                 self._set_text(item_id, schema.COMMENT, edit.comment)
                 self._set_tags(item_id, edit.add_tags, edit.remove_tags)
+            case Reanchor():
+                self._reanchor(item_id, edit.anchor)
             case EditNote():
                 self._set_text(item_id, schema.TITLE, edit.title)
                 self._set_tags(item_id, edit.add_tags, edit.remove_tags)
@@ -169,13 +173,16 @@ class Writer(CollectionWriter):
         elif not edit.update:
             return
         else:
-            key = schema.field_key(item_id, schema.ANCHOR)
-            newer = self._fields.get(key)
-            known = made.get("anchor") if newer is None and isinstance(made, dict) else newer
-            if known != anchor:
-                self._set(key, anchor)
+            self._reanchor(item_id, edit.anchor)
         self._set_text(item_id, schema.COLOR, edit.color)
         self._set_text(item_id, schema.STYLE, edit.style)
+
+    def _reanchor(self, item_id: str, anchor: Anchor) -> None:
+        key, value, made = schema.field_key(item_id, schema.ANCHOR), anchor.to_json(), self._highlights.get(item_id)
+        newer = self._fields.get(key)
+        known = made.get("anchor") if newer is None and isinstance(made, dict) else newer
+        if known != value:
+            self._set(key, value)
 
     def _purge(self, item_id: str) -> None:
         for key in self._purged_keys(item_id):
@@ -266,7 +273,7 @@ _MAKES: dict[type, ItemKind] = {
     AddCollection: ItemKind.COLLECTION,
 }
 _EDITS: dict[tuple[type, ...], ItemKind] = {
-    (EditHighlight,): ItemKind.HIGHLIGHT,
+    (EditHighlight, Reanchor): ItemKind.HIGHLIGHT,
     (EditNote, AppendToNote, EditNoteBody, SetNoteBody): ItemKind.NOTE,
     (EditCollection, AddToCollection, RemoveFromCollection): ItemKind.COLLECTION,
 }
@@ -283,7 +290,7 @@ def _check_id(item_id: str) -> None:
 
 def _check_texts(edit: Edit) -> None:
     try:
-        if isinstance(edit, AddHighlight | CopyHighlight):
+        if isinstance(edit, AddHighlight | CopyHighlight | Reanchor):
             json.dumps(edit.anchor.to_json(), allow_nan=False, ensure_ascii=False).encode()
         for field in fields(edit):
             value = getattr(edit, field.name)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypedDict
 
+from crdt_sync.document.verses import osis_source
 from crdt_sync.errors import InvalidEdit
 
 __all__ = ["SORTS", "Conditions", "Filters", "ItemFilter", "Sort", "order_by"]
@@ -19,7 +20,8 @@ class Filters(TypedDict, total=False):
     """What `highlights`, `notes` and `search` are narrowed down to; all that is given must hold.
 
     `kind` is `highlight`, `bookmark` or `note`. `work`, `within` and `color` are those of the highlight; a note has
-    those of the highlight that it belongs to. `within` is a source or what it lies in: `Gen.1` finds `Gen.1.1-Gen.1.3`.
+    those of the highlight that it belongs to. `within` is a source or what it lies in: `Gen.1`, or `GEN 1`, finds
+    `Gen.1.1-Gen.1.3`.
     `tag` is a tag or several, which the item must all have; `collection` the id of one. Times are milliseconds since
     1970, by the clocks of the devices: from `since` on and before `until`. `has_note` is True for highlights with a
     note, False for those without. `trashed` gives what is in the trash instead of what is not.
@@ -92,8 +94,9 @@ class ItemFilter:
             conditions.add("highlights.work = ?", self.work)
         if self.within is not None:
             # one range for the index, with "/" as what follows "." in Unicode; then no "Gen.1-x" in it
-            conditions.add("highlights.source >= ? AND highlights.source < ?", self.within, f"{self.within}/")
-            conditions.add("(highlights.source = ? OR highlights.source >= ?)", self.within, f"{self.within}.")
+            within = osis_source(self.within)
+            conditions.add("highlights.source >= ? AND highlights.source < ?", within, f"{within}/")
+            conditions.add("(highlights.source = ? OR highlights.source >= ?)", within, f"{within}.")
         if self.color is not None:
             conditions.add("highlights.color = ?", self.color)
 
