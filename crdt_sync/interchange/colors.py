@@ -1,0 +1,67 @@
+"""Colours and styles of foreign formats, and ours: one table for each format, read in both directions.
+
+Ours are names: the six of EPUB Annotations 1.0 (pink, orange, yellow, green, blue, purple) and, from readers that have
+them, red, cyan, olive and gray; styles are highlight, underline, strikethrough and outline, and KOReader's invert. A
+name that no table knows is kept as it stands, so that going there and back changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["KINDLE", "KOBO", "KOREADER_COLORS", "KOREADER_STYLES", "READWISE", "Names", "hex_name"]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """How one format names what we name otherwise. What stands in no table has the same name on both sides."""
+
+    ours: Mapping[str, str]
+    """From the format's names, in lower case, to ours."""
+    unknown: str
+    """What we have for a record that names none."""
+
+    def read(self, name: str | None) -> str:
+        """Return our name."""
+        known = (name or "").strip()
+        return self.ours.get(known.lower(), known) or self.unknown
+
+    def write(self, ours: str) -> str:
+        """Return the format's name."""
+        return next((theirs for theirs, name in self.ours.items() if name == ours), ours)
+
+
+KOREADER_COLORS = Names({"grey": "gray", "gray": "gray"}, "yellow")
+"""KOReader writes names: red orange yellow green olive cyan blue purple gray; before 2023 it had none."""
+
+KOREADER_STYLES = Names(
+    {"lighten": "highlight", "underscore": "underline", "strikeout": "strikethrough", "invert": "invert"}, "highlight"
+)
+"""KOReader's `drawer`."""
+
+READWISE = Names({}, "yellow")
+"""Readwise writes names: yellow blue pink orange green purple."""
+
+KINDLE = Names({}, "yellow")
+"""The clippings name no colour."""
+
+KOBO = Names({"0": "yellow", "1": "pink", "2": "blue", "3": "green"}, "yellow")
+"""Kobo's `Color`: a number, on devices whose firmware has colours."""
+
+_HEX = {
+    "pink": (255, 192, 203), "red": (230, 60, 60), "orange": (255, 165, 0), "yellow": (255, 235, 60),
+    "green": (80, 190, 90), "blue": (80, 140, 250), "purple": (150, 90, 210), "cyan": (60, 210, 220),
+    "gray": (150, 150, 150),
+}  # fmt: skip
+
+
+def hex_name(text: str) -> str:
+    """Return our nearest name for `#rgb` or `#rrggbb`; anything else is returned as it stands."""
+    match = re.fullmatch(r"#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})", text.strip())
+    if match is None:
+        return text
+    digits = match[1] if len(match[1]) == 6 else "".join(digit * 2 for digit in match[1])
+    given = tuple(int(digits[at : at + 2], 16) for at in (0, 2, 4))
+    return min(_HEX, key=lambda name: sum((a - b) ** 2 for a, b in zip(_HEX[name], given, strict=True)))
