@@ -18,9 +18,10 @@ from crdt_sync.document.anchors import Anchor, Quote
 from crdt_sync.document.values import Highlight, Note
 from crdt_sync.errors import InvalidEdit, UnreadableFile
 from crdt_sync.interchange.bounds import parsed_json, read_bytes
+from crdt_sync.interchange.identity import is_item_id
 from crdt_sync.interchange.records import Encoded, Entry, FormatReader, FormatWriter, Item, Record, Skipped
 from crdt_sync.interchange.times import iso_from_ms, ms_from_iso
-from crdt_sync.interchange.web_model import as_list, text_of
+from crdt_sync.interchange.web_model import OWN, as_list, text_of
 
 __all__ = ["NAME", "READER", "WRITER"]
 
@@ -65,19 +66,25 @@ def _read_row(row: Any, where: str) -> Item:
     title = text_of(document.get("title"))
     work = {"id": row["uri"]} | ({"title": title} if title else {})
     tags = tuple(dict.fromkeys(tag for tag in as_list(row.get("tags")) if isinstance(tag, str) and tag))
+    own = row[OWN] if isinstance(row.get(OWN), Mapping) else {}
     try:  # a page note has no selectors: it is about the whole page
         anchor = Anchor(work=work, source=row["uri"], quote=quote, opaque=opaque, page=_page(opaque))
+        if isinstance(own.get("anchor"), Mapping):
+            anchor = Anchor.from_json(own["anchor"])
     except InvalidEdit as error:
         return Skipped(where, str(error))
     return Record(
         anchor=anchor,
         where=where,
+        color=own["color"] if isinstance(own.get("color"), str) else "yellow",
+        style=own["style"] if isinstance(own.get("style"), str) else "highlight",
         tags=tags,
         comment=row["text"] if isinstance(row.get("text"), str) else "",
-        created_at_ms=ms_from_iso(row.get("created")),
-        updated_at_ms=ms_from_iso(row.get("updated")),
+        created_at_ms=_given_time(own, "createdAt", row.get("created")),
+        updated_at_ms=_given_time(own, "updatedAt", row.get("updated")),
         creator=row["user"] if isinstance(row.get("user"), str) else "",
         foreign_id=row["id"] if isinstance(row.get("id"), str) and row["id"] else None,
+        item_id=own["id"] if is_item_id(own.get("id")) else None,
         original=dict(row),
     )
 
@@ -154,6 +161,9 @@ def _new(highlight: Highlight) -> dict[str, Any]:
         texts = {"exact": anchor.quote.exact, "prefix": anchor.quote.prefix, "suffix": anchor.quote.suffix}
         selectors.append({"type": "TextQuoteSelector", **texts})
     uri = anchor.source if anchor.source and ":" in anchor.source else anchor.work_id or anchor.source or ""
+    own = {"id": highlight.id, "color": highlight.color, "style": highlight.style, "anchor": anchor.to_json()}
+    for name, ms in (("createdAt", highlight.created_at_ms), ("updatedAt", highlight.updated_at_ms)):
+        own |= {} if 0 <= ms <= _LAST_MS else {name: ms}
     row: dict[str, Any] = {
         "id": highlight.id,
         "created": _time(highlight.created_at_ms),
@@ -162,6 +172,7 @@ def _new(highlight: Highlight) -> dict[str, Any]:
         "text": highlight.comment,
         "tags": list(highlight.tags),
         "target": [{"source": uri} | ({"selector": selectors} if selectors else {})],
+        OWN: own,
     }
     if anchor.work.get("title"):
         row["document"] = {"title": [anchor.work["title"]]}
@@ -172,6 +183,11 @@ def _new(highlight: Highlight) -> dict[str, Any]:
 
 def _time(ms: int) -> str:
     return iso_from_ms(ms if 0 <= ms <= _LAST_MS else 0)
+
+
+def _given_time(own: Mapping[str, Any], name: str, text: object) -> int | None:
+    ms = own.get(name)
+    return ms if isinstance(ms, int) and abs(ms) < 2**53 else ms_from_iso(text)
 
 
 READER: FormatReader = _Reader()

@@ -193,7 +193,7 @@ def _read_body(item: Mapping[str, Any]) -> _Body:
             color = hex_name(body["color"])
         if isinstance(body.get("highlight"), str) and body["highlight"]:
             style = _STYLES.get(body["highlight"], body["highlight"])
-    return _Body("\n\n".join(filter(None, texts)), color, style, tuple(filter(None, dict.fromkeys(tags))))
+    return _Body("\n\n".join(filter(None, texts)), color, style, tuple(tag for tag in dict.fromkeys(tags) if tag))
 
 
 def _read_anchor(target: Mapping[str, Any], work: Mapping[str, Any], own: Mapping[str, Any]) -> Anchor:
