@@ -225,6 +225,11 @@ class LibraryDocument:
         made = self._highlights.get(item_id) or self._notes.get(item_id)
         return None if made is None else said(made, self._field(item_id, schema.IMPORTED))
 
+    def imported_of(self, item_ids: Iterable[str]) -> list[Imported | None]:
+        """Return what foreign files say of several items."""
+        with self.reading():
+            return [self.imported(item_id) for item_id in item_ids]
+
     def highlight(self, item_id: str, tags: tuple[str, ...]) -> Highlight | None:
         """Return a highlight, or None; `tags` are its `tags`."""
         made = self._highlights.get(item_id)

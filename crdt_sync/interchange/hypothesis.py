@@ -29,6 +29,7 @@ NAME = "hypothesis"
 POSITION = "TextPositionSelector"
 _ROW = re.compile(rb'"(?:uri|target)"\s*:')
 _ROWS = re.compile(rb'"rows"\s*:')
+_NO_ROWS = re.compile(rb'"rows"\s*:\s*\[\s*\]')
 _HYPOTHESIS = re.compile(rb'"(?:acct:[^"@]+@|user"\s*:\s*"acct:)|"(?:group|permissions|references)"\s*:')
 _LAST_MS = 253_402_300_799_999
 
@@ -39,6 +40,8 @@ class _Reader:
     def recognises(self, path: Path, head: bytes) -> bool:
         if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"{", b"["):
             return False
+        if _NO_ROWS.search(head):
+            return True
         return _ROW.search(head) is not None and (_ROWS.search(head) or _HYPOTHESIS.search(head)) is not None
 
     def read(self, path: Path) -> Iterator[Item]:
@@ -161,7 +164,12 @@ def _new(highlight: Highlight) -> dict[str, Any]:
         texts = {"exact": anchor.quote.exact, "prefix": anchor.quote.prefix, "suffix": anchor.quote.suffix}
         selectors.append({"type": "TextQuoteSelector", **texts})
     uri = anchor.source if anchor.source and ":" in anchor.source else anchor.work_id or anchor.source or ""
-    own = {"id": highlight.id, "color": highlight.color, "style": highlight.style, "anchor": anchor.to_json()}
+    own: dict[str, Any] = {
+        "id": highlight.id,
+        "color": highlight.color,
+        "style": highlight.style,
+        "anchor": anchor.to_json(),
+    }
     for name, ms in (("createdAt", highlight.created_at_ms), ("updatedAt", highlight.updated_at_ms)):
         own |= {} if 0 <= ms <= _LAST_MS else {name: ms}
     row: dict[str, Any] = {
