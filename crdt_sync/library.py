@@ -31,6 +31,7 @@ from crdt_sync.document import (
 )
 from crdt_sync.errors import InvalidEdit, StorageError
 from crdt_sync.feeds import ChangeFeed, Follower, Latest, Status
+from crdt_sync.formats import Formats
 from crdt_sync.groups import telling_error
 from crdt_sync.replica import StoreReplica
 from crdt_sync.storage.binding import Binding
@@ -124,10 +125,11 @@ async def open_library(
             raise telling_error(group) from group.__cause__
 
 
-class Library(Upkeep):
+class Library(Upkeep, Formats):
     """An open library. Get one from `open_library`; use it from that event loop.
 
-    What `Upkeep` has for its file's long life, from `verify` to `export_updates`, is a part of it.
+    What `Upkeep` has for its file's long life, from `verify` to `export_updates`, is a part of it; so is what `Formats`
+    has for the formats of other programs.
     """
 
     def __init__(

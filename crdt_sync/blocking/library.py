@@ -156,6 +156,8 @@ class Library:
     export_updates = twin(asynchronous.Library.export_updates)
     apply_updates = twin(asynchronous.Library.apply_updates)
     synced = twin(asynchronous.Library.synced)
+    import_file = twin(asynchronous.Library.import_file)
+    export_file = twin(asynchronous.Library.export_file)
 
     @property
     def status(self) -> Status:

@@ -10,11 +10,14 @@ from crdt_sync.document.edits import (
     Edit,
     EditHighlight,
     EditNote,
+    ImportItem,
     Purge,
     Restore,
     Trash,
 )
 from crdt_sync.document.events import Change, ChangeKind, ItemKind
+from crdt_sync.document.imported import Imported
+from crdt_sync.document.importing import ImportOutcome, Verdict
 from crdt_sync.document.values import Highlight, Note
 
 __all__ = [
@@ -30,6 +33,9 @@ __all__ = [
     "EditHighlight",
     "EditNote",
     "Highlight",
+    "ImportItem",
+    "ImportOutcome",
+    "Imported",
     "ItemKind",
     "Note",
     "Position",
@@ -38,4 +44,5 @@ __all__ = [
     "Restore",
     "Shared",
     "Trash",
+    "Verdict",
 ]

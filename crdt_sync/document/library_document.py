@@ -15,8 +15,11 @@ from pycrdt import Doc, Map, MapEvent, Subscription, TransactionEvent, XmlEvent,
 
 from crdt_sync.document import schema
 from crdt_sync.document.anchors import Anchor
-from crdt_sync.document.edits import Edit
+from crdt_sync.document.contents import Contents, fill, read_contents
+from crdt_sync.document.edits import Edit, ImportItem
 from crdt_sync.document.events import ItemKind
+from crdt_sync.document.imported import Imported, said, whole
+from crdt_sync.document.importing import ImportOutcome, judge
 from crdt_sync.document.values import Highlight, Note
 from crdt_sync.document.writing import Writer, body_text
 from crdt_sync.errors import GapError, ReadOnlyLibrary, RemoteProtocolError
@@ -108,8 +111,9 @@ class LibraryDocument:
             if name == schema.TAG:
                 touch.tags.add(tag)
             elif name == schema.DELETED_AT:
-                touch.trashed |= what["action"] == "add"
-                touch.restored |= what["action"] == "delete"
+                was, is_now = (_is_trashed(what.get(when)) for when in ("oldValue", "newValue"))
+                touch.trashed |= is_now and not was
+                touch.restored |= (was or what["action"] == "add") and not is_now
 
     def _watch(self, note_id: str) -> None:
         """A body is a root of its own, and only its own events tell that it changed."""
@@ -174,12 +178,7 @@ class LibraryDocument:
 
         Raises `InvalidEdit`, `NotFound` or `ReadOnlyLibrary` before anything is changed.
         """
-        needed = self._meta.get(schema.META_MIN_WRITER, 0)
-        if isinstance(needed, int | float) and needed > schema.SCHEMA:
-            raise ReadOnlyLibrary(
-                f"this library asks for schema {int(needed)} and this version of crdt-sync writes {schema.SCHEMA}; "
-                "install a newer one to edit it (reading and syncing go on)"
-            )
+        self._check_writer()
         writer = Writer(self._doc, self._highlights, self._notes, self._fields, now_ms, author)
         planned = writer.plan(edits, new_id)
         with self._doc.transaction():
@@ -191,29 +190,61 @@ class LibraryDocument:
         self._vector = None
         return self._done(), tuple(item_id for _, item_id in planned)
 
+    def take_contents(self, contents: Contents) -> Touched:
+        """Write what `contents` has and the document has not. Raises `ReadOnlyLibrary`."""
+        self._check_writer()
+        empty = not self.vector
+        with self._doc.transaction():
+            fill(self._doc, contents, empty=empty)
+        self._vector = None
+        return self._done()
+
+    def contents(self) -> Contents:
+        """Return all that the document holds."""
+        return read_contents(self._doc.get_update())
+
+    def _check_writer(self) -> None:
+        needed = self._meta.get(schema.META_MIN_WRITER, 0)
+        if isinstance(needed, int | float) and needed > schema.SCHEMA:
+            raise ReadOnlyLibrary(
+                f"this library asks for schema {int(needed)} and this version of crdt-sync writes {schema.SCHEMA}; "
+                "install a newer one to edit it (reading and syncing go on)"
+            )
+
     # Reading
 
     def tags(self, item_id: str, tags: Iterable[str]) -> tuple[str, ...]:
-        """Return which of `tags` an item has, in order; one that is not there may have some too."""
-        return tuple(sorted(tag for tag in tags if self._fields.get(schema.tag_key(item_id, tag))))
+        """Return which of `tags`, and of those that a file gave, an item has; one that is not there may have some too."""
+        imported = self.imported(item_id)
+        given = () if imported is None else imported.tags
+        states = {tag: self._fields.get(schema.tag_key(item_id, tag)) for tag in {*tags, *given}}
+        return tuple(sorted(tag for tag, state in states.items() if (tag in given if state is None else state)))
+
+    def imported(self, item_id: str) -> Imported | None:
+        """Return what a foreign file says of an item, None if it was never imported or is not there."""
+        made = self._highlights.get(item_id) or self._notes.get(item_id)
+        return None if made is None else said(made, self._field(item_id, schema.IMPORTED))
 
     def highlight(self, item_id: str, tags: tuple[str, ...]) -> Highlight | None:
         """Return a highlight, or None; `tags` are its `tags`."""
         made = self._highlights.get(item_id)
         if not isinstance(made, dict):
             return None
+        imported = said(made, self._field(item_id, schema.IMPORTED))
         anchor = self._field(item_id, schema.ANCHOR)
+        if anchor is None and imported is not None and imported.anchor is not None:
+            anchor = imported.anchor.to_json()
         return Highlight(
             id=item_id,
-            anchor=Anchor.from_json(_whole(made.get("anchor") if anchor is None else anchor)),
-            color=self._text(item_id, schema.COLOR),
-            style=self._text(item_id, schema.STYLE),
+            anchor=Anchor.from_json(whole(made.get("anchor") if anchor is None else anchor)),
+            color=self._text(item_id, schema.COLOR, imported),
+            style=self._text(item_id, schema.STYLE, imported),
             tags=tags,
-            comment=self._text(item_id, schema.COMMENT),
+            comment=self._text(item_id, schema.COMMENT, imported),
             created_at_ms=_milliseconds(made.get("createdAt")) or 0,
             created_by=str(made.get("createdBy", "")),
-            updated_at_ms=_milliseconds(self._field(item_id, schema.UPDATED_AT)) or 0,
-            deleted_at_ms=_milliseconds(self._field(item_id, schema.DELETED_AT)),
+            updated_at_ms=self._updated_at(item_id, imported),
+            deleted_at_ms=self._deleted_at(item_id, imported),
             kind="bookmark" if made.get(schema.KIND) == "bookmark" else "highlight",
         )
 
@@ -222,18 +253,26 @@ class LibraryDocument:
         made = self._notes.get(item_id)
         if not isinstance(made, dict):
             return None
+        imported = said(made, self._field(item_id, schema.IMPORTED))
         highlight_id = made.get("highlight")
         return Note(
             id=item_id,
             highlight_id=highlight_id if isinstance(highlight_id, str) else None,
-            title=self._text(item_id, schema.TITLE),
+            title=self._text(item_id, schema.TITLE, imported),
             text=body_text(self._doc, item_id) or self._text(item_id, schema.BODY),
             tags=tags,
             created_at_ms=_milliseconds(made.get("createdAt")) or 0,
             created_by=str(made.get("createdBy", "")),
-            updated_at_ms=_milliseconds(self._field(item_id, schema.UPDATED_AT)) or 0,
-            deleted_at_ms=_milliseconds(self._field(item_id, schema.DELETED_AT)),
+            updated_at_ms=self._updated_at(item_id, imported),
+            deleted_at_ms=self._deleted_at(item_id, imported),
         )
+
+    def judge(self, edits: Sequence[ImportItem]) -> tuple[ImportOutcome, ...]:
+        """Say what each of these imports will do, and change nothing."""
+        with self.reading():
+            return tuple(
+                judge(edit, self._notes if edit.anchor is None else self._highlights, self._fields) for edit in edits
+            )
 
     def reading(self) -> AbstractContextManager[object]:
         """Return a block in which many reads share one transaction, as each looks at every client id.
@@ -253,7 +292,7 @@ class LibraryDocument:
         for items in (self._highlights, self._notes):
             for item_id in items:
                 if item_id not in tags:
-                    yield item_id, set()
+                    yield item_id, set()  # what a file gave it `tags` finds
 
     def kind(self, item_id: str) -> ItemKind | None:
         """Return what an item is, or None if it is not there (any more)."""
@@ -285,21 +324,30 @@ class LibraryDocument:
     def _field(self, item_id: str, name: str) -> Any:
         return self._fields.get(schema.field_key(item_id, name))
 
-    def _text(self, item_id: str, name: str) -> str:
+    def _text(self, item_id: str, name: str, imported: Imported | None = None) -> str:
+        """A field that is there hides what a file says, an empty one too."""
         value = self._field(item_id, name)
-        return value if isinstance(value, str) else ""
+        if isinstance(value, str):
+            return value
+        return "" if imported is None else imported.text(name)
+
+    def _updated_at(self, item_id: str, imported: Imported | None) -> int:
+        at = _milliseconds(self._field(item_id, schema.UPDATED_AT))
+        return at or (imported.updated_at_ms if imported is not None else 0) or 0
+
+    def _deleted_at(self, item_id: str, imported: Imported | None) -> int | None:
+        """A file that has an item in its trash gives no time for that; `false` says that a person took it out."""
+        value = self._field(item_id, schema.DELETED_AT)
+        if value is None and imported is not None and imported.trashed:
+            return imported.updated_at_ms or 0
+        return _milliseconds(value)
 
 
 def _milliseconds(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | float) and abs(value) < 2**53 else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**53:
+        return None
+    return int(value)
 
 
-def _whole(value: Any) -> Any:
-    """Yjs numbers come back as floats; give integers back as they were."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
-    if isinstance(value, dict):
-        return {key: _whole(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_whole(inner) for inner in value]
-    return value
+def _is_trashed(value: Any) -> bool:
+    return value is not None and value is not False
