@@ -159,5 +159,3 @@ def _kept(original: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value, ensure_ascii=False))
-
-

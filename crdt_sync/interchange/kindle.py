@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from crdt_sync.document.anchors import Anchor, Quote
-from crdt_sync.interchange.bounds import checked, encoding_of
+from crdt_sync.interchange.bounds import encoding_of
 from crdt_sync.interchange.kindle_clippings import SEPARATOR, Clipping, clippings
 from crdt_sync.interchange.kindle_languages import LANGUAGES, Header, parse_header
 from crdt_sync.interchange.kindle_survey import Note, Survey, survey
 from crdt_sync.interchange.records import Item, Record, Skipped
 
-__all__ = ["Kindle", "split_title"]
+__all__ = ["READER", "Kindle", "split_title"]
 
 LOCATION = "KindleLocation"
 """The `type` of the foreign selector that holds `start` and `end`."""
@@ -53,7 +53,10 @@ class Kindle:
 
     def read(self, path: Path) -> Iterator[Item]:
         """Yield records in the file's order; a note stands with its highlight, else by itself."""
-        return checked(_records(path, survey(path)), path)
+        return _records(path, survey(path))
+
+
+READER = Kindle()
 
 
 def _records(path: Path, found: Survey) -> Iterator[Item]:

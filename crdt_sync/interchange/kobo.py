@@ -19,7 +19,7 @@ from typing import Any
 
 from crdt_sync.document.anchors import Anchor, Quote
 from crdt_sync.errors import UnreadableFile
-from crdt_sync.interchange.bounds import MAX_NUMBER, MAX_RECORD_CHARACTERS, MAX_RECORDS, checked, opened
+from crdt_sync.interchange.bounds import MAX_NUMBER, MAX_RECORD_CHARACTERS, MAX_RECORDS, opened
 from crdt_sync.interchange.colors import KOBO
 from crdt_sync.interchange.records import Item, Record, Skipped
 from crdt_sync.interchange.times import ms_from_iso
@@ -61,7 +61,7 @@ class Kobo:
             yield Skipped(log.name, "the device was not closed properly: what is in this file only was not read")
         try:
             with closing(_connected(path)) as connection:
-                yield from checked(_records(connection, path), path)
+                yield from _records(connection, path)
         except sqlite3.Error as error:
             raise UnreadableFile(f"{path} is damaged: {error}. Copy it from the device again") from error
 

@@ -46,6 +46,10 @@ FORMATS: Mapping[str, Format] = {
         Format("hypothesis", "annotations from the API of Hypothesis, as JSON", "hypothesis"),
         Format("bundle", "a whole crdt-sync library, as JSON", "bundle"),
         Format("markdown", "Markdown files for Obsidian, one for each work", "markdown"),
+        Format("koreader", "sidecars of KOReader, metadata.*.lua, or the folder .sdr with one", "koreader"),
+        Format("kindle", "a Kindle's My Clippings.txt", "kindle"),
+        Format("kobo", "a Kobo's KoboReader.sqlite", "kobo"),
+        Format("readwise", "highlights from Readwise, as CSV", "readwise"),
     )
 }
 """By name, in the order in which a file is asked which one it is of."""
