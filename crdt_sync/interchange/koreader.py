@@ -44,6 +44,8 @@ class KOReader:
 
     def recognises(self, path: Path, head: bytes) -> bool:
         """Say whether it is a sidecar, by its name, or by keys that only KOReader writes."""
+        if not head:
+            return path.suffix.lower() == ".sdr" and path.is_dir()
         named = re.fullmatch(r"metadata\..+\.lua(\.old)?|.+\.metadata\.lua", path.name) is not None
         return (named and b"{" in head) or (b"return" in head[:512] and b'["partial_md5_checksum"]' in head)
 
