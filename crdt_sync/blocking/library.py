@@ -158,6 +158,7 @@ class Library:
     synced = twin(asynchronous.Library.synced)
     import_file = twin(asynchronous.Library.import_file)
     export_file = twin(asynchronous.Library.export_file)
+    encode = twin(asynchronous.Library.encode)
 
     @property
     def status(self) -> Status:

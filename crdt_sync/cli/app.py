@@ -12,8 +12,8 @@ import typer
 from rich.markup import escape
 
 from crdt_sync import Library, open_library
-from crdt_sync.cli import exchange, groups, highlights, notes, upkeep
-from crdt_sync.cli.output import as_json, console, counted, highlight_value, note_value, status_line
+from crdt_sync.cli import exchange, formats, groups, highlights, notes, upkeep
+from crdt_sync.cli.output import as_json, console, counted, status_line
 from crdt_sync.cli.running import DEFAULT, Json, LibraryPath, run, with_library
 from crdt_sync.cli.settings import Settings
 from crdt_sync.protocol.person import MAX_NAME_CHARACTERS
@@ -35,6 +35,7 @@ app.add_typer(notes.app, name="note")
 app.add_typer(groups.app, name="groups")
 app.add_typer(upkeep.app)
 app.add_typer(exchange.app)
+app.add_typer(formats.app)
 
 
 @app.command()
@@ -149,21 +150,6 @@ def search(words: list[str], library: LibraryPath = DEFAULT, json: Json = False)
             console.print(f"{hit.item_id}  {hit.snippet}".replace("\n", " "), soft_wrap=True)
 
     with_library(library, find)
-
-
-@app.command()
-def export(
-    library: LibraryPath = DEFAULT,
-    json: Annotated[bool, typer.Option("--json/--no-json", help="JSON is the one format there is so far.")] = True,
-) -> None:
-    """Print the whole library, the trash included, as JSON."""
-
-    async def show(opened: Library) -> None:
-        marks = [*await opened.highlights(), *await opened.highlights(trashed=True)]
-        texts = [*await opened.notes(), *await opened.notes(trashed=True)]
-        as_json({"highlights": [*map(highlight_value, marks)], "notes": [*map(note_value, texts)]})
-
-    with_library(library, show)
 
 
 @asynccontextmanager

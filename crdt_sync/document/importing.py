@@ -40,8 +40,8 @@ def judge(edit: ImportItem, items: Map[Any], fields: Map[Any]) -> ImportOutcome:
     if made is None:
         return ImportOutcome(Verdict.ADDED)
     known = said(made, fields.get(schema.field_key(edit.id, schema.IMPORTED)))
-    if known is None and edit.own:
-        return ImportOutcome(Verdict.THERE)
+    if edit.own and (known is None or known.format != edit.imported.format):
+        return ImportOutcome(Verdict.THERE)  # it was made here, or came from elsewhere: the file is not its source
     if _is_older(edit.imported, known) or (known == _said(edit, made) and not _new_body(edit, fields)):
         return ImportOutcome(Verdict.THERE)
     return ImportOutcome(Verdict.CHANGED, tuple(_kept(edit, known, fields)))

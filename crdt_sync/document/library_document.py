@@ -214,7 +214,7 @@ class LibraryDocument:
     # Reading
 
     def tags(self, item_id: str, tags: Iterable[str]) -> tuple[str, ...]:
-        """Return which of `tags`, and of those that a file gave, an item has; one that is not there may have some too."""
+        """Return which of `tags`, and of those that a file gave, an item has; one that is not there may have some."""
         imported = self.imported(item_id)
         given = () if imported is None else imported.tags
         states = {tag: self._fields.get(schema.tag_key(item_id, tag)) for tag in {*tags, *given}}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from crdt_sync.errors import InvalidEdit, UnreadableFile
 from crdt_sync.interchange.bounds import read_head
@@ -17,39 +18,48 @@ __all__ = ["FORMATS", "Format", "reader_for", "writer_for"]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A foreign format: its `name`, and `title`, what it is, for a person. `module` has the adapters.
+    """A foreign format: its `name`, and `title`, what it is, for a person.
 
-    A module of a format that can be imported has a `READER`, of one that can be exported a `WRITER`.
+    `reads` and `writes` say where its adapters are, `module:NAME` in this package; they are imported when they are
+    needed. A folder of Markdown and a bundle are not written from entries, and have no writer here.
     """
 
     name: str
     title: str
-    module: str
+    reads: str | None = None
+    writes: str | None = None
+    exported: bool = True
 
     @property
     def reader(self) -> FormatReader | None:
         """What reads it, or None."""
-        found: FormatReader | None = getattr(_module(self.module), "READER", None)
+        found: FormatReader | None = _adapter(self.reads)
         return found
 
     @property
     def writer(self) -> FormatWriter | None:
-        """What writes it, or None."""
-        found: FormatWriter | None = getattr(_module(self.module), "WRITER", None)
+        """What writes it from entries, or None."""
+        found: FormatWriter | None = _adapter(self.writes)
         return found
 
 
 FORMATS: Mapping[str, Format] = {
     each.name: each
     for each in (
-        Format("epub", "W3C Web Annotations and EPUB Annotations 1.0, of Readium and Thorium too", "web_annotations"),
-        Format("hypothesis", "annotations from the API of Hypothesis, as JSON", "hypothesis"),
-        Format("bundle", "a whole crdt-sync library, as JSON", "bundle"),
-        Format("markdown", "Markdown files for Obsidian, one for each work", "markdown"),
-        Format("koreader", "sidecars of KOReader, metadata.*.lua, or the folder .sdr with one", "koreader"),
-        Format("kindle", "a Kindle's My Clippings.txt", "kindle"),
-        Format("kobo", "a Kobo's KoboReader.sqlite", "kobo"),
-        Format("readwise", "highlights from Readwise, as CSV", "readwise"),
+        Format("bundle", "a whole crdt-sync library, as JSON", "bundle:READER"),
+        Format("markdown", "a folder of Markdown for Obsidian, a file for each work", "markdown:READER"),
+        Format(
+            "epub",
+            "EPUB Annotations 1.0 (.annotations); W3C Web Annotations, Readium and Thorium are read too",
+            "web_reading:READER",
+            "web_writing:ZIP_WRITER",
+        ),
+        Format("epub-json", "the same as JSON", "web_reading:READER", "web_writing:JSON_WRITER"),
+        Format("hypothesis", "annotations from the API of Hypothesis", "hypothesis:READER", "hypothesis:WRITER"),
+        Format("koreader", "KOReader's metadata.*.lua, or its folder .sdr", "koreader:READER", "koreader:WRITER"),
+        Format("kindle", "a Kindle's My Clippings.txt", "kindle:READER", exported=False),
+        Format("kobo", "a Kobo's KoboReader.sqlite", "kobo:READER", exported=False),
+        Format("readwise", "highlights from Readwise, as CSV", "readwise:READER", "readwise:WRITER"),
     )
 }
 """By name, in the order in which a file is asked which one it is of."""
@@ -76,8 +86,10 @@ def reader_for(path: Path, name: str | None = None) -> FormatReader:
 def writer_for(name: str) -> FormatWriter:
     """Return what writes the format called `name`. Raises `InvalidEdit` if there is none, or it cannot be exported."""
     writer = _named(name).writer
+    if writer is None and name == "markdown":
+        raise InvalidEdit("Markdown is a folder; name one with --to")
     if writer is None:
-        known = ", ".join(each.name for each in FORMATS.values() if each.writer is not None)
+        known = ", ".join(each.name for each in FORMATS.values() if each.exported)
         raise InvalidEdit(f"{name} can be imported and not exported; exported can be {known}")
     return writer
 
@@ -89,5 +101,8 @@ def _named(name: str) -> Format:
 
 
 @cache
-def _module(name: str) -> object:
-    return import_module(f"crdt_sync.interchange.{name}")
+def _adapter(at: str | None) -> Any:
+    if at is None:
+        return None
+    module, _, name = at.partition(":")
+    return getattr(import_module(f"crdt_sync.interchange.{module}"), name)
