@@ -47,7 +47,8 @@ class KOReader:
         if not head:
             return path.suffix.lower() == ".sdr" and path.is_dir()
         named = re.fullmatch(r"metadata\..+\.lua(\.old)?|.+\.metadata\.lua", path.name) is not None
-        return (named and b"{" in head) or (b"return" in head[:512] and b'["partial_md5_checksum"]' in head)
+        keys = (b'["partial_md5_checksum"]', b'["annotations"]')
+        return (named and b"{" in head) or (b"return" in head[:512] and any(key in head for key in keys))
 
     def read(self, path: Path) -> Iterator[Item]:
         """Yield highlights and page bookmarks. `path` is a sidecar, or the folder `Title.sdr` that holds it."""
