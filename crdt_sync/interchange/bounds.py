@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import codecs
 import errno
+import io
 import json
 import os
 import re
@@ -19,10 +20,11 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+from crdt_sync.document.anchors import Anchor
 from crdt_sync.errors import UnreadableFile
 from crdt_sync.interchange.records import Item, Record, Skipped
 
@@ -34,11 +36,14 @@ __all__ = [
     "MAX_RECORDS",
     "MAX_RECORD_CHARACTERS",
     "MAX_STREAMED_BYTES",
+    "MAX_VALUES",
     "checked",
     "decoded",
     "encoding_of",
     "flaw",
+    "lines_of",
     "opened",
+    "opened_text",
     "opened_zip",
     "parsed_json",
     "read_bytes",
@@ -54,6 +59,8 @@ MAX_STREAMED_BYTES = 1024 * 1024 * 1024
 """Of a file that is read piece by piece, and memory does not grow with it."""
 MAX_NESTING = 100
 """How many tables, lists or objects may stand in each other. JSON, Lua and whatever else nests are held to it."""
+MAX_VALUES = 5_000_000
+"""Of a file that is read whole: an empty list takes three bytes there, and twenty times as many in memory."""
 MAX_MEMBERS = 10_000
 """Of an archive."""
 MAX_RECORDS = 1_000_000
@@ -94,6 +101,38 @@ def read_head(path: Path) -> bytes:
     """Return the first 64 KiB, by which formats recognise a file. Raises `UnreadableFile`."""
     with opened(path, limit=MAX_STREAMED_BYTES) as file:
         return file.read(HEAD_BYTES)
+
+
+@contextmanager
+def opened_text(path: Path, *, newline: str | None = None) -> Iterator[io.TextIOWrapper]:
+    """Open a file of text to read piece by piece, in UTF-8 or, if it is marked so, UTF-16.
+
+    A byte that is no text becomes a lone surrogate, by which `checked` knows the record that it stands in; the rest of
+    the file comes in. Raises `UnreadableFile`, for a file that breaks off too.
+    """
+    with opened(path, limit=MAX_STREAMED_BYTES) as file:
+        encoding = encoding_of(file.read(4))
+        file.seek(0)
+        errors = "surrogatepass" if encoding == "utf-16" else "surrogateescape"
+        text = io.TextIOWrapper(file, encoding=encoding, errors=errors, newline=newline)
+        try:
+            yield text
+        except UnicodeDecodeError:
+            raise UnreadableFile(f"{path} breaks off within a character of UTF-16; copy it again") from None
+        finally:
+            text.detach()
+
+
+def lines_of(text: io.TextIOWrapper, path: Path) -> Iterator[str]:
+    """Yield lines with their ends. Raises `UnreadableFile` for one that is longer than any record may be."""
+    count = 0
+    while line := text.readline(MAX_RECORD_CHARACTERS + 1):
+        count += 1
+        if len(line) > MAX_RECORD_CHARACTERS:
+            raise UnreadableFile(
+                f"{path} has a line of more than {MAX_RECORD_CHARACTERS:,} characters (line {count:,})"
+            )
+        yield line
 
 
 def read_bytes(path: Path, *, limit: int = MAX_BYTES) -> bytes:
@@ -144,14 +183,17 @@ def parsed_json(data: bytes | str, where: object) -> Any:
         raise UnreadableFile(f"{where} holds {error}") from None
 
 
-_NESTS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_NESTS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{},]', re.DOTALL)
 
 
 def _check_nesting(text: str, where: object) -> None:
-    """Count brackets outside of strings: the parser would recurse for each."""
-    depth = 0
+    """Count brackets and commas outside of strings: the parser recurses for those, and makes a value for these."""
+    depth = values = 0
     for match in _NESTS.finditer(text):
         first = match[0][0]
+        values += first != '"'
+        if values > MAX_VALUES:
+            raise UnreadableFile(f"{where} holds more than {MAX_VALUES:,} values, the most that is read")
         if first in "[{":
             depth += 1
             if depth > MAX_NESTING:
@@ -232,44 +274,56 @@ def checked(items: Iterable[Item], path: Path) -> Iterator[Item]:
 
 def flaw(record: Record) -> str | None:
     """Say why no library could hold this record, or None: too long, nested too deeply, or not text."""
-    left = [MAX_RECORD_CHARACTERS]
-    return _flaw(record, left, 0)
+    level: list[Any] = [getattr(record, name) for name in _RECORD_FIELDS]
+    if record.anchor is not None:
+        level += [getattr(record.anchor, name) for name in _ANCHOR_FIELDS]
+        if (quote := record.anchor.quote) is not None:
+            level += (quote.exact, quote.prefix, quote.suffix)
+    texts: list[str] = []
+    size = 0
+    for _ in range(MAX_NESTING):
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, str):
+                texts.append(value)
+                size += len(value)
+            elif isinstance(value, dict):
+                below += value.keys()
+                below += value.values()
+            elif isinstance(value, list | tuple):
+                below += value
+            elif (reason := _number_flaw(value)) is not None:
+                return reason
+        size += len(level)
+        if size > MAX_RECORD_CHARACTERS:
+            return f"it has more than {MAX_RECORD_CHARACTERS:,} characters"
+        if not below:
+            return _text_flaw("".join(texts))
+        level = below
+    return f"it is nested more than {MAX_NESTING} deep"
 
 
-def _flaw(value: Any, left: list[int], depth: int) -> str | None:
-    left[0] -= len(value) if isinstance(value, str) else 1
-    if left[0] < 0:
-        return f"it has more than {MAX_RECORD_CHARACTERS:,} characters"
-    if isinstance(value, str):
-        return _text_flaw(value)
-    if depth > MAX_NESTING:
-        return f"it is nested more than {MAX_NESTING} deep"
-    if isinstance(value, float) and not abs(value) < float("inf"):
-        return "it holds a number that is none"
-    if isinstance(value, int) and abs(value) > MAX_NUMBER:
-        return "it holds a number that is too large"
-    if value is None or isinstance(value, bool | int | float):
+_RECORD_FIELDS = [each.name for each in fields(Record) if each.name != "anchor"]
+_ANCHOR_FIELDS = [each.name for each in fields(Anchor) if each.name not in ("quote", "position")]
+
+
+def _number_flaw(value: Any) -> str | None:
+    if value is None or isinstance(value, bool):
         return None
-    if isinstance(value, dict):
-        parts: Iterable[Any] = (part for pair in value.items() for part in pair)
-    elif isinstance(value, list | tuple):
-        parts = value
-    elif is_dataclass(value):
-        parts = (getattr(value, each.name) for each in fields(value))
-    else:
-        return f"it holds a value of no kind known ({type(value).__name__})"
-    return next((reason for part in parts if (reason := _flaw(part, left, depth + 1)) is not None), None)
+    if isinstance(value, float):
+        return None if abs(value) < float("inf") else "it holds a number that is none"
+    if isinstance(value, int):
+        return None if abs(value) <= MAX_NUMBER else "it holds a number that is too large"
+    return f"it holds a value of no kind that is known ({type(value).__name__})"
 
 
 def _text_flaw(text: str) -> str | None:
-    if text.isascii():
-        return "it holds a NUL character: the file is damaged there" if "\0" in text else None
     if "\0" in text:
         return "it holds a NUL character: the file is damaged there"
     try:
         text.encode()
     except UnicodeEncodeError:
-        return "it holds half a character (a lone surrogate)"
+        return "it holds what is no text: a byte that is not UTF-8, or half a character (a lone surrogate)"
     return None
 
 

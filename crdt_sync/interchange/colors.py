@@ -33,7 +33,7 @@ class Names:
         return next((theirs for theirs, name in self.ours.items() if name == ours), ours)
 
 
-KOREADER_COLORS = Names({"grey": "gray", "gray": "gray"}, "yellow")
+KOREADER_COLORS = Names({"gray": "gray", "grey": "gray"}, "yellow")
 """KOReader writes names: red orange yellow green olive cyan blue purple gray; before 2023 it had none."""
 
 KOREADER_STYLES = Names(

@@ -6,11 +6,11 @@
     The passage.
     ==========
 
-The device only appends. A passage that was marked again, longer, is there twice, and both come in; a note is a record
-of its own, and is joined here to the highlight that it lies in. What was deleted on the device is still in the file,
-and a file may be a part of what there was: nothing is ever deleted for what it does not hold.
+The device only appends. A passage that was marked again, longer or shorter, is there twice, and both come in; a note
+is a record of its own, and is joined here to the highlight that it lies in. What was deleted on the device is still in
+the file, and a file may be a part of what there was: nothing is ever deleted for what it does not hold.
 
-The file is read piece by piece. What is kept in memory meanwhile is the notes.
+The file is read piece by piece, twice: its passages are never in memory together.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from crdt_sync.document.anchors import Anchor, Quote
-from crdt_sync.interchange.bounds import checked, encoding_of
+from crdt_sync.interchange.bounds import encoding_of
 from crdt_sync.interchange.kindle_clippings import SEPARATOR, Clipping, clippings
 from crdt_sync.interchange.kindle_languages import LANGUAGES, Header, parse_header
-from crdt_sync.interchange.kindle_notes import Note, Notes, notes_of
+from crdt_sync.interchange.kindle_survey import Note, Survey, survey
 from crdt_sync.interchange.records import Item, Record, Skipped
 
-__all__ = ["Kindle", "split_title"]
+__all__ = ["READER", "Kindle", "split_title"]
 
 LOCATION = "KindleLocation"
 """The `type` of the foreign selector that holds `start` and `end`."""
@@ -53,18 +53,24 @@ class Kindle:
 
     def read(self, path: Path) -> Iterator[Item]:
         """Yield records in the file's order; a note stands with its highlight, else by itself."""
-        return checked(_records(path, notes_of(path)), path)
+        return _records(path, survey(path))
 
 
-def _records(path: Path, notes: Notes) -> Iterator[Item]:
+READER = Kindle()
+
+
+def _records(path: Path, found: Survey) -> Iterator[Item]:
     for clipping in clippings(path):
-        if clipping.number in notes.taken:
+        if clipping.number in found.taken:
+            continue
+        if (line := found.repeated.get(clipping.number)) is not None:
+            yield Skipped(clipping.where, f"it is the same as what stands in line {line}")
             continue
         header = clipping.parsed
         if (reason := _unusable(clipping, header)) is not None:
             yield Skipped(clipping.where, reason)
         elif header is not None:
-            yield _record(clipping, header, notes.of_highlight.get(clipping.number, []))
+            yield _record(clipping, header, found.notes.get(clipping.number, []))
 
 
 def _unusable(clipping: Clipping, header: Header | None) -> str | None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from crdt_sync.errors import UnreadableFile
-from crdt_sync.interchange.bounds import MAX_RECORD_CHARACTERS, MAX_STREAMED_BYTES, encoding_of, opened
+from crdt_sync.interchange.bounds import MAX_RECORD_CHARACTERS, lines_of, opened_text
 from crdt_sync.interchange.kindle_languages import Header, parse_header
 
 __all__ = ["SEPARATOR", "Clipping", "clippings"]
 
 SEPARATOR = re.compile(r"={10,}\s*")
-MAX_LINE_CHARACTERS = 1_000_000
 
 
 @dataclass(slots=True)
@@ -42,31 +40,16 @@ class Clipping:
 
 def clippings(path: Path) -> Iterator[Clipping]:
     """Yield what is not empty. A byte that is no UTF-8 is a lone surrogate in it. Raises `UnreadableFile`."""
-    with opened(path, limit=MAX_STREAMED_BYTES) as file:
-        encoding = encoding_of(file.read(4))
-        file.seek(0)
-        # One bad byte is one bad record: it becomes half a character, by which the record is known.
-        errors = "surrogatepass" if encoding == "utf-16" else "surrogateescape"
-        text = io.TextIOWrapper(file, encoding=encoding, errors=errors, newline=None)
-        try:
-            yield from _cut(text, path)
-        except UnicodeDecodeError:
-            raise UnreadableFile(f"{path} breaks off within a character of UTF-16; copy it again") from None
-        finally:
-            text.detach()
+    with opened_text(path) as text:
+        yield from _cut(lines_of(text, path), path)
 
 
-def _cut(text: io.TextIOWrapper, path: Path) -> Iterator[Clipping]:
-    number = line_number = size = separators = 0
+def _cut(lines: Iterable[str], path: Path) -> Iterator[Clipping]:
+    number = size = separators = 0
     clipping = Clipping(0, 1)
     body: list[str] = []
-    while line := text.readline(MAX_LINE_CHARACTERS + 1):
-        line_number += 1
-        if len(line) > MAX_LINE_CHARACTERS:
-            raise UnreadableFile(
-                f"{path} has a line of more than {MAX_LINE_CHARACTERS:,} characters (line {line_number})"
-            )
-        if SEPARATOR.fullmatch(line):
+    for line_number, line in enumerate(lines, 1):
+        if line.startswith("==========") and SEPARATOR.fullmatch(line):
             separators += 1
             if clipping.title or clipping.header:
                 clipping.text = "".join(body).strip() if size <= MAX_RECORD_CHARACTERS else None

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from crdt_sync.interchange.times import ms_from_date
@@ -98,6 +99,7 @@ LANGUAGES = (
 )  # fmt: skip
 """In the order in which they are asked. No line is of two of them."""
 
+MAX_HEADER_CHARACTERS = 1000
 _NUMBERS = r"\s*#?\s*([0-9]{1,9}|[ivxlcdm]{1,12})(?:\s*[-–]\s*([0-9]{1,9}|[ivxlcdm]{1,12}))?"
 _CLOCK = re.compile(r"([0-9]{1,2})[:.]([0-9]{2})(?:[:.]([0-9]{2}))?")
 _CHINESE_DATE = re.compile(r"([0-9]{4})年([0-9]{1,2})月([0-9]{1,2})日")
@@ -136,7 +138,7 @@ _COMPILED = tuple(_compiled(language) for language in LANGUAGES)
 
 def parse_header(line: str) -> Header | None:
     """Return what the second line of a clipping says, or None if no language knows it."""
-    if not line.startswith(("-", "–")):
+    if not line.startswith(("-", "–")) or len(line) > MAX_HEADER_CHARACTERS:
         return None
     segments = [part.strip() for part in line[1:].replace("｜", "|").split("|")]
     for each in _COMPILED:
@@ -177,6 +179,7 @@ def _moment(text: str, each: _Compiled) -> int | None:
         half = each.half_of_day.search(text, clock.end()) if each.language.months else each.half_of_day.search(text)
         if half is not None and hour <= 12:
             hour = hour % 12 + (12 if half[1] else 0)
+    # Many clippings are of one day: what stands around the clock is read once.
     date = text if clock is None else text[: clock.start()] + " " + text[clock.end() :]
     found = _day(date, each.language.months)
     if found is None:
@@ -187,6 +190,7 @@ def _moment(text: str, each: _Compiled) -> int | None:
         return None
 
 
+@lru_cache(maxsize=1024)
 def _day(text: str, months: tuple[str, ...]) -> tuple[int, int, int] | None:
     if not months:
         match = _CHINESE_DATE.search(text)

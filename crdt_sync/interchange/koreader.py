@@ -12,26 +12,29 @@ A sidecar lists what one device has: what another one has is missing from it, an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from crdt_sync.document.anchors import Anchor, Quote
-from crdt_sync.errors import UnreadableFile
+from crdt_sync.document.values import Highlight
+from crdt_sync.errors import InvalidEdit, UnreadableFile
 from crdt_sync.interchange import lua
-from crdt_sync.interchange.bounds import checked, read_bytes
+from crdt_sync.interchange.bounds import read_bytes
 from crdt_sync.interchange.colors import KOREADER_COLORS, KOREADER_STYLES
-from crdt_sync.interchange.records import Item, Record, Skipped
+from crdt_sync.interchange.records import Encoded, Entry, Item, Record, Skipped
 from crdt_sync.interchange.times import iso_from_ms, ms_from_iso
 
-__all__ = ["KOReader", "sidecars", "write_sidecar"]
+__all__ = ["READER", "WRITER", "KOReader", "KOReaderWriter", "sidecars"]
 
 POSITION = "KOReaderPosition"
 """The `type` of the foreign selector that holds `page`, `pos0` and `pos1` to the letter."""
 MAX_SIDECAR_BYTES = 32 * 1024 * 1024
 _LISTS = ("annotations", "annotations_paging", "annotations_rolling")
 _PLACES = ("page", "pos0", "pos1")
+_LAST_MS = 253_402_300_799_000
+"""The end of the year 9999."""
 
 
 class KOReader:
@@ -41,8 +44,11 @@ class KOReader:
 
     def recognises(self, path: Path, head: bytes) -> bool:
         """Say whether it is a sidecar, by its name, or by keys that only KOReader writes."""
+        if not head:
+            return path.suffix.lower() == ".sdr" and path.is_dir()
         named = re.fullmatch(r"metadata\..+\.lua(\.old)?|.+\.metadata\.lua", path.name) is not None
-        return (named and b"{" in head) or (b"return" in head[:512] and b'["partial_md5_checksum"]' in head)
+        keys = (b'["partial_md5_checksum"]', b'["annotations"]')
+        return (named and b"{" in head) or (b"return" in head[:512] and any(key in head for key in keys))
 
     def read(self, path: Path) -> Iterator[Item]:
         """Yield highlights and page bookmarks. `path` is a sidecar, or the folder `Title.sdr` that holds it."""
@@ -50,7 +56,7 @@ class KOReader:
             table = lua.loads(read_bytes(file, limit=MAX_SIDECAR_BYTES), file)
             if not isinstance(table, dict):
                 raise UnreadableFile(f"{file} holds no table, as KOReader's sidecars do")
-            yield from checked(_items(table), file)
+            yield from _items(table)
 
 
 def sidecars(path: Path) -> list[Path]:
@@ -207,48 +213,89 @@ def _stem(path: str) -> str:
     return Path(path.replace("\\", "/")).stem if path and "\0" not in path else ""
 
 
-def write_sidecar(records: Iterable[Record]) -> str:
-    """Return the sidecar of one book, as KOReader loads it: it looks up pages and the order itself.
+class KOReaderWriter:
+    """A sidecar of one book (`FormatWriter`). KOReader looks up pages and order itself when it opens the book.
 
-    What came from KOReader goes back as it came, but for the colour, style and comment, which are as they are now. A
-    record from elsewhere has a passage and no place that KOReader could find; it is listed, and not drawn in the book.
+    What came from KOReader goes back as it came, but for the passage, colour, style and comment, which are as they are
+    now. What has no place that KOReader could find is left out: it stumbles over an annotation without one.
     """
-    entries = []
-    work: dict[str, Any] = {}
-    for record in records:
-        if record.anchor is None:
-            continue
-        work = {**record.anchor.work, **work}
-        entries.append(_entry(record, record.anchor))
-    table: dict[str, Any] = {"annotations": entries, "annotations_externally_modified": True}
-    properties = {"title": work.get("title"), "authors": work.get("author")}
-    table["doc_props"] = {name: value for name, value in properties.items() if isinstance(value, str)}
-    if isinstance(hash_ := work.get("hash"), str):
-        table["partial_md5_checksum"] = hash_
-    return "-- we can read Lua syntax here!\n" + lua.dumps(table)
+
+    name = KOReader.name
+    suffix = ".lua"
+
+    def encode(self, entries: Sequence[Entry]) -> Encoded:
+        """Return the sidecar. Raises `InvalidEdit` if the entries are of several works."""
+        works = {
+            each.item.anchor.work_id: each.item.anchor.work for each in entries if isinstance(each.item, Highlight)
+        }
+        if len(works) > 1:
+            raise InvalidEdit(f"a sidecar is about one book; name one of {', '.join(sorted(works)[:5])}")
+        lists: dict[str, list[dict[lua.Key, Any]]] = {"annotations_rolling": [], "annotations_paging": []}
+        skipped: list[Skipped] = []
+        for entry in entries:
+            if (reason := _left_out(entry)) is not None:
+                skipped.append(Skipped(entry.item.id, reason))
+            elif isinstance(entry.item, Highlight):
+                value = _entry(entry, entry.item)
+                lists["annotations_rolling" if isinstance(value.get("page"), str) else "annotations_paging"].append(
+                    value
+                )
+        work = next(iter(works.values()), {})
+        table: dict[str, Any] = {"annotations_externally_modified": True}
+        properties = {"title": work.get("title"), "authors": work.get("author")}
+        table["doc_props"] = {name: value for name, value in properties.items() if isinstance(value, str)}
+        if isinstance(hash_ := work.get("hash"), str):
+            table["partial_md5_checksum"] = hash_
+        # Places in reflowed and in paged books are of two kinds, which KOReader keeps apart in this way.
+        main, other = sorted(lists, key=lambda name: len(lists[name]), reverse=True)
+        table["annotations"] = lists[main]
+        if lists[other]:
+            table[other] = lists[other]
+        text = "-- we can read Lua syntax here!\n" + lua.dumps(table)
+        return Encoded(text.encode(), sum(map(len, lists.values())), tuple(skipped))
 
 
-def _entry(record: Record, anchor: Anchor) -> dict[lua.Key, Any]:
-    known = lua.from_json(record.original) if anchor.opaque and _is_ours(anchor.opaque[0]) else {}
-    entry: dict[lua.Key, Any] = dict(known.get("lua", known)) if isinstance(known, dict) else {}
-    if anchor.opaque and _is_ours(anchor.opaque[0]):
-        entry |= {name: lua.from_json(value) for name, value in anchor.opaque[0].items() if name in _PLACES}
-    if record.created_at_ms is not None:
-        entry.setdefault("datetime", iso_from_ms(record.created_at_ms // 1000 * 1000, separator=" ", zone=""))
-    if anchor.heading is not None:
-        entry.setdefault("chapter", anchor.heading)
-    if anchor.page is not None and anchor.page.isdigit() and len(anchor.page) < 10:
-        entry.setdefault("pageno", int(anchor.page))
-    if anchor.quote is not None:
-        entry["text"] = anchor.quote.exact
-    entry["note"] = record.comment or None
-    if record.kind == "highlight":
-        entry["drawer"] = KOREADER_STYLES.write(record.style)
-        entry["color"] = KOREADER_COLORS.write(record.color)
-    if record.updated_at_ms is not None and record.updated_at_ms != record.created_at_ms:
-        entry["datetime_updated"] = iso_from_ms(record.updated_at_ms // 1000 * 1000, separator=" ", zone="")
-    return entry
+READER, WRITER = KOReader(), KOReaderWriter()
 
 
-def _is_ours(selector: Any) -> bool:
-    return isinstance(selector, Mapping) and selector.get("type") == POSITION
+def _left_out(entry: Entry) -> str | None:
+    if not isinstance(entry.item, Highlight):
+        return "it is a note of no highlight, and KOReader's notes have one"
+    if entry.item.is_deleted:
+        return "it is in the trash, which KOReader does not know"
+    place = _position(entry.item.anchor)
+    if not isinstance(place.get("page", place.get("pos0")), str | int):
+        return "it does not come from KOReader, which would not find its place in the book"
+    return None
+
+
+def _position(anchor: Anchor) -> Mapping[str, Any]:
+    """Return the selector that came from KOReader, or an empty one."""
+    ours = (each for each in anchor.opaque if isinstance(each, Mapping) and each.get("type") == POSITION)
+    return next(ours, {})
+
+
+def _entry(entry: Entry, highlight: Highlight) -> dict[lua.Key, Any]:
+    came = entry.imported if entry.imported is not None and entry.imported.format == KOReader.name else None
+    record = lua.from_json(came.record) if came is not None and came.record is not None else {}
+    value: dict[lua.Key, Any] = dict(record.get("lua") or record) if isinstance(record, dict) else {}
+    value |= {name: lua.from_json(each) for name, each in _position(highlight.anchor).items() if name in _PLACES}
+    value.setdefault("page", value.get("pos0"))
+    value.setdefault("datetime", _datetime(highlight.created_at_ms))
+    if highlight.anchor.heading is not None:
+        value.setdefault("chapter", highlight.anchor.heading)
+    if highlight.anchor.quote is not None:
+        value["text"] = highlight.anchor.quote.exact
+    notes = [highlight.comment, *(note.text for note in entry.notes if not note.is_deleted)]
+    value["note"] = "\n\n".join(text for text in notes if text) or None
+    if highlight.kind == "highlight":
+        value["drawer"] = KOREADER_STYLES.write(highlight.style)
+        value["color"] = KOREADER_COLORS.write(highlight.color)
+    told = (highlight.color, highlight.style, highlight.comment)
+    if came is not None and told != (came.color, came.style, came.comment):
+        value["datetime_updated"] = _datetime(highlight.updated_at_ms)
+    return value
+
+
+def _datetime(ms: int) -> str:
+    return iso_from_ms(min(max(ms, 0), _LAST_MS) // 1000 * 1000, separator=" ", zone="")

@@ -1,7 +1,7 @@
 """Lua tables as data (Lua 5.1 reference manual, 2.1 and 2.5.7; LuaJIT's escapes): read without running any of it.
 
-A file is `return { … }`. A table becomes a dict whose keys are strings, whole numbers, floats or booleans, as they
-stand there; a string becomes text, and what is not UTF-8 in it lone surrogates (`surrogateescape`). Calls, operators
+A file is `return { … }`. A table becomes a dict whose keys are strings and numbers, as they stand
+there; a string becomes text, and what is not UTF-8 in it lone surrogates (`surrogateescape`). Calls, operators
 and variables are errors, but for `nan` and `inf`, which Lua's own `tostring` writes for numbers that are none: Lua
 reads them back as variables that are not there, and so they are None here.
 """
@@ -17,7 +17,7 @@ from crdt_sync.interchange.bounds import MAX_NESTING, MAX_NUMBER
 
 __all__ = ["Key", "array", "dumps", "from_json", "loads", "to_json"]
 
-Key: TypeAlias = "str | int | float | bool"
+Key: TypeAlias = "str | int | float"
 
 MAX_VALUES = 2_000_000
 """Of a file: an empty table takes two bytes there, and thirty times as many in memory."""
@@ -91,17 +91,18 @@ class _Parser:
             self._fail(f"tables are nested more than {MAX_NESTING} deep")
         self._at += 1
         table: dict[Key, Any] = {}
-        position = 1
+        listed: list[Any] = []
         while True:
             self._skip()
             if self._peek() == "}":
                 self._at += 1
-                return table
+                # what has no key wins over a key that is its place, wherever that stands
+                return table | {place: each for place, each in enumerate(listed, 1) if each is not None}
             key, named = self._key(depth)
             value = self._value(depth)
             if not named:
-                key, position = position, position + 1
-            if value is None:
+                listed.append(value)
+            elif value is None:
                 table.pop(key, None)
             else:
                 table[key] = value
@@ -120,7 +121,7 @@ class _Parser:
             self._expect("=")
             if isinstance(key, float) and key.is_integer():
                 key = int(key)
-            if not isinstance(key, str | int | float):
+            if not isinstance(key, str | int | float) or isinstance(key, bool):
                 self._fail("a key is a string or a number")
             return key, True
         name = _NAME.match(self._text, self._at)

@@ -56,6 +56,10 @@ FORMATS: Mapping[str, Format] = {
         ),
         Format("epub-json", "the same as JSON", "web_reading:READER", "web_writing:JSON_WRITER"),
         Format("hypothesis", "annotations from the API of Hypothesis", "hypothesis:READER", "hypothesis:WRITER"),
+        Format("koreader", "KOReader's metadata.*.lua, or its folder .sdr", "koreader:READER", "koreader:WRITER"),
+        Format("kindle", "a Kindle's My Clippings.txt", "kindle:READER", exported=False),
+        Format("kobo", "a Kobo's KoboReader.sqlite", "kobo:READER", exported=False),
+        Format("readwise", "highlights from Readwise, as CSV", "readwise:READER", "readwise:WRITER"),
     )
 }
 """By name, in the order in which a file is asked which one it is of."""
