@@ -14,7 +14,9 @@ from tests.interchange.test_web_annotations import FROM_A_READER
 
 @pytest.fixture
 def device(tmp_path: Path) -> Device:
-    return Device(tmp_path / "library")
+    device = Device(tmp_path / "library")
+    device("init")
+    return device
 
 
 @pytest.fixture
