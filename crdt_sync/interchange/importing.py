@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,7 @@ def report_of(
 
 
 def _edit(item_id: str, record: Record, format_name: str) -> ImportItem:
-    anchor = None if record.anchor is None else replace(record.anchor, opaque=tuple(_plain(list(record.anchor.opaque))))
+    anchor = None if record.anchor is None else Anchor.from_json(_plain(record.anchor.to_json()))
     return ImportItem(
         item_id,
         Imported(
@@ -136,7 +136,7 @@ def _edit(item_id: str, record: Record, format_name: str) -> ImportItem:
             trashed=record.trashed,
             record=_kept(record.original),
         ),
-        anchor=None if anchor is None else Anchor.from_json(_plain(anchor.to_json())),
+        anchor=anchor,
         text="" if anchor else record.comment,
         highlight_id=None if anchor else record.note_of,
         kind=record.kind,
