@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["KINDLE", "KOBO", "KOREADER_COLORS", "KOREADER_STYLES", "READWISE", "Names", "hex_name"]
+__all__ = ["KINDLE", "KOBO", "KOREADER_COLORS", "KOREADER_PALETTE", "KOREADER_STYLES", "READWISE", "Names", "hex_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,9 @@ class Names:
 
 KOREADER_COLORS = Names({"gray": "gray", "grey": "gray"}, "yellow")
 """KOReader writes names: red orange yellow green olive cyan blue purple gray; before 2023 it had none."""
+
+KOREADER_PALETTE = frozenset({"red", "orange", "yellow", "green", "olive", "cyan", "blue", "purple", "gray"})
+"""The colours that KOReader can draw."""
 
 KOREADER_STYLES = Names(
     {"lighten": "highlight", "underscore": "underline", "strikeout": "strikethrough", "invert": "invert"}, "highlight"
