@@ -133,6 +133,7 @@ def main(share: float) -> None:
             found |= measured("import", path, library)
             found["library, MB"] = round(library.stat().st_size / 1e6, 1)
             found |= measured("again", path, library)
+        print(name, found, file=sys.stderr, flush=True)
         figures |= {f"{name}: {what}": value for what, value in found.items()}
         broken += [(name, what, found[what]) for what, bound in BOUNDS.items() if found[what] > bound]
     if share == 1:
