@@ -1,4 +1,4 @@
-"""How long does a reader's old life take to come in, and how much memory? A file of each device, as large as years make.
+"""How long does a reader's old life take to come in, and how much memory? A large file of each device.
 
 Each step is a process of its own, so that its peak of memory is its own. An import is one edit, all or nothing, so the
 document, its update and the records are in memory together; the reader of the clippings alone holds none of them. The
@@ -25,10 +25,38 @@ from crdt_sync.interchange import lua
 from crdt_sync.interchange.registry import reader_for
 from tests.interchange.devices import clipping, kobo
 
-WORDS = (
+TEXT = (
     "the lighthouse keeper wrote down every ship that passed and what it carried until nobody asked him any more and "
     "the book went on without ships"
-).split()
+)
+WORDS = TEXT.split()
+    "the",
+    "lighthouse",
+    "keeper",
+    "wrote",
+    "down",
+    "every",
+    "ship",
+    "that",
+    "passed",
+    "and",
+    "what",
+    "it",
+    "carried",
+    "until",
+    "nobody",
+    "asked",
+    "him",
+    "any",
+    "more",
+    "and",
+    "the",
+    "book",
+    "went",
+    "on",
+    "without",
+    "ships",
+]
 BOOKS = 400
 BOUNDS = {"import, s": 30.0, "again, s": 30.0, "read alone, MB more": 100.0}
 

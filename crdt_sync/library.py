@@ -28,15 +28,10 @@ from crdt_sync.document import (
     Trash,
 )
 from crdt_sync.errors import InvalidEdit, StorageError
-<<<<<<< HEAD
-from crdt_sync.feeds import ChangeFeed, Follower, Latest, Status
-from crdt_sync.formats import Formats
-from crdt_sync.groups import telling_error
-=======
 from crdt_sync.feeds import ChangeFeed, Status, listening
+from crdt_sync.formats import Formats
 from crdt_sync.live import Live, TransportChoice
 from crdt_sync.queries import Queries
->>>>>>> e665189d6740e915e9a79b706fca631fa7a55789
 from crdt_sync.replica import StoreReplica
 from crdt_sync.storage.binding import Binding
 from crdt_sync.storage.database import Durability
@@ -119,19 +114,11 @@ async def open_library(
             yield library
 
 
-<<<<<<< HEAD
-class Library(Upkeep, Formats):
+class Library(Queries, Upkeep, Formats, Live[Status, tuple[int, int | None]]):
     """An open library. Get one from `open_library`; use it from that event loop.
 
-    What `Upkeep` has for its file's long life, from `verify` to `export_updates`, is a part of it; so is what `Formats`
-    has for the formats of other programs.
-=======
-class Library(Queries, Upkeep, Live[Status, tuple[int, int | None]]):
-    """An open library. Get one from `open_library`; use it from that event loop.
-
-    What can be asked of it is in `Queries`; `Upkeep`, from `verify` to `export_updates`, is for its file's long life;
-    and `Live` is how it stands.
->>>>>>> e665189d6740e915e9a79b706fca631fa7a55789
+    What can be asked of it is in `Queries`; `Upkeep`, from `verify` to `export_updates`, is for its file's long life,
+    `Formats` for the formats of other programs; and `Live` is how it stands.
     """
 
     def __init__(

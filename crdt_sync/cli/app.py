@@ -12,13 +12,8 @@ import typer
 from rich.markup import escape
 
 from crdt_sync import Library, open_library
-<<<<<<< HEAD
-from crdt_sync.cli import exchange, formats, groups, highlights, notes, upkeep
+from crdt_sync.cli import discussions, exchange, formats, groups, highlights, notes, talking, upkeep
 from crdt_sync.cli.output import as_json, console, counted, status_line
-=======
-from crdt_sync.cli import discussions, exchange, groups, highlights, notes, talking, upkeep
-from crdt_sync.cli.output import as_json, console, counted, highlight_value, note_value, status_line
->>>>>>> e665189d6740e915e9a79b706fca631fa7a55789
 from crdt_sync.cli.running import DEFAULT, Json, LibraryPath, run, with_library
 from crdt_sync.cli.settings import Settings
 from crdt_sync.protocol.person import MAX_NAME_CHARACTERS
