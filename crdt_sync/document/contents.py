@@ -114,6 +114,20 @@ def _digest(value: Any) -> int:
 
 
 def _nodes(children: Any, depth: int) -> Iterator[dict[str, Any]]:
+    """Yield nodes; texts that stand side by side under the same marks are one, as editors have them."""
+    last: dict[str, Any] | None = None
+    for node in _each_node(children, depth):
+        if last is not None and node["type"] == last["type"] == "text" and node.get("marks") == last.get("marks"):
+            last["text"] += node["text"]
+            continue
+        if last is not None:
+            yield last
+        last = node
+    if last is not None:
+        yield last
+
+
+def _each_node(children: Any, depth: int) -> Iterator[dict[str, Any]]:
     for child in children:
         if isinstance(child, XmlText):
             yield from _texts(child)

@@ -32,8 +32,11 @@ _HEAD = re.compile(rb'^(?:\xef\xbb\xbf)?\s*\{\s*"format"\s*:\s*"crdt-sync"')
 def encoded(contents: Contents, work: str | None = None) -> Encoded:
     """Return the file, of one work if that is named. It is the same for the same library, so two can be compared."""
     contents = contents if work is None else of_work(contents, work)
-    value = {"format": FORMAT, "version": VERSION, "roots": contents.roots, "bodies": contents.bodies}
-    data = json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n"
+    head = f'{{"format": "{FORMAT}", "version": {VERSION},\n'  # what it is recognised by comes first
+    roots, bodies = (
+        json.dumps(part, ensure_ascii=False, indent=1, sort_keys=True) for part in (contents.roots, contents.bodies)
+    )
+    data = f'{head}"roots": {roots},\n"bodies": {bodies}}}\n'.encode()
     items = len(contents.roots.get(schema.HIGHLIGHTS, {})) + len(contents.roots.get(schema.NOTES, {}))
     reason = "its value is not JSON, or it is of a kind that this version does not know"
     return Encoded(data, items, tuple(Skipped(key, reason) for key in contents.left_out))

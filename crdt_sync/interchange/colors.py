@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from colorsys import rgb_to_hls
 from dataclasses import dataclass
 
 __all__ = ["KINDLE", "KOBO", "KOREADER_COLORS", "KOREADER_PALETTE", "KOREADER_STYLES", "READWISE", "Names", "hex_name"]
@@ -53,18 +54,23 @@ KINDLE = Names({}, "yellow")
 KOBO = Names({"0": "yellow", "1": "pink", "2": "blue", "3": "green"}, "yellow")
 """Kobo's `Color`: a number, on devices whose firmware has colours."""
 
-_HEX = {
-    "pink": (255, 192, 203), "red": (230, 60, 60), "orange": (255, 165, 0), "yellow": (255, 235, 60),
-    "green": (80, 190, 90), "blue": (80, 140, 250), "purple": (150, 90, 210), "cyan": (60, 210, 220),
-    "gray": (150, 150, 150),
-}  # fmt: skip
+_HUES = ((15, "red"), (45, "orange"), (70, "yellow"), (165, "green"), (195, "cyan"), (255, "blue"), (300, "purple"),
+         (345, "pink"), (361, "red"))  # fmt: skip
+"""Names by their largest hue, in degrees."""
 
 
 def hex_name(text: str) -> str:
-    """Return our nearest name for `#rgb` or `#rrggbb`; anything else is returned as it stands."""
+    """Return our name for the hue of `#rgb` or `#rrggbb`; anything else is returned as it stands.
+
+    Readers write pale colours, as they stand behind text: `#FEF3BD` is a yellow, though white and pink are nearer.
+    """
     match = re.fullmatch(r"#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})", text.strip())
     if match is None:
         return text
     digits = match[1] if len(match[1]) == 6 else "".join(digit * 2 for digit in match[1])
-    given = tuple(int(digits[at : at + 2], 16) for at in (0, 2, 4))
-    return min(_HEX, key=lambda name: sum((a - b) ** 2 for a, b in zip(_HEX[name], given, strict=True)))
+    red, green, blue = (int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4))
+    hue, lightness, _ = rgb_to_hls(red, green, blue)
+    if max(red, green, blue) - min(red, green, blue) < 0.08:
+        return "gray"
+    name = next(name for below, name in _HUES if hue * 360 < below)
+    return "pink" if name == "red" and lightness > 0.75 else name

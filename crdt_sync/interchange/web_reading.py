@@ -26,7 +26,7 @@ from crdt_sync.interchange.web_model import NAME, OWN, as_list, read_target, tex
 __all__ = ["READER", "read_annotation", "read_work"]
 
 _NAMED = re.compile(rb'anno\.jsonld|"type"\s*:\s*\[?\s*"Annotation(?:Set|Page|Collection)?"')
-_STYLES = {"solid": "highlight"}
+_STYLES: Mapping[str, str] = {"solid": "highlight"}
 _WORK_KEYS = {"dc:publisher": "publisher", "dc:date": "date", "dc:format": "format"}
 
 

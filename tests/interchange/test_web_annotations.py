@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from crdt_sync import foreign
 from crdt_sync.document import AddHighlight, Anchor, Edit, EditHighlight, Highlight, Position, Quote, Trash
 from crdt_sync.errors import InvalidEdit, UnreadableFile
+from crdt_sync.interchange.colors import hex_name
 from crdt_sync.interchange.records import Record, Skipped
 from crdt_sync.interchange.registry import reader_for, writer_for
 from crdt_sync.interchange.web_reading import READER
@@ -323,3 +324,22 @@ def test_nothing_of_a_moved_highlight_stays_where_it_was(tmp_path: Path) -> None
         assert exported_set(store)["items"] == [moved["items"][0], FROM_A_READER["items"][1]] or exported_set(store)[
             "items"
         ] == [FROM_A_READER["items"][1], moved["items"][0]]
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("#FEF3BD", "yellow"),
+        ("#ffc0cb", "pink"),
+        ("#E63C3C", "red"),
+        ("#fa5", "orange"),
+        ("#C5E1A5", "green"),
+        ("#bbdefb", "blue"),
+        ("#D1C4E9", "purple"),
+        ("#888", "gray"),
+        ("#00ffff", "cyan"),
+        ("mauve", "mauve"),
+    ],
+)
+def test_colours_in_hex_have_the_name_of_their_hue(given: str, name: str) -> None:
+    assert hex_name(given) == name
