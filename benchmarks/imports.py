@@ -30,33 +30,6 @@ TEXT = (
     "the book went on without ships"
 )
 WORDS = TEXT.split()
-    "the",
-    "lighthouse",
-    "keeper",
-    "wrote",
-    "down",
-    "every",
-    "ship",
-    "that",
-    "passed",
-    "and",
-    "what",
-    "it",
-    "carried",
-    "until",
-    "nobody",
-    "asked",
-    "him",
-    "any",
-    "more",
-    "and",
-    "the",
-    "book",
-    "went",
-    "on",
-    "without",
-    "ships",
-]
 BOOKS = 400
 BOUNDS = {"import, s": 30.0, "again, s": 30.0, "read alone, MB more": 100.0}
 
