@@ -12,7 +12,8 @@ demo: setup
 reader: setup
 	@PYTHONPATH=. $(BIN)/python -m docs.examples.desktop_reader
 
-test: setup system lint
+test: setup system lint web/node_modules/ready
+	cd web && npm run --silent check && npm test --silent
 	$(BIN)/pytest
 
 # The figures, side by side with the peers; never part of a test.
@@ -26,6 +27,7 @@ bench: setup $(VENV)/bench benchmarks/peers/node_modules/ready
 	PYTHONPATH=. $(BIN)/python benchmarks/operations.py
 	PYTHONPATH=. $(BIN)/python -m benchmarks.relay_store
 	PYTHONPATH=. $(BIN)/python -m benchmarks.webhooks
+	PYTHONPATH=. $(BIN)/python -m benchmarks.imports
 	PYTHONPATH=. $(BIN)/python benchmarks/fifty_years.py
 	PYTHONPATH=. $(BIN)/python benchmarks/planted.py
 	PYTHONPATH=. $(BIN)/python benchmarks/simulation.py --seeds 10000
@@ -56,6 +58,11 @@ tests/interop/node_modules/ready: tests/interop/package-lock.json
 	cd tests/interop && npm ci --no-audit --no-fund
 	touch $@
 
+web/node_modules/ready: web/package-lock.json
+	@sh tests/system_packages.sh node npm
+	cd web && npm ci --no-audit --no-fund
+	touch $@
+
 $(VENV)/bench: $(VENV)/ready
 	$(BIN)/pip install --quiet --constraint constraints.txt --group bench
 	touch $@
@@ -66,4 +73,4 @@ benchmarks/peers/node_modules/ready: benchmarks/peers/package-lock.json
 	touch $@
 
 clean:
-	rm -rf $(VENV) tests/interop/node_modules benchmarks/peers/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) web/node_modules web/dist tests/interop/node_modules benchmarks/peers/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis

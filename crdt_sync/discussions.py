@@ -19,18 +19,16 @@ import anyio
 import httpx
 
 from crdt_sync.errors import InvalidEdit
-from crdt_sync.feeds import DiscussionStatus, Follower, Latest, ThreadFeed
-from crdt_sync.groups import telling_error
+from crdt_sync.feeds import DiscussionStatus, ThreadFeed, listening
+from crdt_sync.live import Live
 from crdt_sync.outbox import Outbox
 from crdt_sync.storage.binding import Binding
 from crdt_sync.storage.discussion_file import Came, DiscussionFile, Waiting
 from crdt_sync.storage.discussion_views import Post, PostState, Thread, posts_of, threads, unread_counts
-from crdt_sync.sync.actions import Actions
-from crdt_sync.sync.fallback import FallbackConnect
-from crdt_sync.sync.loop import Link, State, SyncLoop, Token
-from crdt_sync.sync.polling import PollingConnect
+from crdt_sync.sync.actions import Actions, checked
+from crdt_sync.sync.loop import Link, State, Token
 from crdt_sync.sync.presence import Presence
-from crdt_sync.sync.websocket import WebSocketConnect
+from crdt_sync.sync.transport import Connect
 from crdt_sync.threads_replica import ThreadsReplica
 from crdt_sync.worker import Worker
 
@@ -44,9 +42,6 @@ __all__ = [
     "Waiting",
     "open_discussions",
 ]
-
-MAX_TEXT_BYTES = 16 * 1024
-"""Of one post, as the relay takes it."""
 
 Result = TypeVar("Result")
 
@@ -79,7 +74,7 @@ async def open_discussions(
         if client is None:
             client = await stack.enter_async_context(httpx.AsyncClient(timeout=10))
         try:
-            actions = Actions(relay, group, client)
+            actions = Actions(relay, group, client, token=token)
         except ValueError as error:
             raise InvalidEdit(str(error)) from None
         worker = Worker("crdt-sync discussions")
@@ -88,16 +83,16 @@ async def open_discussions(
         binding = Binding(relay.rstrip("/"), group, subject)
         file = await worker.call(DiscussionFile, Path(path), binding)
         stack.push_async_callback(worker.call, file.close)
-        discussions = Discussions(worker, file, actions, random, subject=subject, token=token)
+        discussions = Discussions(
+            worker, file, actions, random, subject=subject, token=token, close_within_s=close_within_s
+        )
+        connect = discussions._connect(binding.relay, f"{group}/threads", client, "auto")
         await discussions._refresh()
-        try:
-            async with discussions._running(binding, client, close_within_s):
-                yield discussions
-        except BaseExceptionGroup as group_of_errors:  # an error of the caller's block comes out as it was raised
-            raise telling_error(group_of_errors) from group_of_errors.__cause__
+        async with discussions._running(partial(discussions._keep_in_step, connect), discussions._outbox.run):
+            yield discussions
 
 
-class Discussions:
+class Discussions(Live[DiscussionStatus, tuple[int, int]]):
     """The open discussions of a group. Get them from `open_discussions`; use them from that event loop.
 
     Who acts gets the action's id, or the id of what it makes, once the action is durable on this device.
@@ -112,36 +107,33 @@ class Discussions:
         *,
         subject: str,
         token: Token,
+        close_within_s: float = 5.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._outbox = Outbox(worker, file, actions, random=random, changed=self._sent)
+        super().__init__(
+            worker, random, now, first_state=State.CONNECTING, counts=(0, 0), close_within_s=close_within_s
+        )
         self.subject = subject
-        self._worker = worker
         self._file = file
-        self._outbox = Outbox(worker, file, actions, token=token, random=random, changed=self._sent)
-        self._random = random
         self._token = token
-        self._now = now
-        self._loop: SyncLoop | None = None
-        self._fallback: FallbackConnect | None = None
         self._feeds: list[ThreadFeed] = []
-        self._readings = self._told = 0
-        self._counts = (0, 0)
-        self._status = Latest(self._status_now())
+        self._was_stopped = False
 
     # Actions
 
     async def open_thread(self, highlight: str, text: str) -> str:
         """Begin a thread on a highlight of the group; return its id, which is that of its first post too."""
-        return await self._act("open", highlight=highlight, text=_checked(text))
+        return await self._act("open", highlight=highlight, text=text)
 
     async def reply(self, thread: str, text: str, *, parent: str | None = None) -> str:
         """Post in a thread, in answer to the post `parent` if one is named; return the post's id."""
         more = {} if parent is None else {"parent": parent}
-        return await self._act("reply", thread=thread, text=_checked(text), **more)
+        return await self._act("reply", thread=thread, text=text, **more)
 
     async def edit(self, post: str, text: str) -> str:
         """Give one's own post another text."""
-        return await self._act("edit", post=post, text=_checked(text))
+        return await self._act("edit", post=post, text=text)
 
     async def delete(self, post: str) -> str:
         """Take the text of one's own post away. Its place in the thread stays."""
@@ -223,36 +215,18 @@ class Discussions:
     @asynccontextmanager
     async def changes(self) -> AsyncIterator[ThreadFeed]:
         """Follow which threads change, here and elsewhere: `async with discussions.changes() as feed`."""
-        feed = ThreadFeed()
-        self._feeds.append(feed)
-        try:
+        with listening(self._feeds, ThreadFeed()) as feed:
             yield feed
-        finally:
-            self._feeds.remove(feed)
-
-    @property
-    def status(self) -> DiscussionStatus:
-        """How the discussions stand now."""
-        return self._status.value
-
-    def status_changes(self) -> Follower[DiscussionStatus]:
-        """Yield the status now and whenever it has changed."""
-        return self._status.follow()
 
     def reconnect(self) -> None:
-        """Try to connect and to send at once and not after the back-off."""
-        if self._loop is not None:
-            self._loop.wake()
-        if self._fallback is not None:
-            self._fallback.retry()
+        """Try to connect and to send at once, as `Library.reconnect` does."""
+        super().reconnect()
         self._outbox.wake()
 
     # Inside
 
-    async def _act(self, do: str, **what: Any) -> str:
-        for name, value in what.items():
-            _check_characters(name, value)
-        action = {"id": f"{self._random.getrandbits(128):032x}", "do": do, **what}
+    async def _act(self, do: str, **what: str) -> str:
+        action = {"id": f"{self._random.getrandbits(128):032x}", "do": do, **checked(what)}
         await self._worker.call(self._file.put, action, time.time_ns() // 1_000_000)
         await self._changed(action)
         return str(action["id"])
@@ -260,50 +234,19 @@ class Discussions:
     async def _query(self, read: Callable[[], Result]) -> Result:
         return await self._worker.call(self._file.query, read)
 
-    @asynccontextmanager
-    async def _running(self, binding: Binding, client: httpx.AsyncClient, close_within_s: float) -> AsyncIterator[None]:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._follow, binding, client)
-            tasks.start_soon(self._outbox.run)
-            try:
-                yield
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await self._leave(close_within_s)
-                tasks.cancel_scope.cancel()
-
-    async def _leave(self, within_s: float) -> None:
-        with anyio.move_on_after(within_s):
-            async for status in self.status_changes():
-                on_its_way = status.state in (State.CONNECTING, State.SYNCING, State.CONNECTED)
-                if not status.waiting or not on_its_way or self._outbox.trouble is not None:
-                    break
-            if self._loop is not None:
-                await self._loop.leave()
-
-    async def _follow(self, binding: Binding, client: httpx.AsyncClient) -> None:
-        room = f"{binding.room}/threads"
-        self._fallback = FallbackConnect(
-            WebSocketConnect(binding.relay, room, client),
-            PollingConnect(binding.relay, room, client, random=self._random),
-            random=self._random,
-            now=self._now,
-        )
-        self._loop = SyncLoop(
-            self._fallback,
-            ThreadsReplica(self._worker, self._file, self._came),
-            Presence(self._random.getrandbits(32), self._now),
-            token=self._token,
-            random=self._random,
-            now=self._now,
-            report=self._linked,
-        )
-        await self._loop.run()
+    async def _keep_in_step(self, connect: Connect) -> None:
+        replica = ThreadsReplica(self._worker, self._file, self._came)
+        await self._sync(connect, replica, Presence(self._random.getrandbits(32), self._now), self._token)
 
     def _linked(self, link: Link) -> None:
-        if link.state is State.CONNECTED and self._status.value.state is not State.CONNECTED:
+        if link.state is State.STOPPED:
+            self._was_stopped = True
+        elif link.state is State.CONNECTED and self.status.state is not State.CONNECTED:
             self._outbox.wake()  # the relay can be reached again
-        self._status.set(self._status_now(link))
+            if self._was_stopped:
+                self._was_stopped = False
+                self._outbox.open_again()
+        super()._linked(link)
 
     async def _came(self, came: Came) -> None:
         self._put(came.threads)
@@ -312,7 +255,7 @@ class Discussions:
     async def _sent(self, action: Mapping[str, Any] | None) -> None:
         """What waits has changed: `action` is done or refused, or, if it is None, cannot be sent now."""
         if action is None:
-            self._status.set(self._status_now())
+            self._tell_status()
         else:
             await self._changed(action)
 
@@ -331,34 +274,14 @@ class Discussions:
         for feed in self._feeds:
             feed.put(found)
 
-    async def _refresh(self) -> None:
-        number, *counts = await self._worker.call(self._read_counts)
-        if number > self._told:  # a loop may wake in any order those whose calls are done
-            self._told, self._counts = number, (counts[0], counts[1])
-        self._status.set(self._status_now())
+    def _read_counts(self) -> tuple[int, int]:
+        """Return how many actions wait, and how many were refused."""
+        return self._file.counts()
 
-    def _read_counts(self) -> tuple[int, int, int]:
-        """Return the number of this reading, and the counts. It runs on the worker's thread."""
-        self._readings += 1
-        return self._readings, *self._file.counts()
+    def _waits_to_be_sent(self, status: DiscussionStatus) -> bool:
+        return status.waiting > 0 and self._outbox.trouble is None
 
-    def _status_now(self, link: Link | None = None) -> DiscussionStatus:
-        link = link or (self._loop.link if self._loop is not None else Link(State.CONNECTING))
+    def _status_of(self, link: Link) -> DiscussionStatus:
         waiting, refused = self._counts
         error = link.last_error or (self._outbox.trouble if waiting else None)
         return DiscussionStatus(link.state, waiting, refused, link.transport, error, link.retry_in_s)
-
-
-def _check_characters(name: str, value: str) -> None:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise InvalidEdit(f"a {name} is Unicode; this has half of a character, {value!r}") from None
-
-
-def _checked(text: str) -> str:
-    if not text.strip():
-        raise InvalidEdit("a post says something; this is empty")
-    if len(text.encode("utf-8", "replace")) > MAX_TEXT_BYTES:
-        raise InvalidEdit(f"a post has at most {MAX_TEXT_BYTES} bytes of text; make it two")
-    return text

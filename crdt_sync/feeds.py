@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -12,8 +13,9 @@ from crdt_sync.document import Change, ChangeKind
 from crdt_sync.sync.loop import State
 from crdt_sync.sync.presence import PresenceChange, PresenceKind
 
-__all__ = ["ChangeFeed", "DiscussionStatus", "Follower", "Latest", "PresenceFeed", "Status", "ThreadFeed"]
+__all__ = ["ChangeFeed", "DiscussionStatus", "Follower", "Latest", "PresenceFeed", "Status", "ThreadFeed", "listening"]
 
+Feed = TypeVar("Feed")
 Value = TypeVar("Value")
 
 
@@ -154,6 +156,16 @@ class PresenceFeed:
             await self._work.wait()
         changes, self._waiting = tuple(self._waiting.values()), {}
         return changes
+
+
+@contextmanager
+def listening(feeds: list[Feed], feed: Feed) -> Iterator[Feed]:
+    """Have `feed` among `feeds` while the block lasts."""
+    feeds.append(feed)
+    try:
+        yield feed
+    finally:
+        feeds.remove(feed)
 
 
 def _joined(first: Change, second: Change) -> Change:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from random import Random
 from typing import Any
 
 import anyio
 
-from crdt_sync.errors import ConnectionLost, StorageError
+from crdt_sync.errors import ConnectionLost, NotFound, StorageError
 from crdt_sync.protocol.backoff import backoff
-from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.storage.discussion_file import DiscussionFile, Waiting
 from crdt_sync.sync.actions import ActionRefused, Actions
-from crdt_sync.sync.credentials import Token, ask_for_token
 from crdt_sync.worker import Worker
 
 __all__ = ["Outbox"]
@@ -33,7 +32,6 @@ class Outbox:
         file: DiscussionFile,
         actions: Actions,
         *,
-        token: Token,
         random: Random,
         changed: Callable[[Mapping[str, Any] | None], Awaitable[None]],
     ) -> None:
@@ -41,34 +39,37 @@ class Outbox:
         self._worker = worker
         self._file = file
         self._actions = actions
-        self._token = token
         self._random = random
         self._changed = changed
         self._work = anyio.Event()
+        self._shut_out: list[str] = []  # the ids of actions that were refused because the group was not open
+        self._is_open_again = False
 
     def wake(self) -> None:
         """Look at once: something new waits, or the relay can be reached again."""
         self._work.set()
 
+    def open_again(self) -> None:
+        """Send also what was refused since the file was opened because the group was not open to this account."""
+        self._is_open_again = True
+        self._work.set()
+
     async def run(self) -> None:
         """Send what waits."""
-        delays, has_new_token = backoff(self._random.random), False
+        delays = backoff(self._random.random)
         while True:
             self._work = anyio.Event()
             action = None
             try:
+                await self._retry_shut_out()
                 action = await self._worker.call(self._file.next_action)
                 if action is not None:
                     await self._send(action)
-                    delays, has_new_token = backoff(self._random.random), False
+                    delays = backoff(self._random.random)
                     self.trouble = None
                     await self._changed(action.action)
             except (ConnectionLost, StorageError) as error:
-                is_token = isinstance(error, ConnectionLost) and error.code == CloseCode.UNAUTHENTICATED
-                if is_token and callable(self._token) and not has_new_token:
-                    has_new_token = True
-                    continue
-                self.trouble, has_new_token = str(error), False
+                self.trouble = str(error)
                 await self._changed(None)
                 with anyio.move_on_after(next(delays)):
                     await self._work.wait()
@@ -77,10 +78,19 @@ class Outbox:
                     await self._work.wait()
 
     async def _send(self, action: Waiting) -> None:
-        token = await ask_for_token(self._token)
         try:
-            await self._actions.send(action.action, token)
+            await self._actions.send(action.action)
         except ActionRefused as refusal:
             await self._worker.call(self._file.refused, action, str(refusal))
+            if refusal.is_not_open:
+                self._shut_out.append(action.id)
         else:
             await self._worker.call(self._file.done, action)
+
+    async def _retry_shut_out(self) -> None:
+        """Once the group is open again, have what was refused because it was not wait in its old place."""
+        while self._is_open_again and self._shut_out:
+            with suppress(NotFound):  # somebody has discarded it, or has it sent already
+                await self._worker.call(self._file.retry, self._shut_out[0])
+            del self._shut_out[0]
+        self._is_open_again = False

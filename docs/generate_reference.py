@@ -21,8 +21,12 @@ import crdt_sync.cli.app
 import crdt_sync.discussions
 import crdt_sync.document
 import crdt_sync.errors
+import crdt_sync.formats
+import crdt_sync.interchange.records
+import crdt_sync.live
 import crdt_sync.protocol.person
 import crdt_sync.protocol.polling
+import crdt_sync.queries
 import crdt_sync.sharing
 import crdt_sync.sync.presence
 import crdt_sync.testing
@@ -116,7 +120,11 @@ def page() -> str:
         *module("crdt_sync.blocking", crdt_sync.blocking),
         *module("crdt_sync.discussions", crdt_sync.discussions),
         *module("crdt_sync.document", crdt_sync.document),
+        *module("crdt_sync.live", crdt_sync.live),
+        *module("crdt_sync.queries", crdt_sync.queries),
         *module("crdt_sync.upkeep", crdt_sync.upkeep),
+        *module("crdt_sync.formats", crdt_sync.formats),
+        *module("crdt_sync.interchange.records", crdt_sync.interchange.records),
         *module("crdt_sync.sync.presence", crdt_sync.sync.presence),
         *module("crdt_sync.sharing", crdt_sync.sharing),
         *module("crdt_sync.protocol.person", crdt_sync.protocol.person),

@@ -8,17 +8,21 @@
 """
 
 from crdt_sync.blocking.delivery import CallbackQueue, Deliver
-from crdt_sync.blocking.library import Backend, Library, Presence, open_library
+from crdt_sync.blocking.discussions import Discussions, open_discussions
+from crdt_sync.blocking.library import Library, Presence, open_library
+from crdt_sync.blocking.loop_thread import Backend
 from crdt_sync.blocking.sharing import Groups, copy_into_group, open_groups
 
 __all__ = [
     "Backend",
     "CallbackQueue",
     "Deliver",
+    "Discussions",
     "Groups",
     "Library",
     "Presence",
     "copy_into_group",
+    "open_discussions",
     "open_groups",
     "open_library",
 ]

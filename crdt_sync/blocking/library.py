@@ -5,45 +5,30 @@ The methods are made from the asynchronous ones, so that there is one logic, one
 
 from __future__ import annotations
 
-import atexit
-import logging
-import time
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
-from dataclasses import replace
 from functools import partial, wraps
-from importlib.util import find_spec
 from pathlib import Path
 from random import Random
-from types import TracebackType
-from typing import Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import anyio
 import httpx
 
 from crdt_sync import library as asynchronous
 from crdt_sync.blocking.delivery import Deliver
-from crdt_sync.blocking.loop_thread import LoopThread
-from crdt_sync.blocking.news import News, changes_of, presence_of, status_of
+from crdt_sync.blocking.live import Live
+from crdt_sync.blocking.loop_thread import Backend, LoopThread, do
+from crdt_sync.blocking.news import changes_of, presence_of
 from crdt_sync.document import Change
-from crdt_sync.errors import InvalidEdit, LibraryClosed, LibraryError
 from crdt_sync.feeds import Status
 from crdt_sync.library import TransportChoice
 from crdt_sync.storage.database import Durability
 from crdt_sync.sync.credentials import Token
-from crdt_sync.sync.loop import State
 from crdt_sync.sync.presence import Person, PresenceChange
 
 __all__ = ["Backend", "Library", "Presence", "open_library"]
 
-logger = logging.getLogger("crdt_sync")
-
-Backend: TypeAlias = Literal["asyncio", "trio"]
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
-
-END_WITHIN_S = 5.0
-"""How long the disk may take to finish what was begun, beside what the relay is given."""
 
 
 def open_library(
@@ -70,8 +55,6 @@ def open_library(
 
     Raises what `crdt_sync.open_library` raises.
     """
-    if backend not in anyio.get_all_backends() or (backend == "trio" and find_spec("trio") is None):
-        raise InvalidEdit(f"there is no event loop {backend!r} here; take asyncio, or install trio")
     opening = asynchronous.open_library(
         path,
         relay=relay,
@@ -100,33 +83,16 @@ def twin(
     return call
 
 
-class Library:
+class Library(Live[asynchronous.Library, Status]):
     """An open library. Get one from `open_library`; any thread may use it. Calls wait, return values and raise.
 
     Each raises `LibraryClosed` once the library is closed, and `WrongThread` on the library's own thread.
     """
 
     def __init__(self, loop: LoopThread[asynchronous.Library], deliver: Deliver | None) -> None:
-        self._loop = loop
-        self._news = News(loop, deliver)
-        self._library = loop.start()
-        self._news.start()
-        self._told_failure = False
+        super().__init__(loop, deliver)
+        self._library = self._opened
         self.presence = Presence(self._loop, self._library)
-        atexit.register(self._close_at_exit)
-
-    def __enter__(self) -> Library:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        try:
-            self.close()
-        except LibraryError:
-            if error is None:
-                raise
-            logger.warning("the library did not close as it should", exc_info=True)
 
     # The twins of the asynchronous library
 
@@ -160,21 +126,6 @@ class Library:
     export_file = twin(asynchronous.Library.export_file)
     encode = twin(asynchronous.Library.encode)
 
-    @property
-    def status(self) -> Status:
-        """How the library stands now, or stood when it was closed. It waits for nothing."""
-        status, failure = self._library.status, self._loop.failure()
-        if failure is None:
-            return status
-        return replace(status, state=State.STOPPED, last_error=f"the library has stopped: {failure}")
-
-    def reconnect(self) -> None:
-        """Try to connect at once: the network has changed, the machine has slept, or somebody has signed in.
-
-        If it polls, it tries a WebSocket at once.
-        """
-        _do(self._loop, self._library.reconnect)
-
     # What happens
 
     def on_change(self, callback: Callable[[tuple[Change, ...]], None]) -> Callable[[], None]:
@@ -185,55 +136,12 @@ class Library:
         """
         return self._news.listen(changes_of(self._library), callback)
 
-    def on_status(self, callback: Callable[[Status], None]) -> Callable[[], None]:
-        """Have `callback` called with the status now and whenever it has changed; a slow one sees the latest.
-
-        If the library stops with an error of its own, the last status says so. Else as `on_change`.
-        """
-        return self._news.listen(status_of(self._library), callback, lambda: self.status)
-
     def on_presence(self, callback: Callable[[tuple[PresenceChange, ...]], None]) -> Callable[[], None]:
         """Have `callback` called with who is here now, if anyone, and with who comes, changes and leaves.
 
         Else as `on_change`.
         """
         return self._news.listen(presence_of(self._library), callback)
-
-    # The end
-
-    def close(self, within_s: float | None = None) -> bool:
-        """Close the library; return whether it is closed, and not still busy with a disk that does not answer.
-
-        The relay has `within_s` to confirm what is pending (None: `close_within_s`), and the disk a few seconds more;
-        it never takes longer. What is pending then is sent when the library is opened again. Calls of other threads
-        end: edits that were begun are made, and what only waits raises `LibraryClosed`. No callback runs once this has
-        returned; one that another thread is in is waited for within the same time. Any thread may close, a callback
-        too, and more than once. If an error had stopped the library, the first call raises `LibraryClosed` from it.
-        """
-        if self._loop.is_foreign():
-            return True
-        self._loop.check_caller()
-        within_s = self._library.close_within_s if within_s is None else max(within_s, 0)
-        until_s = time.monotonic() + within_s + END_WITHIN_S
-        self._loop.stop(partial(setattr, self._library, "close_within_s", within_s))
-        self._news.end()
-        closed = self._loop.join(until_s - time.monotonic())
-        self._news.wait(until_s)
-        atexit.unregister(self._close_at_exit)
-        if not closed:
-            logger.warning("the library is still busy after %.0f s; what it has begun may end later", within_s)
-        if (failure := self._loop.failure()) is not None and not self._told_failure:
-            self._told_failure = True
-            raise LibraryClosed(f"the library had stopped: {failure}") from failure
-        return closed
-
-    # Inside
-
-    def _close_at_exit(self) -> None:
-        """Close what the program forgot to close. It is silent: there is nobody left to tell."""
-        self._loop.exit()
-        with suppress(LibraryError):
-            self.close()
 
 
 class Presence:
@@ -250,23 +158,16 @@ class Presence:
 
     def set(self, state: Mapping[str, Any] | None) -> None:
         """Show `state` (JSON) to the others, or nothing. Raises `InvalidEdit` if it is no JSON or too big."""
-        _do(self._loop, partial(self._presence.set, state))
+        do(self._loop, partial(self._presence.set, state))
 
     def others(self) -> dict[int, Any]:
         """Return what every other client shows, by its id."""
-        return _do(self._loop, self._presence.others)
+        return do(self._loop, self._presence.others)
 
     def show(self, name: str, *, color: str | None = None, avatar: str | None = None, **more: Any) -> None:
         """Show who this is, as `user`, and `more` beside it; see `crdt_sync.sync.presence.Presence.show`."""
-        _do(self._loop, partial(self._presence.show, name, color=color, avatar=avatar, **more))
+        do(self._loop, partial(self._presence.show, name, color=color, avatar=avatar, **more))
 
     def people(self) -> dict[int, Person]:
         """Return the persons among the others, by client id, with what of them may be shown."""
-        return _do(self._loop, self._presence.people)
-
-
-def _do(loop: LoopThread[Any], function: Callable[[], Result]) -> Result:
-    async def call() -> Result:
-        return function()
-
-    return loop.call(call)
+        return do(self._loop, self._presence.people)

@@ -19,15 +19,17 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
-from typing import Any, Generic, TypeVar
+from importlib.util import find_spec
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
 
-from crdt_sync.errors import LibraryClosed, WrongThread
+from crdt_sync.errors import InvalidEdit, LibraryClosed, WrongThread
 
-__all__ = ["LoopThread"]
+__all__ = ["Backend", "LoopThread", "do"]
 
+Backend: TypeAlias = Literal["asyncio", "trio"]
 Opened = TypeVar("Opened")
 Result = TypeVar("Result")
 
@@ -65,7 +67,13 @@ class _Call(Generic[Result]):
 class LoopThread(Generic[Opened]):
     """`start` it, `call` into it, and `stop` and `join` it. All but the first may come from any thread."""
 
-    def __init__(self, resource: AbstractAsyncContextManager[Opened], backend: str) -> None:
+    def __init__(
+        self, resource: AbstractAsyncContextManager[Opened], backend: Backend, what: str = "the library"
+    ) -> None:
+        """Take what to keep open, and how it is called in errors. Raises `InvalidEdit` if there is no such loop."""
+        if backend not in anyio.get_all_backends() or (backend == "trio" and find_spec("trio") is None):
+            raise InvalidEdit(f"there is no event loop {backend!r} here; take asyncio, or install trio")
+        self.what = what
         self._resource = resource
         self._backend = backend
         self._thread = threading.Thread(target=self._run, name="crdt-sync-loop", daemon=True)
@@ -128,7 +136,7 @@ class LoopThread(Generic[Opened]):
         self._thread.join(max(timeout_s, 0))
         if ended := not self._thread.is_alive():
             return ended
-        self._end_calls("the library was closed while this was being done; it may have been done all the same")
+        self._end_calls(f"{self.what} was closed while this was being done; it may have been done all the same")
         return ended
 
     def exit(self) -> None:
@@ -146,10 +154,10 @@ class LoopThread(Generic[Opened]):
     def check_caller(self) -> None:
         """Raise `WrongThread` on the loop's own thread, and `LibraryClosed` in a forked process, which has no loop."""
         if self.is_foreign():
-            raise LibraryClosed("this process was forked from the one that opened the library; open it again here")
+            raise LibraryClosed(f"this process was forked from the one that opened {self.what}; open it again here")
         if threading.current_thread() is self._thread:
             raise WrongThread(
-                "this is the library's own thread and would wait for itself; a token callable must not call the library"
+                f"this is {self.what}'s own thread and would wait for itself; a token callable must not call it"
             )
 
     def is_foreign(self) -> bool:
@@ -180,9 +188,9 @@ class LoopThread(Generic[Opened]):
 
     def _check_open(self) -> None:
         if self._failure is not None:
-            raise LibraryClosed(f"the library has stopped: {self._failure}; open it again") from self._failure
+            raise LibraryClosed(f"{self.what} has stopped: {self._failure}; open it again") from self._failure
         if self._stopping:
-            raise LibraryClosed("the library is closed; open it again")
+            raise LibraryClosed(f"{self.what} is closed; open it again")
 
     def _run(self) -> None:
         failure: BaseException | None = None
@@ -194,7 +202,7 @@ class LoopThread(Generic[Opened]):
             self._failure = failure
         self._stopping = self._ended = True
         if not self._ready.done():
-            self._ready.set_exception(failure or LibraryClosed("the library was closed while it opened"))
+            self._ready.set_exception(failure or LibraryClosed(f"{self.what} was closed while it opened"))
         self._end_calls(self._why_ended())
         if self._failure is not None:
             self._at_failure()
@@ -232,7 +240,7 @@ class LoopThread(Generic[Opened]):
                     call.succeed(await call.function())
         except anyio.get_cancelled_exc_class():
             if self._stopping:
-                call.fail(LibraryClosed("the library was closed before this was done"))
+                call.fail(LibraryClosed(f"{self.what} was closed before this was done"))
                 self._calls.discard(call)
             raise  # a loop that dies tells why when it has, in `_run`
         except BaseException as error:
@@ -241,8 +249,8 @@ class LoopThread(Generic[Opened]):
 
     def _why_ended(self) -> str:
         if self._failure is None:
-            return "the library was closed before this was done"
-        return f"the library has stopped: {self._failure}; this may have been done all the same"
+            return f"{self.what} was closed before this was done"
+        return f"{self.what} has stopped: {self._failure}; this may have been done all the same"
 
     def _end_calls(self, message: str) -> None:
         while self._calls:
@@ -250,3 +258,12 @@ class LoopThread(Generic[Opened]):
                 error = LibraryClosed(message)
                 error.__cause__ = self._failure
                 self._calls.pop().fail(error)
+
+
+def do(loop: LoopThread[Any], function: Callable[[], Result]) -> Result:
+    """Call what waits for nothing, on the loop."""
+
+    async def call() -> Result:
+        return function()
+
+    return loop.call(call)

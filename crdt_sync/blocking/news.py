@@ -1,4 +1,4 @@
-"""The listeners of one library: what they follow on the loop, and how it reaches the program."""
+"""The listeners of a library or of discussions: what they follow on the loop, and how it reaches the program."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from anyio.abc import TaskStatus
 
 from crdt_sync.blocking.delivery import Courier, Deliver, Listener
 from crdt_sync.blocking.loop_thread import LoopThread
+from crdt_sync.discussions import Discussions
 from crdt_sync.document import Change
 from crdt_sync.errors import InvalidEdit
-from crdt_sync.feeds import PresenceFeed, Status
+from crdt_sync.feeds import PresenceFeed
 from crdt_sync.library import Library
+from crdt_sync.live import Live, StatusValue
 from crdt_sync.sync.presence import PresenceChange, PresenceKind
 
-__all__ = ["News", "changes_of", "presence_of", "status_of"]
+__all__ = ["News", "changes_of", "presence_of", "status_of", "threads_of"]
 
 Value = TypeVar("Value")
 
@@ -38,9 +40,16 @@ async def changes_of(library: Library) -> AsyncIterator[Take[tuple[Change, ...]]
 
 
 @asynccontextmanager
-async def status_of(library: Library) -> AsyncIterator[Take[Status]]:
+async def status_of(opened: Live[StatusValue, Any]) -> AsyncIterator[Take[StatusValue]]:
     """Follow the status, from what it is now."""
-    yield library.status_changes().__anext__
+    yield opened.status_changes().__anext__
+
+
+@asynccontextmanager
+async def threads_of(discussions: Discussions) -> AsyncIterator[Take[tuple[str, ...]]]:
+    """Follow which threads change."""
+    async with discussions.changes() as feed:
+        yield feed.take
 
 
 @asynccontextmanager
@@ -59,7 +68,7 @@ async def presence_of(library: Library) -> AsyncIterator[Take[tuple[PresenceChan
 class News:
     """`listen` from any thread, until `end` and `wait`. The listeners run where `deliver` says."""
 
-    def __init__(self, loop: LoopThread[Library], deliver: Deliver | None) -> None:
+    def __init__(self, loop: LoopThread[Any], deliver: Deliver | None) -> None:
         self._loop = loop
         self._listeners: dict[Listener[Any], None] = {}
         self._last_words: dict[Listener[Any], Callable[[], Any]] = {}  # of those that hear of an error's end

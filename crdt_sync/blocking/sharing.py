@@ -10,8 +10,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import httpx
 
 from crdt_sync import sharing as asynchronous
-from crdt_sync.blocking.library import Backend, Library
-from crdt_sync.blocking.loop_thread import LoopThread
+from crdt_sync.blocking.library import Library
+from crdt_sync.blocking.loop_thread import Backend, LoopThread
 from crdt_sync.sharing.copying import Copied, chosen, take_in
 from crdt_sync.sync.credentials import Token
 

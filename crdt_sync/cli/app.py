@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from crdt_sync import Library, open_library
-from crdt_sync.cli import exchange, formats, groups, highlights, notes, upkeep
+from crdt_sync.cli import discussions, exchange, formats, groups, highlights, notes, talking, upkeep
 from crdt_sync.cli.output import as_json, console, counted, status_line
 from crdt_sync.cli.running import DEFAULT, Json, LibraryPath, run, with_library
 from crdt_sync.cli.settings import Settings
@@ -33,6 +33,7 @@ app = typer.Typer(
 app.add_typer(highlights.app, name="highlight")
 app.add_typer(notes.app, name="note")
 app.add_typer(groups.app, name="groups")
+app.add_typer(discussions.app, name="discussions")
 app.add_typer(upkeep.app)
 app.add_typer(exchange.app)
 app.add_typer(formats.app)
@@ -68,19 +69,27 @@ def sync(
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 30,
     json: Json = False,
 ) -> None:
-    """Sync once: fetch what others did, send what waits, and return when the relay has stored it."""
+    """Sync once: fetch what others did, send what waits, and return when the relay has stored it.
+
+    The discussions of a group, if this is its library and they were opened here, are synced with it.
+    """
     if not timeout >= 0:  # nor NaN
         raise typer.BadParameter("--timeout takes 0 or more seconds")
 
     async def once(opened: Library) -> None:
         if json:
             done = await opened.synced(timeout)
-            as_json({"synced": done, **_status_value(opened)})
+            talk = await talking.sync_beside(library, timeout)
+            told = {} if talk is None else {"discussions": talking.status_value(*talk)}
+            as_json({"synced": done, **_status_value(opened), **told})
         else:
             async with _progress(opened):
                 done = await opened.synced(timeout)
+                talk = await talking.sync_beside(library, timeout)
             console.print("In step." if done else f"Not in step: {status_line(opened.status)}", soft_wrap=True)
-        if not done:
+            if talk is not None and not talk[0]:
+                console.print(f"Discussions not in step: {talking.status_words(talk[1])}", soft_wrap=True)
+        if not done or (talk is not None and not talk[0]):
             raise typer.Exit(NOT_IN_STEP)
 
     with_library(library, once, online=True)

@@ -16,7 +16,7 @@ from typing import Any
 from crdt_sync.document import schema
 from crdt_sync.document.anchors import Anchor
 
-__all__ = ["MAX_RECORD_BYTES", "Imported", "said", "whole"]
+__all__ = ["MAX_RECORD_BYTES", "Imported", "said", "tags_said", "whole"]
 
 MAX_RECORD_BYTES = 16 * 1024
 """A foreign record of more bytes, as JSON, is not kept: a document is whole on every device and never forgets."""
@@ -96,7 +96,7 @@ class Imported:
             format=value["format"],
             id=value["id"] if isinstance(value.get("id"), str) else None,
             **{name: text for name, text in texts.items() if isinstance(text, str)},
-            tags=tuple(tag for tag in tags if isinstance(tag, str) and tag) if isinstance(tags, list) else (),
+            tags=_tags(tags),
             updated_at_ms=at if isinstance(at, int) and not isinstance(at, bool) else None,
             trashed=value.get("trashed") is True,
             record_json=record if isinstance(record, str) else None,
@@ -111,8 +111,24 @@ def said(made: Any, later: Any) -> Imported | None:
     return None if later is None else Imported.from_json(whole(later))
 
 
+def tags_said(made: Any, later: Any) -> tuple[str, ...]:
+    """Return the tags that a file gives an item, without reading the rest of what it says."""
+    value = later
+    if later is None and isinstance(made, Mapping):
+        value = made.get(schema.IMPORTED)
+    if not isinstance(value, Mapping) or not isinstance(value.get("format"), str):
+        return ()
+    return _tags(value.get("tags"))
+
+
+def _tags(value: Any) -> tuple[str, ...]:
+    return tuple(tag for tag in value if isinstance(tag, str) and tag) if isinstance(value, list) else ()
+
+
 def whole(value: Any) -> Any:
     """Yjs numbers come back as floats; give integers back as they were."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
     if isinstance(value, dict):

@@ -18,7 +18,7 @@ from crdt_sync.document.anchors import Anchor
 from crdt_sync.document.contents import Contents, fill, read_contents
 from crdt_sync.document.edits import Edit, ImportItem
 from crdt_sync.document.events import ItemKind
-from crdt_sync.document.imported import Imported, said, whole
+from crdt_sync.document.imported import Imported, said, tags_said, whole
 from crdt_sync.document.importing import ImportOutcome, judge
 from crdt_sync.document.values import Highlight, Note
 from crdt_sync.document.writing import Writer, body_text
@@ -215,8 +215,8 @@ class LibraryDocument:
 
     def tags(self, item_id: str, tags: Iterable[str]) -> tuple[str, ...]:
         """Return which of `tags`, and of those that a file gave, an item has; one that is not there may have some."""
-        imported = self.imported(item_id)
-        given = () if imported is None else imported.tags
+        made = self._highlights.get(item_id) or self._notes.get(item_id)
+        given = () if made is None else tags_said(made, self._field(item_id, schema.IMPORTED))
         states = {tag: self._fields.get(schema.tag_key(item_id, tag)) for tag in {*tags, *given}}
         return tuple(sorted(tag for tag, state in states.items() if (tag in given if state is None else state)))
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from colorsys import rgb_to_hls
 from dataclasses import dataclass
 
-__all__ = ["KINDLE", "KOBO", "KOREADER_COLORS", "KOREADER_STYLES", "READWISE", "Names", "hex_name"]
+__all__ = ["KOBO", "KOREADER_COLORS", "KOREADER_PALETTE", "KOREADER_STYLES", "READWISE", "Names", "hex_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,9 @@ class Names:
 KOREADER_COLORS = Names({"gray": "gray", "grey": "gray"}, "yellow")
 """KOReader writes names: red orange yellow green olive cyan blue purple gray; before 2023 it had none."""
 
+KOREADER_PALETTE = frozenset({"red", "orange", "yellow", "green", "olive", "cyan", "blue", "purple", "gray"})
+"""The colours that KOReader can draw."""
+
 KOREADER_STYLES = Names(
     {"lighten": "highlight", "underscore": "underline", "strikeout": "strikethrough", "invert": "invert"}, "highlight"
 )
@@ -44,9 +47,6 @@ KOREADER_STYLES = Names(
 
 READWISE = Names({}, "yellow")
 """Readwise writes names: yellow blue pink orange green purple."""
-
-KINDLE = Names({}, "yellow")
-"""The clippings name no colour."""
 
 KOBO = Names({"0": "yellow", "1": "pink", "2": "blue", "3": "green"}, "yellow")
 """Kobo's `Color`: a number, on devices whose firmware has colours."""

@@ -121,7 +121,7 @@ def report_of(
 
 
 def _edit(item_id: str, record: Record, format_name: str) -> ImportItem:
-    anchor = record.anchor
+    anchor = None if record.anchor is None else Anchor.from_json(_plain(record.anchor.to_json()))
     return ImportItem(
         item_id,
         Imported(
@@ -136,7 +136,7 @@ def _edit(item_id: str, record: Record, format_name: str) -> ImportItem:
             trashed=record.trashed,
             record_json=_kept(record.original),
         ),
-        anchor=None if anchor is None else Anchor.from_json(_plain(anchor.to_json())),
+        anchor=anchor,
         text="" if anchor else record.comment,
         highlight_id=None if anchor else record.note_of,
         kind=record.kind,

@@ -22,7 +22,7 @@ from crdt_sync.document.values import Highlight
 from crdt_sync.errors import InvalidEdit, UnreadableFile
 from crdt_sync.interchange import lua
 from crdt_sync.interchange.bounds import read_bytes
-from crdt_sync.interchange.colors import KOREADER_COLORS, KOREADER_STYLES
+from crdt_sync.interchange.colors import KOREADER_COLORS, KOREADER_PALETTE, KOREADER_STYLES
 from crdt_sync.interchange.records import Encoded, Entry, Item, Record, Skipped
 from crdt_sync.interchange.times import iso_from_ms, ms_from_iso
 
@@ -289,12 +289,20 @@ def _entry(entry: Entry, highlight: Highlight) -> dict[lua.Key, Any]:
     notes = [highlight.comment, *(note.text for note in entry.notes if not note.is_deleted)]
     value["note"] = "\n\n".join(text for text in notes if text) or None
     if highlight.kind == "highlight":
-        value["drawer"] = KOREADER_STYLES.write(highlight.style)
-        value["color"] = KOREADER_COLORS.write(highlight.color)
+        # One that KOReader does not know may have come from it all the same, from a newer version or a plugin.
+        if came is None or came.style != highlight.style or "drawer" not in value:
+            known = highlight.style in KOREADER_STYLES.ours.values()
+            value["drawer"] = KOREADER_STYLES.write(highlight.style) if known else "lighten"
+        if came is None or came.color != highlight.color or "color" not in value:
+            value["color"] = highlight.color if highlight.color in KOREADER_PALETTE else _nearest(highlight.color)
     told = (highlight.color, highlight.style, highlight.comment)
     if came is not None and told != (came.color, came.style, came.comment):
         value["datetime_updated"] = _datetime(highlight.updated_at_ms)
     return value
+
+
+def _nearest(color: str) -> str:
+    return "red" if color == "pink" else "yellow"
 
 
 def _datetime(ms: int) -> str:

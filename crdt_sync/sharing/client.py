@@ -1,7 +1,7 @@
 """A relay's groups from Python: made, joined, left, and who is in them. It talks to the API (docs/sharing.md).
 
 Nothing is kept on this device and nothing is tried twice, but for a token that was refused: another is asked for, once,
-however many requests wait for it.
+however many requests wait for it, and the refused one is not shown again.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -41,7 +42,8 @@ from crdt_sync.sharing.values import (
     token_in,
     without_user,
 )
-from crdt_sync.sync.credentials import Token, ask_for_token
+from crdt_sync.sync.bearer import Bearer
+from crdt_sync.sync.credentials import Token
 from crdt_sync.sync.transport import room_url, words_of
 
 __all__ = ["Groups", "open_groups"]
@@ -97,11 +99,8 @@ class Groups:
     def __init__(self, base: str, token: Token, client: httpx.AsyncClient) -> None:
         self._base = base.rstrip("/")
         self._shown = without_user(self._base)
-        self._token = token
         self._client = client
-        self._known: str | None = None  # the token that was asked for last
-        self._has_asked = False
-        self._asking = anyio.Lock()
+        self._bearer = Bearer[tuple[int, bytes]](token, lambda answer: answer[0] == 401)
 
     async def me(self) -> Account:
         """Return who asks, as the relay has it from the token."""
@@ -186,12 +185,10 @@ class Groups:
     async def _ask(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, query: Mapping[str, str] | None = None
     ) -> Any:
-        token = await self._current_token(refused=None)
-        status, content = await self._request(method, path, body, query, token)
-        if status == 401 and callable(self._token):
-            fresh = await self._current_token(refused=token)
-            if fresh != token:
-                status, content = await self._request(method, path, body, query, fresh)
+        try:
+            status, content = await self._bearer.send(partial(self._request, method, path, body, query))
+        except ConnectionLost as error:
+            raise SignInNeeded(str(error)) from error
         if status == 204:
             return None
         try:
@@ -227,19 +224,6 @@ class Groups:
             raise RelayUnavailable(f"the relay did not answer within {WITHIN_S:.0f} s") from None
         except _FAILURES as error:
             raise RelayUnavailable(f"the relay could not be asked: {words_of(error)}") from error
-
-    async def _current_token(self, *, refused: str | None) -> str | None:
-        """Return the token to use, another if it is the `refused` one. One asks for it, and the others wait."""
-        if not callable(self._token):
-            return self._token
-        async with self._asking:
-            if not self._has_asked or (refused is not None and self._known == refused):
-                try:
-                    self._known = await ask_for_token(self._token)
-                except ConnectionLost as error:
-                    raise SignInNeeded(str(error)) from error
-                self._has_asked = True
-            return self._known
 
 
 def _path(room: str, *rest: str) -> str:

@@ -49,6 +49,8 @@ class Credentials:
         self._source = token
         self.shown: str | None = None
         """The last that a relay was shown. Whoever shows one sets it."""
+        self.is_renewing = False
+        """Whether a fresh one was handed over on this connection, and the relay has not yet said how long it holds."""
 
     @property
     def is_callable(self) -> bool:
@@ -82,6 +84,7 @@ class Renewal:
 
     def is_due(self, within_s: float) -> None:
         """Learn from the relay for how long the present token holds."""
+        self._credentials.is_renewing = False
         self._ends_s = self._now() + within_s
         self._told.set()
 
@@ -89,7 +92,7 @@ class Renewal:
         """Return the token that is ready, which must be shown now, or None."""
         token, self.fresh = self.fresh, None
         if token is not None:
-            self._credentials.shown = token
+            self._credentials.shown, self._credentials.is_renewing = token, True
         return token
 
     async def run(self) -> None:

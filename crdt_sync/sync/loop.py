@@ -15,7 +15,7 @@ import anyio
 
 from crdt_sync.errors import BoundElsewhere, ConnectionLost, StorageError
 from crdt_sync.protocol.backoff import backoff
-from crdt_sync.protocol.close_codes import Retry, retry_after
+from crdt_sync.protocol.close_codes import CloseCode, Retry, retry_after
 from crdt_sync.sync.connection import Connection
 from crdt_sync.sync.credentials import Credentials, Token
 from crdt_sync.sync.presence import Presence
@@ -37,7 +37,10 @@ class State(Enum):
     WAITING = "waiting"
     """The connection is down; the next attempt comes by itself."""
     STOPPED = "stopped"
-    """The relay refused for good; `last_error` says what a person must do."""
+    """The relay refused, and asking again by itself would not help; `last_error` says why.
+
+    Once somebody has lifted that, as by another invitation, call `reconnect`.
+    """
     SIGN_IN = "sign in"
     """The relay takes none of the tokens that the callable gives: a person must sign in, then call `reconnect`."""
 
@@ -80,6 +83,7 @@ class SyncLoop:
         self._report = report
         self._link = Link(State.CONNECTING)
         self._completed = False
+        self._is_over = False  # after `leave`, or a refusal that nobody can lift
         self._wake = anyio.Event()
         self._connection: Connection | None = None
         self._gone = anyio.Event()
@@ -90,7 +94,11 @@ class SyncLoop:
         return self._link
 
     def wake(self) -> None:
-        """Try again at once: the network has changed, the machine has slept, or somebody has signed in."""
+        """Try again at once: the network has changed, the machine has slept, or somebody has lifted a refusal."""
+        if self._link.state is State.STOPPED and self._is_over:
+            return
+        if self._link.state in (State.STOPPED, State.SIGN_IN):  # or who waits from now on would be told of the last try
+            self._set(state=State.CONNECTING)
         self._wake.set()
 
     async def leave(self) -> None:
@@ -98,6 +106,14 @@ class SyncLoop:
         if self._connection is not None:
             self._connection.leave()
             await self._gone.wait()
+
+    async def keep_running(self) -> None:
+        """`run`, and again at each `wake` after a refusal, until `leave` or a refusal that nobody can lift."""
+        while True:
+            await self.run()
+            if self._is_over:
+                return
+            await self._wake.wait()
 
     async def run(self) -> None:
         """Run until cancelled, until `leave`, or until the relay refuses for good."""
@@ -107,6 +123,7 @@ class SyncLoop:
             self._completed = False
             try:
                 await self._attempt()
+                self._is_over = True
                 return
             except TransportReplaced:
                 continue
@@ -115,7 +132,7 @@ class SyncLoop:
             except StorageError as trouble:  # what was received is not stored, so it was not taken: ask again later
                 error = ConnectionLost(str(trouble))
             except BoundElsewhere as bound:
-                self._set(state=State.STOPPED, transport=None, last_error=str(bound))
+                self._stop(str(bound), for_ever=True)
                 return
             retry = Retry.BACK_OFF if error.code is None else retry_after(error.code)
             if self._completed:
@@ -126,8 +143,10 @@ class SyncLoop:
                 if refused_tokens > 1:  # also the one that was asked for anew
                     await self._until_signed_in(str(error))
             elif retry is not Retry.BACK_OFF:
-                words = f"{error}; open the library with a new token" if retry is Retry.NEW_TOKEN else str(error)
-                self._set(state=State.STOPPED, transport=None, last_error=words)
+                if retry is Retry.NEW_TOKEN:
+                    self._stop(f"{error}; open the library with a new token", for_ever=True)
+                else:
+                    self._stop(str(error), for_ever=self._is_for_ever(error))
                 return
             else:
                 await self._pause(next(delays), str(error))
@@ -137,7 +156,7 @@ class SyncLoop:
         token = await self._credentials.ask()
         if self._refusal is not None and token == self._credentials.shown:
             raise self._refusal  # it would be so again
-        self._refusal, self._credentials.shown = None, token
+        self._refusal, self._credentials.shown, self._credentials.is_renewing = None, token, False
         self._gone = anyio.Event()
         try:
             async with self._connect(token) as transport:
@@ -156,6 +175,16 @@ class SyncLoop:
         finally:
             self._connection = None
             self._gone.set()
+
+    def _is_for_ever(self, refusal: ConnectionLost) -> bool:
+        """Whether nobody can lift it. A fresh token may be of another account, whose library must not be merged."""
+        is_of_another = refusal.code == CloseCode.FORBIDDEN and self._credentials.is_renewing
+        return refusal.code == CloseCode.DELETED or is_of_another
+
+    def _stop(self, error: str, *, for_ever: bool) -> None:
+        self._is_over = for_ever
+        self._wake = anyio.Event()
+        self._set(state=State.STOPPED, transport=None, last_error=error, retry_in_s=None)
 
     async def _until_signed_in(self, error: str) -> None:
         """Wait for `wake`: to ask again and again for what only a person can give would help nobody."""

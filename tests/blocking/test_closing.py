@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from crdt_sync import Anchor, State, blocking
-from crdt_sync.blocking import library as twins
+from crdt_sync.blocking import live
 from crdt_sync.errors import LibraryClosed
 from tests.blocking.waiting import frozen, until
 from tests.relay import RelayProcess
@@ -84,7 +84,7 @@ def test_a_relay_that_hangs_is_given_its_time_and_no_more(
         item_id = library.add_highlight(VERSE)
         began_s = time.monotonic()
         assert library.close(within_s=0.3)
-        assert time.monotonic() - began_s < 0.3 + twins.END_WITHIN_S
+        assert time.monotonic() - began_s < 0.3 + live.END_WITHIN_S
     with blocking.open_library(tmp_path / "a", relay=relay.url, room=room) as library:
         assert library.status.pending == 1, "it waits for the next time"
         assert library.synced(20)
@@ -106,7 +106,7 @@ def test_a_disk_that_does_not_answer_is_left_after_a_while(
     tmp_path: Path, backend: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The file is held by another connection, so an edit cannot end; whoever waits for it is told what is known."""
-    monkeypatch.setattr(twins, "END_WITHIN_S", 0.2)
+    monkeypatch.setattr(live, "END_WITHIN_S", 0.2)
     library = blocking.open_library(tmp_path / "a", backend=backend)
     item_id = library.add_highlight(VERSE)
     other = sqlite3.connect(tmp_path / "a", isolation_level=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 import crdt_sync.library as asynchronous
-from crdt_sync import blocking, sharing
+from crdt_sync import blocking, discussions, sharing
 from crdt_sync.sync.presence import Presence
 
 IN_OTHER_WORDS = {"changes": "on_change", "status_changes": "on_status"}
@@ -56,6 +56,25 @@ def test_open_library_takes_what_the_asynchronous_one_takes() -> None:
     ours = dict(inspect.signature(blocking.open_library).parameters)
     theirs = inspect.signature(asynchronous.open_library).parameters
     assert {name: ours.pop(name) for name in theirs} == dict(theirs)
+    assert list(ours) == ["backend", "deliver"]
+
+
+def test_discussions_have_their_twin() -> None:
+    twins = public(blocking.Discussions)
+    theirs = public(discussions.Discussions)
+    for name, member in theirs.items():
+        if name in IN_OTHER_WORDS:
+            assert IN_OTHER_WORDS[name] in twins
+        elif isinstance(member, property):
+            assert isinstance(twins[name], property)
+        else:
+            assert not inspect.iscoroutinefunction(twins[name])
+            assert inspect.signature(twins[name]) == inspect.signature(member)  # type: ignore[arg-type]
+            assert name == "reconnect" or inspect.getdoc(twins[name]) == inspect.getdoc(member)
+    assert twins.keys() - theirs.keys() == {*IN_OTHER_WORDS.values(), "close", "subject"}
+    ours = dict(inspect.signature(blocking.open_discussions).parameters)
+    expected = inspect.signature(discussions.open_discussions).parameters
+    assert {name: ours.pop(name) for name in expected} == dict(expected)
     assert list(ours) == ["backend", "deliver"]
 
 

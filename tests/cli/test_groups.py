@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from tests.cli.test_cli import Device
 from tests.relay import RelayProcess
 from tests.server.api.tokens import token, token_relay
+
+Kind = TypeVar("Kind", bound=Device)
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +22,8 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
         yield relay
 
 
-def device_of(subject: str, folder: Path, relay: RelayProcess) -> Device:
-    device = Device(folder / f"{subject}.sqlite3")
+def device_of(subject: str, folder: Path, relay: RelayProcess, kind: type[Kind] = Device) -> Kind:  # type: ignore[assignment]
+    device = kind(folder / f"{subject}.sqlite3")
     device.environment["CRDT_SYNC_TOKEN"] = token(subject)
     device("init", "--relay", relay.url, "--room", f"u/{subject}", "--subject", subject, "--author", subject.title())
     return device

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from random import SystemRandom
 
@@ -60,13 +60,18 @@ class Lossy(httpx.AsyncHTTPTransport):
         return answer
 
 
-def opened(
-    folder: Path, relay: RelayProcess, group: str, token: Token, client: httpx.AsyncClient | None = None
-) -> AbstractAsyncContextManager[Discussions]:
-    path, random = folder / "ada.threads", Impatient()
-    return open_discussions(
-        path, relay=relay.url, group=group, subject="ada", token=token, client=client, random=random
-    )
+@asynccontextmanager
+async def opened(
+    folder: Path, relay: RelayProcess, group: str, token: Token, transport: Lossy | None = None
+) -> AsyncIterator[Discussions]:
+    """Open Ada's discussions, over a network that `transport` makes."""
+    async with (
+        httpx.AsyncClient(transport=transport or Lossy()) as client,
+        open_discussions(
+            folder / "ada", relay=relay.url, group=group, subject="ada", token=token, client=client, random=Impatient()
+        ) as discussions,
+    ):
+        yield discussions
 
 
 async def test_an_answer_that_is_lost_or_not_the_relays_ends_in_one_post_in_its_order(
@@ -77,18 +82,7 @@ async def test_an_answer_that_is_lost_or_not_the_relays_ends_in_one_post_in_its_
     portal = httpx.Response(200, json={"welcome": "to the hotel"})
     overloaded = httpx.Response(503, json={"code": "unavailable", "detail": "later"})
     transport = Lossy("lose", "lose", in_between, "lose", portal, overloaded)
-    async with (
-        httpx.AsyncClient(transport=transport) as client,
-        open_discussions(
-            tmp_path / "ada",
-            relay=relay.url,
-            group=group,
-            subject="ada",
-            token=token("ada"),
-            client=client,
-            random=Impatient(),
-        ) as ada,
-    ):
+    async with opened(tmp_path, relay, group, token("ada"), transport) as ada:
         thread = await ada.open_thread("h", "one")
         await ada.reply(thread, "two")
         await ada.edit(thread, "one, edited")
@@ -111,9 +105,7 @@ async def test_a_token_that_has_ended_is_asked_for_again_and_nothing_is_refused(
         asked.append("")
         return token("ada", exp=1) if len(asked) <= 3 else token("ada")
 
-    async with open_discussions(
-        tmp_path / "ada", relay=relay.url, group=group, subject="ada", token=fresh, random=Impatient()
-    ) as ada:
+    async with opened(tmp_path, relay, group, fresh) as ada:
         thread = await ada.open_thread("h", "one")
         with_error = ada.status_changes()
         assert await ada.sent(60)
@@ -130,21 +122,35 @@ async def test_what_cannot_be_sent_says_why(relay: RelayProcess, tmp_path: Path)
         headers={"content-type": "application/problem+json"},
     )  # fmt: skip
     transport = Lossy(*[old_relay] * 50)
-    async with (
-        httpx.AsyncClient(transport=transport) as client,
-        open_discussions(
-            tmp_path / "ada",
-            relay=relay.url,
-            group=group,
-            subject="ada",
-            token=token("ada"),
-            client=client,
-            random=Impatient(),
-        ) as ada,
-    ):
+    async with opened(tmp_path, relay, group, token("ada"), transport) as ada:
         await ada.open_thread("h", "one")
         async for status in ada.status_changes():
             if status.last_error:
                 break
         assert (status.waiting, status.refused) == (1, 0)
         assert "nothing here" in (status.last_error or "")
+
+
+@pytest.mark.parametrize("is_callable", [False, True])
+async def test_a_token_that_was_refused_is_not_shown_for_every_action(
+    relay: RelayProcess, tmp_path: Path, is_callable: bool
+) -> None:
+    """A relay counts refused tokens by address, and somebody writes on."""
+    group, ended, transport = group_of(relay), token("ada", exp=1), Lossy()
+    tokens = [ended]
+    async with opened(tmp_path, relay, group, (lambda: tokens[-1]) if is_callable else ended, transport) as ada:
+        thread = await ada.open_thread("h", "0")
+        async for status in ada.status_changes():
+            if status.last_error:
+                break
+        for number in range(1, 30):
+            await ada.reply(thread, f"{number}")
+            ada.reconnect()
+            await ada.posts(thread)
+        assert (ada.status.waiting, ada.status.refused) == (30, 0), "it waits for a person, and nothing is lost"
+        assert len(transport.sent) == 1
+        tokens.append(token("ada"))
+        if is_callable:
+            ada.reconnect()
+            assert await ada.sent(60)
+            assert len(transport.sent) == 31

@@ -213,3 +213,25 @@ def test_what_koreader_could_not_find_is_left_out_and_said(tmp_path: Path) -> No
     other = replace(item, anchor=replace(item.anchor, work={"title": "Another"}))
     with pytest.raises(InvalidEdit, match="one book"):
         WRITER.encode([*listed, Entry(other)])
+
+
+@pytest.mark.parametrize(
+    ("color", "style", "drawn"),
+    [
+        ("pink", "outline", ("red", "lighten")),
+        ("#123456", "wavy", ("yellow", "lighten")),
+        ("olive", "invert", ("olive", "invert")),
+    ],
+)
+def test_koreader_is_given_what_it_can_draw(tmp_path: Path, color: str, style: str, drawn: tuple[str, str]) -> None:
+    listed = entries(sidecar(tmp_path))
+    item = listed[0].item
+    assert isinstance(item, Highlight)
+    first = written([replace(listed[0], item=replace(item, color=color, style=style))])["annotations"][1]
+    assert (first["color"], first["drawer"]) == drawn
+
+
+def test_what_only_koreader_knows_goes_back(tmp_path: Path) -> None:
+    newer = KOREADER.replace('"underscore"', '"sparkle"').replace('"green"', '"infrared"')
+    first = written(entries(sidecar(tmp_path, newer)))["annotations"][1]
+    assert (first["color"], first["drawer"]) == ("infrared", "sparkle")

@@ -103,7 +103,7 @@ async def test_a_token_of_another_account_stops_for_good(
 ) -> None:
     """Two people's libraries are never merged because a browser has changed its account."""
     monkeypatch.setattr(credentials, "AGAIN_AFTER_S", 0.2)
-    given = iter(["ada", "bob", "bob"])
+    given = iter(["ada", "bob", "bob", "ada"])
 
     def token() -> str:
         return provider.token(KEY, next(given), exp=time.time() + 3)
@@ -112,6 +112,10 @@ async def test_a_token_of_another_account_stops_for_good(
         assert await library.synced(timeout_s=20), library.status
         await until(library, State.STOPPED)
         assert "another subject" in (library.status.last_error or "")
+        library.reconnect()  # as a program does when the network has changed
+        assert library.status.state is State.STOPPED
+        assert not await library.synced(timeout_s=20), "which is said at once"
+        assert library.status.state is State.STOPPED
 
 
 def test_the_blocking_face_asks_for_a_person_and_goes_on(

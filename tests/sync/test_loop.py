@@ -101,8 +101,18 @@ class Played:
         raise self._end
 
 
-def run(relay: Relay, *, token: Token = None, replica: Any = None, wake_at_s: Sequence[float] = ()) -> list[Link]:
-    """Run a loop until it stops, on a clock that jumps, and return what it reported."""
+def run(
+    relay: Relay,
+    *,
+    token: Token = None,
+    replica: Any = None,
+    wake_at_s: Sequence[float] = (),
+    keep_s: float | None = None,
+) -> list[Link]:
+    """Run a loop until it stops, on a clock that jumps, and return what it reported.
+
+    With `keep_s` it is kept running until it is over, or for so many seconds.
+    """
     links: list[Link] = []
 
     async def main() -> None:
@@ -124,7 +134,12 @@ def run(relay: Relay, *, token: Token = None, replica: Any = None, wake_at_s: Se
         async with AsyncExitStack() as stack:
             tasks = await stack.enter_async_context(anyio.create_task_group())
             tasks.start_soon(wake)
-            await loop.run()
+            if keep_s is None:
+                await loop.run()
+            else:
+                with trio.move_on_after(keep_s):
+                    await loop.keep_running()
+                assert trio.current_time() == pytest.approx(keep_s) or loop.link.state is State.STOPPED
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
     return links
@@ -161,6 +176,36 @@ def test_a_refusal_for_good_stops_at_once_and_says_why(code: int, tries: int) ->
     words = "because; open the library with a new token" if code == 4401 else "because"
     assert (links[-1].state, links[-1].last_error) == (State.STOPPED, words)
     assert len(relay.at_s) == tries
+
+
+@pytest.mark.parametrize("code", [4400, 4403, 4413, 1009])
+def test_a_refusal_that_somebody_lifts_is_followed_by_another_try(code: int) -> None:
+    """At `wake`, not by itself; and who waits from then on is not told of the refusal that is over."""
+    refused = ConnectionLost("because", code=code)
+    relay = Relay(refused, refused, ("synced", ConnectionLost("gone", code=1012)))
+    links = run(relay, wake_at_s=[100, 200], keep_s=300)
+    assert relay.at_s[:4] == pytest.approx([0, 100, 200, 201.5])
+    states = [link.state for link in links]
+    assert states.count(State.STOPPED) == 3  # the last with what the script ends with
+    for index, state in enumerate(states[:-1]):
+        assert state is not State.STOPPED or states[index + 1] is State.CONNECTING
+    assert State.CONNECTED in states
+
+
+@pytest.mark.parametrize(
+    ("token", "replica", "play"),
+    [
+        (None, None, ConnectionLost("the document was deleted", code=4404)),
+        ("fixed", None, ConnectionLost("bad token", code=4401)),
+        (None, Empty(BoundElsewhere("another account")), ("synced", ConnectionLost("x"))),
+    ],
+)
+def test_what_nobody_can_lift_stays_stopped(token: Token, replica: Any, play: Any) -> None:
+    relay = Relay(play)
+    links = run(relay, token=token, replica=replica, wake_at_s=[10, 20], keep_s=30)
+    assert len(relay.at_s) == 1
+    assert links[-1].state is State.STOPPED
+    assert [link.state for link in links].count(State.STOPPED) == 1
 
 
 @pytest.mark.parametrize("code", [1001, 1008, 1011, 1012, 1013, 4500, 4599, 1006, 3000])

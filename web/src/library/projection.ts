@@ -1,0 +1,168 @@
+/**
+ * What the document says, as values: read once, then kept up to date item by item from its events.
+ *
+ * A value is the same object for as long as nothing in it changes, so a list of 10,000 renders what has changed.
+ */
+import * as Y from "yjs";
+import * as schema from "./schema";
+import type { Anchor, Highlight, Note } from "./values";
+
+export class Projection {
+  readonly highlights = new Map<string, Highlight>();
+  readonly notes = new Map<string, Note>();
+  /** Raised with every change; a list that was made at one version holds for it. */
+  version = 0;
+  private readonly roots: Record<"highlights" | "notes" | "fields", Y.Map<unknown>>;
+  private readonly tags = new Map<string, Set<string>>();
+  private readonly bodies = new Map<string, () => void>();
+  private readonly listeners = new Set<(ids: ReadonlySet<string>) => void>();
+  private touched = new Set<string>();
+
+  constructor(private readonly doc: Y.Doc) {
+    this.roots = {
+      highlights: doc.getMap(schema.HIGHLIGHTS),
+      notes: doc.getMap(schema.NOTES),
+      fields: doc.getMap(schema.FIELDS),
+    };
+    for (const key of this.roots.fields.keys()) this.touchField(key);
+    for (const root of [this.roots.highlights, this.roots.notes]) for (const id of root.keys()) this.touched.add(id);
+    this.flush();
+    this.roots.highlights.observe(this.onItems);
+    this.roots.notes.observe(this.onItems);
+    this.roots.fields.observe(this.onFields);
+    doc.on("afterTransaction", this.afterTransaction);
+  }
+
+  /** Calls `listener` with the ids of the items that each transaction touched, until what is returned is called. */
+  listen(listener: (ids: ReadonlySet<string>) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  close(): void {
+    this.roots.highlights.unobserve(this.onItems);
+    this.roots.notes.unobserve(this.onItems);
+    this.roots.fields.unobserve(this.onFields);
+    this.doc.off("afterTransaction", this.afterTransaction);
+    for (const unobserve of this.bodies.values()) unobserve();
+    this.bodies.clear();
+    this.listeners.clear();
+  }
+
+  private readonly onItems = (event: Y.YMapEvent<unknown>): void => {
+    for (const id of event.keysChanged as Set<string>) this.touched.add(id);
+  };
+
+  private readonly onFields = (event: Y.YMapEvent<unknown>): void => {
+    for (const key of event.keysChanged as Set<string>) this.touchField(key);
+  };
+
+  private touchField(key: string): void {
+    const [id, name, tag] = schema.splitFieldKey(key);
+    this.touched.add(id);
+    if (name !== schema.TAG) return;
+    const tags = this.tags.get(id) ?? new Set();
+    this.tags.set(id, tags);
+    if (this.roots.fields.get(key) === true) tags.add(tag);
+    else tags.delete(tag);
+  }
+
+  private readonly afterTransaction = (): void => {
+    if (!this.touched.size) return;
+    const touched = this.flush();
+    for (const listener of this.listeners) listener(touched);
+  };
+
+  private flush(): ReadonlySet<string> {
+    const { touched } = this;
+    this.touched = new Set();
+    for (const id of touched) {
+      put(this.highlights, id, this.highlight(id));
+      const note = this.highlights.has(id) ? undefined : this.note(id);
+      put(this.notes, id, note);
+      this.watchBody(id, note !== undefined);
+    }
+    this.version += 1;
+    return touched;
+  }
+
+  private watchBody(id: string, isNote: boolean): void {
+    if (!isNote) {
+      this.bodies.get(id)?.();
+      this.bodies.delete(id);
+    } else if (!this.bodies.has(id)) {
+      const body = this.doc.getXmlFragment(schema.noteRoot(id));
+      const onBody = () => this.touched.add(id);
+      body.observeDeep(onBody);
+      this.bodies.set(id, () => body.unobserveDeep(onBody));
+    }
+  }
+
+  private highlight(id: string): Highlight | undefined {
+    const made = this.roots.highlights.get(id);
+    if (!isObject(made)) return undefined;
+    const anchor = this.field(id, schema.ANCHOR) ?? made.anchor;
+    return {
+      ...this.item(id, made),
+      kind: made[schema.KIND] === "bookmark" ? "bookmark" : "highlight",
+      anchor: isObject(anchor) ? (anchor as Anchor) : {},
+      color: this.text(id, schema.COLOR),
+      style: this.text(id, schema.STYLE),
+      comment: this.text(id, schema.COMMENT),
+    };
+  }
+
+  private note(id: string): Note | undefined {
+    const made = this.roots.notes.get(id);
+    if (!isObject(made)) return undefined;
+    const body = plainText(this.doc.getXmlFragment(schema.noteRoot(id)));
+    return {
+      ...this.item(id, made),
+      highlightId: typeof made.highlight === "string" ? made.highlight : null,
+      title: this.text(id, schema.TITLE),
+      text: body || this.text(id, schema.BODY),
+    };
+  }
+
+  private item(id: string, made: Record<string, unknown>) {
+    return {
+      id,
+      tags: [...(this.tags.get(id) ?? [])].sort(),
+      createdAtMs: milliseconds(made.createdAt) ?? 0,
+      createdBy: typeof made.createdBy === "string" ? made.createdBy : "",
+      updatedAtMs: milliseconds(this.field(id, schema.UPDATED_AT)) ?? 0,
+      deletedAtMs: milliseconds(this.field(id, schema.DELETED_AT)),
+    };
+  }
+
+  private field(id: string, name: string): unknown {
+    return this.roots.fields.get(schema.fieldKey(id, name));
+  }
+
+  private text(id: string, name: string): string {
+    const value = this.field(id, name);
+    return typeof value === "string" ? value : "";
+  }
+}
+
+/** Returns a body as plain text, a line for each block. */
+export function plainText(body: Y.XmlFragment): string {
+  return body.toArray().map(textOf).join("\n");
+}
+
+function textOf(node: unknown): string {
+  if (node instanceof Y.XmlText)
+    return (node.toDelta() as { insert: unknown }[]).map(({ insert }) => (typeof insert === "string" ? insert : "")).join("");
+  return node instanceof Y.XmlFragment ? node.toArray().map(textOf).join("") : "";
+}
+
+function put<Value>(map: Map<string, Value>, id: string, value: Value | undefined): void {
+  if (value === undefined) map.delete(id);
+  else map.set(id, value);
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const milliseconds = (value: unknown): number | null =>
+  typeof value === "number" && Math.abs(value) < 2 ** 53 ? Math.trunc(value) : null;

@@ -1,0 +1,63 @@
+/** What a library holds, as values: copies of what the document said at one moment. Times are for display only. */
+
+export interface Quote {
+  readonly exact: string;
+  readonly prefix?: string;
+  readonly suffix?: string;
+}
+
+/** Start and end in **code points** of the source's text; JavaScript's own offsets are UTF-16 units. */
+export interface Position {
+  readonly start: number;
+  readonly end: number;
+  readonly unit: "codepoint";
+}
+
+/** Where a highlight stands; `docs/protocol.md` says what each part is. Other keys are kept. */
+export interface Anchor {
+  readonly work?: { readonly id?: string; readonly title?: string; readonly [key: string]: unknown };
+  readonly source?: string;
+  readonly quote?: Quote;
+  readonly position?: Position;
+  readonly opaque?: readonly unknown[];
+  readonly progression?: number;
+  readonly heading?: string;
+  readonly page?: string;
+  readonly [key: string]: unknown;
+}
+
+interface Item {
+  readonly id: string;
+  readonly tags: readonly string[];
+  readonly createdAtMs: number;
+  readonly createdBy: string;
+  readonly updatedAtMs: number;
+  /** When it went to the trash; null while it is not there. */
+  readonly deletedAtMs: number | null;
+}
+
+export interface Highlight extends Item {
+  readonly kind: "highlight" | "bookmark";
+  readonly anchor: Anchor;
+  readonly color: string;
+  readonly style: string;
+  readonly comment: string;
+}
+
+/** `text` is the body as plain text, a line for each block. */
+export interface Note extends Item {
+  readonly highlightId: string | null;
+  readonly title: string;
+  readonly text: string;
+}
+
+/** What the work is indexed by: its id, else its hash, else its title. */
+export function workId(anchor: Anchor): string {
+  const { work } = anchor;
+  for (const key of ["id", "hash", "title"]) if (work?.[key]) return String(work[key]);
+  return "";
+}
+
+/** Says whether `source` is `within` or lies in it: `Gen.1` has `Gen.1.1-Gen.1.3` in it, and not `Gen.10`. */
+export const liesWithin = (source: string | undefined, within: string): boolean =>
+  source === within || (source?.startsWith(`${within}.`) ?? false);
