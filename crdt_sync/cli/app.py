@@ -12,7 +12,20 @@ import typer
 from rich.markup import escape
 
 from crdt_sync import Library, open_library
-from crdt_sync.cli import discussions, exchange, formats, groups, highlights, notes, talking, upkeep
+from crdt_sync.cli import (
+    collections,
+    discussions,
+    exchange,
+    finding,
+    formats,
+    groups,
+    highlights,
+    history,
+    notes,
+    reading,
+    talking,
+    upkeep,
+)
 from crdt_sync.cli.output import as_json, console, counted, status_line
 from crdt_sync.cli.running import DEFAULT, Json, LibraryPath, run, with_library
 from crdt_sync.cli.settings import Settings
@@ -32,7 +45,12 @@ app = typer.Typer(
 )
 app.add_typer(highlights.app, name="highlight")
 app.add_typer(notes.app, name="note")
+app.add_typer(reading.bookmark, name="bookmark")
+app.add_typer(reading.position, name="position")
+app.add_typer(history.app)
+app.add_typer(collections.app, name="collection")
 app.add_typer(groups.app, name="groups")
+app.add_typer(finding.app)
 app.add_typer(discussions.app, name="discussions")
 app.add_typer(upkeep.app)
 app.add_typer(exchange.app)
@@ -145,20 +163,6 @@ def status(library: LibraryPath = DEFAULT, json: Json = False) -> None:
         console.print(f"{where}: {status_line(opened.status)}", soft_wrap=True)
 
     with_library(library, show)
-
-
-@app.command()
-def search(words: list[str], library: LibraryPath = DEFAULT, json: Json = False) -> None:
-    """Find highlights and notes that hold all the words."""
-
-    async def find(opened: Library) -> None:
-        hits = await opened.search(" ".join(words))
-        if json:
-            as_json([asdict(hit) for hit in hits])
-        for hit in () if json else hits:
-            console.print(f"{hit.item_id}  {hit.snippet}".replace("\n", " "), soft_wrap=True)
-
-    with_library(library, find)
 
 
 @asynccontextmanager

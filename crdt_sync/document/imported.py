@@ -42,6 +42,8 @@ class Imported:
     trashed: bool = False
     record_json: str | None = None
     anchor: Anchor | None = None
+    words: str = ""
+    """Of a note: 16 hexadecimal digits of the SHA-256 of its text, which stands in `<id>/body` until it is edited."""
 
     @property
     def record(self) -> Mapping[str, Any] | None:
@@ -71,6 +73,7 @@ class Imported:
             ("style", self.style),
             ("comment", self.comment),
             ("title", self.title),
+            ("words", self.words),
             ("tags", list(self.tags)),
         ):
             if given:
@@ -90,7 +93,7 @@ class Imported:
         """Read what stands in a document, leniently; what is none is None."""
         if not isinstance(value, Mapping) or not isinstance(value.get("format"), str):
             return None
-        texts = {name: value.get(name) for name in ("color", "style", "comment", "title")}
+        texts = {name: value.get(name) for name in ("color", "style", "comment", "title", "words")}
         tags, at, record, anchor = (value.get(name) for name in ("tags", "updatedAt", "record", "anchor"))
         return cls(
             format=value["format"],

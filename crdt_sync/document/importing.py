@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -42,7 +43,7 @@ def judge(edit: ImportItem, items: Map[Any], fields: Map[Any]) -> ImportOutcome:
     known = said(made, fields.get(schema.field_key(edit.id, schema.IMPORTED)))
     if edit.own and (known is None or known.format != edit.imported.format):
         return ImportOutcome(Verdict.THERE)  # it was made here, or came from elsewhere: the file is not its source
-    if _is_older(edit.imported, known) or (known == _said(edit, made) and not _new_body(edit, fields)):
+    if _is_older(edit.imported, known) or known == _said(edit, made):
         return ImportOutcome(Verdict.THERE)
     return ImportOutcome(Verdict.CHANGED, tuple(_kept(edit, known, fields)))
 
@@ -60,25 +61,37 @@ def write(edit: ImportItem, items: Map[Any], fields: Map[Any]) -> bool:
                     value[schema.KIND] = edit.kind
             elif edit.highlight_id is not None:
                 value["highlight"] = edit.highlight_id
-            items[edit.id] = {**value, schema.IMPORTED: edit.imported.to_json()}
+            items[edit.id] = {**value, schema.IMPORTED: _with_words(edit).to_json()}
+            _write_body(edit, fields, None)
         case Verdict.CHANGED:
+            known = said(items.get(edit.id), fields.get(schema.field_key(edit.id, schema.IMPORTED)))
             fields[schema.field_key(edit.id, schema.IMPORTED)] = _said(edit, items.get(edit.id)).to_json()
-    if _new_body(edit, fields):
-        fields[schema.field_key(edit.id, schema.BODY)] = edit.text
+            _write_body(edit, fields, known)
     return True
 
 
 def _said(edit: ImportItem, made: Any) -> Imported:
     """Return what the file says, with its anchor if that is not the one that the item was made with."""
+    imported = _with_words(edit)
     first = whole(made.get("anchor")) if isinstance(made, Mapping) else None
     if edit.anchor is None or edit.anchor.to_json() == first:
+        return imported
+    return replace(imported, anchor=edit.anchor)
+
+
+def _with_words(edit: ImportItem) -> Imported:
+    """The words of a note are told by their hash: the text itself leaves its key when a person edits the note."""
+    if edit.anchor is not None or not edit.text:
         return edit.imported
-    return replace(edit.imported, anchor=edit.anchor)
+    return replace(edit.imported, words=hashlib.sha256(edit.text.encode()).hexdigest()[:16])
 
 
-def _new_body(edit: ImportItem, fields: Map[Any]) -> bool:
-    """The text of a note that a person has opened as a rich one is in its fragment, and this key is not looked at."""
-    return edit.anchor is None and (fields.get(schema.field_key(edit.id, schema.BODY)) or "") != edit.text
+def _write_body(edit: ImportItem, fields: Map[Any], known: Imported | None) -> None:
+    """Write a note's words where the file says other ones. Once a person has edited the note, nobody looks at them."""
+    key = schema.field_key(edit.id, schema.BODY)
+    is_new = known is None or known.words != _with_words(edit).words
+    if edit.anchor is None and is_new and (fields.get(key) or "") != edit.text:
+        fields[key] = edit.text
 
 
 def _is_older(imported: Imported, known: Imported | None) -> bool:

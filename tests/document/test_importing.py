@@ -18,9 +18,9 @@ from crdt_sync.document import (
     Purge,
     Restore,
     Trash,
-    Verdict,
 )
 from crdt_sync.document.imported import MAX_RECORD_BYTES
+from crdt_sync.document.importing import Verdict
 from crdt_sync.document.library_document import LibraryDocument
 from crdt_sync.errors import InvalidEdit
 
