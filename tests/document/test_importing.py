@@ -10,6 +10,7 @@ import pytest
 from crdt_sync.document import (
     AddHighlight,
     Anchor,
+    AppendToNote,
     Edit,
     EditHighlight,
     EditNote,
@@ -207,3 +208,15 @@ def test_what_stands_there_in_another_shape_is_read_leniently() -> None:
     assert SAID.record == {"n": 1}
     for text in (None, "{", "[]", "[" * 100_000):
         assert Imported("f", record_json=text).record is None
+
+
+def test_a_note_that_a_person_has_edited_is_left_alone_by_the_same_file_and_by_a_changed_one() -> None:
+    library = document()
+    edit(library, NOTE)
+    edit(library, AppendToNote("n", "mine"))
+    assert edit(library, NOTE) is None
+    assert edit(library, replace(NOTE, text="changed"))
+    note = library.note("n", ())
+    assert note is not None
+    assert note.text == "one\ntwo\nmine"
+    assert edit(library, replace(NOTE, text="changed")) is None
