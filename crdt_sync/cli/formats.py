@@ -101,7 +101,7 @@ async def _print(opened: Library, format_name: str, work: str | None) -> None:
         text = encoded.data.decode()
     except UnicodeDecodeError:
         raise InvalidEdit(f"{format_name} is no text to print; name a file with --to") from None
-    print(text, end="", flush=True)
+    print(text.removesuffix("\n"), flush=True)
     _tell_skipped(encoded.skipped, err=True)
 
 
