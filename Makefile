@@ -18,7 +18,7 @@ test: setup system lint web/node_modules/ready
 
 # The figures, side by side with the peers; never part of a test.
 bench: setup $(VENV)/bench benchmarks/peers/node_modules/ready
-	for each in ceiling fan_out rooms idle join_storm slow_reader presence authentication disk engine latency local_store; do \
+	for each in ceiling fan_out rooms idle join_storm slow_reader presence authentication api disk engine latency local_store; do \
 		PYTHONPATH=. $(BIN)/python -m benchmarks.$$each || exit 1; done
 	PYTHONPATH=. $(BIN)/python -m benchmarks.page
 	PYTHONPATH=. $(BIN)/python -m benchmarks.plots
