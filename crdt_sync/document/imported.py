@@ -8,6 +8,7 @@ and once the file says something else, whole, in `<id>/imported`; a field that a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,8 +26,9 @@ MAX_RECORD_BYTES = 16 * 1024
 class Imported:
     """What a file of `format` said of an item when it last said anything new. `id` is the one that it has there.
 
-    `record` is the foreign record as it stood there, JSON values, None where there is none to keep. `anchor` is there
-    if the file came to say another than the one that the item was made with.
+    `record_json` is the foreign record as it stood there, as one text of JSON, which a document carries more lightly
+    than many values; None where there is none to keep. `anchor` is there if the file came to say another than the one
+    that the item was made with.
     """
 
     format: str
@@ -38,8 +40,17 @@ class Imported:
     tags: tuple[str, ...] = ()
     updated_at_ms: int | None = None
     trashed: bool = False
-    record: Mapping[str, Any] | None = None
+    record_json: str | None = None
     anchor: Anchor | None = None
+
+    @property
+    def record(self) -> Mapping[str, Any] | None:
+        """The foreign record, or None if there is none that can be read."""
+        try:
+            value = None if self.record_json is None else json.loads(self.record_json)
+        except (ValueError, RecursionError):  # somebody else wrote it
+            return None
+        return value if isinstance(value, dict) else None
 
     def text(self, name: str) -> str:
         """Return what it says of the field of this name in the document."""
@@ -68,8 +79,8 @@ class Imported:
             value["updatedAt"] = self.updated_at_ms
         if self.trashed:
             value["trashed"] = True
-        if self.record is not None:
-            value["record"] = dict(self.record)
+        if self.record_json is not None:
+            value["record"] = self.record_json
         if self.anchor is not None:
             value["anchor"] = self.anchor.to_json()
         return value
@@ -88,7 +99,7 @@ class Imported:
             tags=_tags(tags),
             updated_at_ms=at if isinstance(at, int) and not isinstance(at, bool) else None,
             trashed=value.get("trashed") is True,
-            record=dict(record) if isinstance(record, Mapping) else None,
+            record_json=record if isinstance(record, str) else None,
             anchor=Anchor.from_json(anchor) if isinstance(anchor, Mapping) else None,
         )
 

@@ -268,8 +268,7 @@ def _check_texts(edit: Edit) -> None:
         if isinstance(edit, AddHighlight | CopyHighlight | ImportItem) and edit.anchor is not None:
             json.dumps(edit.anchor.to_json(), allow_nan=False, ensure_ascii=False).encode()
         if isinstance(edit, ImportItem):
-            record = json.dumps(edit.imported.record, allow_nan=False, ensure_ascii=False).encode()
-            if len(record) > MAX_RECORD_BYTES:
+            if len((edit.imported.record_json or "").encode()) > MAX_RECORD_BYTES:
                 raise InvalidEdit(f"a foreign record of more than {MAX_RECORD_BYTES:,} bytes is not kept")
             json.dumps(edit.imported.to_json(), ensure_ascii=False).encode()
         for field in fields(edit):

@@ -95,7 +95,7 @@ def edits_of(read: ReadFile, known: Callable[[str], bool]) -> tuple[list[ImportI
         if edit.id in edits:
             skipped.append(Skipped(record.where, f"it has the id of what stands at {where[edit.id]}"))
             continue
-        bare += bool(record.original) and edit.imported.record is None
+        bare += bool(record.original) and edit.imported.record_json is None
         edits[edit.id], where[edit.id] = edit, record.where
     return list(edits.values()), list(where.values()), skipped, bare
 
@@ -134,7 +134,7 @@ def _edit(item_id: str, record: Record, format_name: str) -> ImportItem:
             tags=tuple(dict.fromkeys(tag for tag in record.tags if tag)),
             updated_at_ms=record.updated_at_ms if record.updated_at_ms is not None else record.created_at_ms,
             trashed=record.trashed,
-            record=_kept(record.original),
+            record_json=_kept(record.original),
         ),
         anchor=anchor,
         text="" if anchor else record.comment,
@@ -146,15 +146,10 @@ def _edit(item_id: str, record: Record, format_name: str) -> ImportItem:
     )
 
 
-def _kept(original: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the foreign record as the document will give it back, or None if there is none or it is too large."""
-    if not original:
-        return None
-    text = json.dumps(original, ensure_ascii=False)
-    if len(text.encode()) > MAX_RECORD_BYTES:
-        return None
-    value: dict[str, Any] = json.loads(text)
-    return value
+def _kept(original: Mapping[str, Any]) -> str | None:
+    """Return the foreign record as JSON, or None if there is none or it is too large to be kept."""
+    text = json.dumps(original, ensure_ascii=False, separators=(",", ":")) if original else ""
+    return text if 0 < len(text.encode()) <= MAX_RECORD_BYTES else None
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,13 @@ def entries(path: Path) -> list[Entry]:
 
 def entry(record: Record, item_id: str) -> Entry:
     assert record.anchor is not None
-    came = Imported("koreader", color=record.color, style=record.style, comment=record.comment, record=record.original)
+    came = Imported(
+        "koreader",
+        color=record.color,
+        style=record.style,
+        comment=record.comment,
+        record_json=json.dumps(record.original),
+    )
     created = record.created_at_ms or 0
     item = Highlight(
         item_id, record.anchor, record.color, record.style, (), record.comment, created, "me",

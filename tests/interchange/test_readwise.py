@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,7 +85,13 @@ def test_what_is_no_csv_of_readwise(tmp_path: Path, text: str, told: str) -> Non
 
 def entry(record: Record) -> Entry:
     assert record.anchor is not None
-    came = Imported("readwise", color=record.color, tags=record.tags, comment=record.comment, record=record.original)
+    came = Imported(
+        "readwise",
+        color=record.color,
+        tags=record.tags,
+        comment=record.comment,
+        record_json=json.dumps(record.original),
+    )
     created = record.created_at_ms or 0
     item = Highlight("h", record.anchor, record.color, record.style, record.tags, record.comment, created, "", created)
     return Entry(item, came)
