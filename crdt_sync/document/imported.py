@@ -104,15 +104,10 @@ class Imported:
         )
 
 
-def said(made: Any, later: Any, *, record: bool = True) -> Imported | None:
-    """Return what a file says of an item: `later`, what stands in `<id>/imported`, or else what `made` has.
-
-    Without `record` the foreign record is left out: it is most of it, and what a reader sees needs none.
-    """
+def said(made: Any, later: Any) -> Imported | None:
+    """Return what a file says of an item: `later`, what stands in `<id>/imported`, or else what `made` has."""
     if later is None and isinstance(made, Mapping):
         later = made.get(schema.IMPORTED)
-    if not record and isinstance(later, Mapping):
-        later = {key: value for key, value in later.items() if key != "record"}
     return None if later is None else Imported.from_json(whole(later))
 
 

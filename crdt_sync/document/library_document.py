@@ -235,7 +235,7 @@ class LibraryDocument:
         made = self._highlights.get(item_id)
         if not isinstance(made, dict):
             return None
-        imported = said(made, self._field(item_id, schema.IMPORTED), record=False)
+        imported = said(made, self._field(item_id, schema.IMPORTED))
         anchor = self._field(item_id, schema.ANCHOR)
         if anchor is None and imported is not None and imported.anchor is not None:
             anchor = imported.anchor.to_json()
@@ -258,7 +258,7 @@ class LibraryDocument:
         made = self._notes.get(item_id)
         if not isinstance(made, dict):
             return None
-        imported = said(made, self._field(item_id, schema.IMPORTED), record=False)
+        imported = said(made, self._field(item_id, schema.IMPORTED))
         highlight_id = made.get("highlight")
         return Note(
             id=item_id,
