@@ -18,7 +18,7 @@ test: setup system lint web/node_modules/ready
 
 # The figures, side by side with the peers; never part of a test.
 bench: setup $(VENV)/bench benchmarks/peers/node_modules/ready
-	for each in ceiling fan_out rooms idle join_storm slow_reader presence authentication api disk engine latency local_store; do \
+	for each in ceiling fan_out rooms idle join_storm slow_reader presence authentication api disk engine latency local_store search; do \
 		PYTHONPATH=. $(BIN)/python -m benchmarks.$$each || exit 1; done
 	PYTHONPATH=. $(BIN)/python -m benchmarks.page
 	PYTHONPATH=. $(BIN)/python -m benchmarks.plots
@@ -27,7 +27,10 @@ bench: setup $(VENV)/bench benchmarks/peers/node_modules/ready
 	PYTHONPATH=. $(BIN)/python benchmarks/operations.py
 	PYTHONPATH=. $(BIN)/python -m benchmarks.relay_store
 	PYTHONPATH=. $(BIN)/python -m benchmarks.webhooks
+	PYTHONPATH=. $(BIN)/python -m benchmarks.imports
 	PYTHONPATH=. $(BIN)/python benchmarks/fifty_years.py
+	PYTHONPATH=. $(BIN)/python -m benchmarks.anchors
+	PYTHONPATH=. $(BIN)/python -m benchmarks.anchors_page
 	PYTHONPATH=. $(BIN)/python benchmarks/planted.py
 	PYTHONPATH=. $(BIN)/python benchmarks/simulation.py --seeds 10000
 	PYTHONPATH=. $(BIN)/python benchmarks/churn.py
@@ -43,7 +46,7 @@ setup: $(VENV)/ready tests/interop/node_modules/ready
 
 # What the tests alone need from the system; the libraries are what Qt needs to start without a screen.
 system:
-	@sh tests/system_packages.sh curl jq strace tinyproxy systemd-analyze
+	@sh tests/system_packages.sh curl jq lua5.1 strace tinyproxy systemd-analyze
 	@sh tests/system_packages.sh libdbus-1.so.3 libEGL.so.1 libfontconfig.so.1 libGL.so.1 libglib-2.0.so.0 libxkbcommon.so.0
 
 $(VENV)/ready: pyproject.toml constraints.txt

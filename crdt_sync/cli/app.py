@@ -12,8 +12,21 @@ import typer
 from rich.markup import escape
 
 from crdt_sync import Library, open_library
-from crdt_sync.cli import discussions, exchange, groups, highlights, notes, talking, upkeep
-from crdt_sync.cli.output import as_json, console, counted, highlight_value, note_value, status_line
+from crdt_sync.cli import (
+    collections,
+    discussions,
+    exchange,
+    finding,
+    formats,
+    groups,
+    highlights,
+    history,
+    notes,
+    reading,
+    talking,
+    upkeep,
+)
+from crdt_sync.cli.output import as_json, console, counted, status_line
 from crdt_sync.cli.running import DEFAULT, Json, LibraryPath, run, with_library
 from crdt_sync.cli.settings import Settings
 from crdt_sync.protocol.person import MAX_NAME_CHARACTERS
@@ -32,10 +45,16 @@ app = typer.Typer(
 )
 app.add_typer(highlights.app, name="highlight")
 app.add_typer(notes.app, name="note")
+app.add_typer(reading.bookmark, name="bookmark")
+app.add_typer(reading.position, name="position")
+app.add_typer(history.app)
+app.add_typer(collections.app, name="collection")
 app.add_typer(groups.app, name="groups")
+app.add_typer(finding.app)
 app.add_typer(discussions.app, name="discussions")
 app.add_typer(upkeep.app)
 app.add_typer(exchange.app)
+app.add_typer(formats.app)
 
 
 @app.command()
@@ -142,35 +161,6 @@ def status(library: LibraryPath = DEFAULT, json: Json = False) -> None:
             f"room {settings.room!r} of {settings.relay}" if settings.relay else "no relay (crdt-sync init --relay …)"
         )
         console.print(f"{where}: {status_line(opened.status)}", soft_wrap=True)
-
-    with_library(library, show)
-
-
-@app.command()
-def search(words: list[str], library: LibraryPath = DEFAULT, json: Json = False) -> None:
-    """Find highlights and notes that hold all the words."""
-
-    async def find(opened: Library) -> None:
-        hits = await opened.search(" ".join(words))
-        if json:
-            as_json([asdict(hit) for hit in hits])
-        for hit in () if json else hits:
-            console.print(f"{hit.item_id}  {hit.snippet}".replace("\n", " "), soft_wrap=True)
-
-    with_library(library, find)
-
-
-@app.command()
-def export(
-    library: LibraryPath = DEFAULT,
-    json: Annotated[bool, typer.Option("--json/--no-json", help="JSON is the one format there is so far.")] = True,
-) -> None:
-    """Print the whole library, the trash included, as JSON."""
-
-    async def show(opened: Library) -> None:
-        marks = [*await opened.highlights(), *await opened.highlights(trashed=True)]
-        texts = [*await opened.notes(), *await opened.notes(trashed=True)]
-        as_json({"highlights": [*map(highlight_value, marks)], "notes": [*map(note_value, texts)]})
 
     with_library(library, show)
 

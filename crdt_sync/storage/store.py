@@ -7,10 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from crdt_sync.document.edits import Adopt, Edit
-from crdt_sync.document.library_document import LibraryDocument, Touched
+from crdt_sync.document.contents import Contents
+from crdt_sync.document.edits import Adopt, Edit, ImportItem
+from crdt_sync.document.events import ItemKind
+from crdt_sync.document.importing import ImportOutcome, Verdict
+from crdt_sync.document.library_document import LibraryDocument
+from crdt_sync.document.observed import Touched
+from crdt_sync.document.rich import Blocks
 from crdt_sync.document.values import Highlight, Note
-from crdt_sync.errors import GapError, LibraryDamaged, RemoteProtocolError, StorageError
+from crdt_sync.errors import GapError, LibraryDamaged, NotFound, RemoteProtocolError, StorageError
 from crdt_sync.protocol.exchange import Export
 from crdt_sync.protocol.fitting import in_fitting_order
 from crdt_sync.protocol.split import split_update
@@ -19,8 +24,11 @@ from crdt_sync.storage import binding, check
 from crdt_sync.storage.aside import Rescued
 from crdt_sync.storage.binding import Binding
 from crdt_sync.storage.database import REPAIR, reading_back, translated
+from crdt_sync.storage.past import Past
 from crdt_sync.storage.read_model import ReadModel
-from crdt_sync.storage.transactions import Applied, Transactions
+from crdt_sync.storage.reading import ReadingPlaces
+from crdt_sync.storage.transactions import Applied
+from crdt_sync.storage.versions import Kept, Versions
 
 __all__ = ["Applied", "LibraryStore", "Outgoing"]
 
@@ -40,7 +48,7 @@ class Outgoing:
     edits_made: int
 
 
-class LibraryStore(Transactions):
+class LibraryStore(Past, ReadingPlaces):
     """Open it with `LibraryStore(path)`, and `close` it. Every method raises `CrdtSyncError`s only.
 
     `now_ms` gives the time that is shown, and `random` the bits of ids; a test hands in its own.
@@ -52,6 +60,33 @@ class LibraryStore(Transactions):
         """Make the edits, all or none, and return once they are durable."""
 
         return self._write(lambda document: self._edit(document, edits), received_by=None)
+
+    def import_items(self, edits: Sequence[ImportItem]) -> tuple[Applied, tuple[ImportOutcome, ...]]:
+        """Write what a foreign file says, all or nothing; return what came of each item."""
+        outcomes: tuple[ImportOutcome, ...] = ()
+
+        def change(document: LibraryDocument) -> tuple[Touched, tuple[str, ...]]:
+            nonlocal outcomes
+            outcomes = document.judge(edits)
+            pairs = zip(edits, outcomes, strict=True)
+            return self._edit(document, [edit for edit, outcome in pairs if outcome.verdict is not Verdict.THERE])
+
+        return self._write(change, received_by=None), outcomes
+
+    def take_contents(self, contents: Contents) -> Applied:
+        """Write what a bundle has and the library has not, all or nothing."""
+        return self._write(lambda document: (document.take_contents(contents), ()), received_by=None)
+
+    def judge_import(self, edits: Sequence[ImportItem]) -> tuple[ImportOutcome, ...]:
+        """Return what `import_items` would come to."""
+        return self.look(lambda document: document.judge(edits))
+
+    def look(self, read: Callable[[LibraryDocument], Result]) -> Result:
+        """Return what `read` finds in the document, which is loaded for it. It must not change anything."""
+        with self._reading():
+            document = self._document()
+            self._catch_up(document)
+            return read(document)
 
     def apply_updates(self, updates: Sequence[bytes], received_by: str) -> Applied:
         """Take updates that a connection received, durably; `received_by` is the connection's random name.
@@ -142,14 +177,20 @@ class LibraryStore(Transactions):
         return self._write(change, received_by=None)
 
     def keep_aside(
-        self, wanted: Binding | None, edits_made: int, waiting: Sequence[bytes], rescued: Sequence[Highlight | Note]
+        self,
+        wanted: Binding | None,
+        edits_made: int,
+        waiting: Sequence[bytes],
+        rescued: Sequence[Highlight | Note],
+        versions: Sequence[Kept] = (),
     ) -> None:
-        """Finish a repair: what the old file belonged to, and what has no place. No relay is known to have it."""
+        """Finish a repair: what the old file belonged to and kept, what has no place. No relay is known to have it."""
         with self._writing():
             if wanted is not None:
                 binding.bind(self._connection, wanted)
             self._aside.wait(waiting)
             self._aside.rescue(rescued)
+            Versions(self._connection).take(versions)
             self._state.nothing_is_saved(at_least=edits_made)
 
     def load(self) -> None:
@@ -195,7 +236,8 @@ class LibraryStore(Transactions):
             found = self._log.outgoing(after_seq, not_received_by)
             if found is None:
                 return None
-            updates, seq = found
+            rows, seq = found
+            updates = [part for row in rows for part in _sendable(row)]
             return Outgoing(tuple(updates), seq, self._state.number("edits_made"))
 
     def acknowledge(self, edits_made: int) -> None:
@@ -210,6 +252,15 @@ class LibraryStore(Transactions):
             found = read(self.read)
             self._database.check()
             return found
+
+    def body(self, note_id: str) -> Blocks:
+        """Return a note's body, which only the document has. Raises `NotFound` if there is no such note."""
+        with self._reading():
+            document = self._document()
+            self._catch_up(document)
+            if document.kind(note_id) is not ItemKind.NOTE:
+                raise NotFound(f"there is no note {note_id!r}")
+            return document.body(note_id)
 
     def counters(self) -> tuple[int, int | None]:
         """Return `pending` and `durable_at_ms`."""
@@ -276,11 +327,12 @@ class LibraryStore(Transactions):
     def verify(self) -> None:
         """Check the whole file. Raises `LibraryDamaged`, whose `findings` say each thing that is wrong.
 
-        It checks what SQLite can check, that every update is there, unchanged and fits, and that the tables and the
-        full text are what the log says. Nothing is changed, and other processes may go on.
+        It checks what SQLite can check, that every update is there, unchanged and fits, that the versions are what was
+        saved, and the tables and the full text what the log says. Nothing is changed, and other processes may go on.
         """
         with self._reading():
             found = check.file(self._connection) or check.log(self._log)
+            found += Versions(self._connection).findings()
             if not found:
                 found = check.read_model(self._log, self.read, lambda: self._random.getrandbits(53))
         if not found and not self._database.read_only:
@@ -289,10 +341,7 @@ class LibraryStore(Transactions):
         if found:
             raise LibraryDamaged(f"{self._path} is damaged: {'; '.join(found)}. {REPAIR}", findings=found)
 
-    def _edit(self, document: LibraryDocument, edits: Sequence[Edit]) -> tuple[Touched, tuple[str, ...]]:
-        return document.edit(
-            edits,
-            now_ms=self._now_ms(),
-            author=self._author,
-            new_id=lambda: f"{self._random.getrandbits(128):032x}",
-        )
+
+def _sendable(row: bytes) -> Sequence[bytes]:
+    """A row of the log may be larger than a message: an import is one."""
+    return split_update(row, MAX_UPDATE_BYTES) if len(row) > MAX_UPDATE_BYTES else (row,)
