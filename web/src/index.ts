@@ -3,6 +3,8 @@ export { LibraryClient, InvalidEdit } from "./library/client";
 export type { HighlightChange, HighlightFilter, NewHighlight, NoteFilter } from "./library/client";
 export type { Anchor, Highlight, Note, Position, Quote } from "./library/values";
 export { LocalStore, NothingIsKept, storeName } from "./provider/localStore";
+export { LibrarySession } from "./session";
+export type { LibraryOptions } from "./session";
 export { RelayProvider } from "./provider/provider";
 export type { ProviderOptions } from "./provider/provider";
 export type { SyncState, SyncStatus } from "./provider/status";

@@ -1,7 +1,7 @@
 /** Which library the hooks below it work on. */
 import { createContext, useCallback, useContext, useRef, useSyncExternalStore } from "react";
 import type { ReactNode } from "react";
-import type { LibraryOptions } from "./session";
+import type { LibraryOptions } from "../session";
 import { sharedSession } from "./sessions";
 import type { Opening } from "./sessions";
 

@@ -7,7 +7,7 @@ import type { Anchor, Highlight, Note } from "../library/values";
 import { OFFLINE } from "../provider/status";
 import type { SyncStatus } from "../provider/status";
 import { useSession } from "./context";
-import type { LibrarySession } from "./session";
+import type { LibrarySession } from "../session";
 
 /** Somebody who has the library open; `state` is all that their client shows. */
 export interface Present {

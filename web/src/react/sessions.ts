@@ -2,8 +2,8 @@
  * The sessions that components share. One that nobody uses any more is closed a second later: strict mode and a change of
  * route unmount and mount again at once, and must not cost a connection.
  */
-import { LibrarySession } from "./session";
-import type { LibraryOptions } from "./session";
+import { LibrarySession } from "../session";
+import type { LibraryOptions } from "../session";
 import { storeName } from "../provider/localStore";
 
 const CLOSE_AFTER_MS = 1000;
