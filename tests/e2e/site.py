@@ -1,7 +1,7 @@
 """Builds the pages of the tests with vite, and serves them on 127.0.0.1.
 
-A page is a module in `web/test/pages`, or a block of code that a page of the docs shows: what a reader copies is run. They
-import `crdt-sync` by its name, so its `exports` are what resolves them.
+A page is a module in `web/test/pages`, or a block of code that a page of the docs shows: what a reader copies is run.
+They import `crdt-sync` by its name, so its `exports` are what resolves them.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def build(modules: dict[str, str], *, work: Path = WORK) -> Path:
 
 
 class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *arguments: object) -> None:
+    def log_message(self, *arguments: object) -> None:
         pass
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from crdt_sync import EditHighlight
 from crdt_sync.blocking import open_library
+from crdt_sync.document import EditHighlight
 from tests.blocking.waiting import until
 from tests.e2e.browser import Device
 from tests.relay import RelayProcess
