@@ -31,6 +31,11 @@ class Shared {
     );
   }
 
+  /** Whether its session is closed: who signs in again after signing out gets another. */
+  get isSpent(): boolean {
+    return this.opening.session?.isClosed ?? false;
+  }
+
   subscribe(listener: () => void): () => void {
     this.users += 1;
     clearTimeout(this.closing);
@@ -60,10 +65,11 @@ const sessions = new Map<string, Shared>();
 /** Returns the session of an account's room, opened if nobody has it open. The options of the first to ask count. */
 export function sharedSession(options: LibraryOptions): Shared {
   const key = storeName(options.relay, options.room, options.subject ?? null);
-  let shared = sessions.get(key);
-  if (!shared) {
-    shared = new Shared(options, () => sessions.delete(key));
-    sessions.set(key, shared);
-  }
+  const known = sessions.get(key);
+  if (known && !known.isSpent) return known;
+  const shared = new Shared(options, () => {
+    if (sessions.get(key) === shared) sessions.delete(key);
+  });
+  sessions.set(key, shared);
   return shared;
 }
