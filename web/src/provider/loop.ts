@@ -29,6 +29,7 @@ export class SyncLoop {
   private wanted = false;
   private running = false;
   private isOver = false; // a refusal that nobody can lift, or `stop`
+  private isHalted = false; // refused, until somebody calls `reconnect`
   private hasLeft = false; // the page has gone, and may come back from the back/forward cache
   private transport: Transport | null = null;
   private prober: Prober | null = null;
@@ -72,7 +73,7 @@ export class SyncLoop {
   /** Tries at once, and over polls tries a WebSocket at once; nothing after a refusal that nobody can lift. */
   reconnect(): void {
     if (!this.isWanted || this.hasLeft) return;
-    if (!this.running) void this.run();
+    if (this.isHalted) this.owner.report({ state: "connecting" }); // or who waits from now on is told of the last try
     this.wakeUp();
     this.connection?.wake();
     this.prober?.now();
@@ -111,30 +112,32 @@ export class SyncLoop {
       const ended = await this.attempt();
       if (!this.wanted) break;
       if (this.hasLeft) await this.sleep(null);
-      else if (ended !== AT_ONCE && !(await this.goesOnAfter(ended))) break;
+      else if (ended !== AT_ONCE) await this.after(ended);
     }
     this.running = false;
     if (!this.wanted) this.owner.report({ state: "offline", transport: null, retryAtMs: null });
   }
 
-  /** Waits as it is called for; false once the relay has refused, until somebody calls `reconnect`. */
-  private async goesOnAfter(ended: Ended): Promise<boolean> {
+  /** Waits as it is called for. Whoever is told of the new state may call `reconnect` at once, so the waiting comes first. */
+  private async after(ended: Ended): Promise<void> {
     const outcome = this.refusals.after(ended);
-    this.owner.report({ transport: null, lastError: "error" in outcome ? outcome.error : ended.reason });
-    if (outcome.next === "stop") {
-      this.isOver = outcome.forEver;
-      this.owner.report({ state: "stopped" });
-      return false;
-    }
-    if (outcome.next === "sign in") {
-      this.owner.report({ state: "sign in" });
-      await this.sleep(null);
+    const lastError = "error" in outcome ? outcome.error : ended.reason;
+    if (outcome.next === "again") {
+      this.owner.report({ transport: null, lastError });
     } else if (outcome.next === "back off") {
       const delayMs = this.backoff.next();
-      this.owner.report({ state: "waiting", retryAtMs: Date.now() + delayMs });
-      await this.sleep(delayMs);
+      const slept = this.sleep(delayMs);
+      this.owner.report({ state: "waiting", transport: null, lastError, retryAtMs: Date.now() + delayMs });
+      await slept;
+    } else {
+      const state = outcome.next === "stop" ? "stopped" : "sign in";
+      this.isOver = outcome.next === "stop" && outcome.forEver;
+      this.isHalted = !this.isOver;
+      const slept = this.isOver ? null : this.sleep(null);
+      this.owner.report({ state, transport: null, lastError });
+      await slept;
+      this.isHalted = false;
     }
-    return true;
   }
 
   /** Makes one connection and waits for its end. `AT_ONCE` says that the next is to be tried without a pause. */
