@@ -18,7 +18,7 @@ test: setup system lint web/node_modules/ready
 
 # The figures, side by side with the peers; never part of a test.
 bench: setup $(VENV)/bench benchmarks/peers/node_modules/ready
-	for each in ceiling fan_out rooms idle join_storm slow_reader presence authentication disk engine latency local_store; do \
+	for each in ceiling fan_out rooms idle join_storm slow_reader presence authentication api disk engine latency local_store search; do \
 		PYTHONPATH=. $(BIN)/python -m benchmarks.$$each || exit 1; done
 	PYTHONPATH=. $(BIN)/python -m benchmarks.page
 	PYTHONPATH=. $(BIN)/python -m benchmarks.plots
@@ -28,6 +28,8 @@ bench: setup $(VENV)/bench benchmarks/peers/node_modules/ready
 	PYTHONPATH=. $(BIN)/python -m benchmarks.relay_store
 	PYTHONPATH=. $(BIN)/python -m benchmarks.webhooks
 	PYTHONPATH=. $(BIN)/python benchmarks/fifty_years.py
+	PYTHONPATH=. $(BIN)/python -m benchmarks.anchors
+	PYTHONPATH=. $(BIN)/python -m benchmarks.anchors_page
 	PYTHONPATH=. $(BIN)/python benchmarks/planted.py
 	PYTHONPATH=. $(BIN)/python benchmarks/simulation.py --seeds 10000
 	PYTHONPATH=. $(BIN)/python benchmarks/churn.py

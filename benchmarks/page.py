@@ -70,6 +70,12 @@ SLOW = (
     Column("p99_ms", "the others' p99, ms"),
 )
 FLOOD = (Column("deliveries_per_s", "deliveries/s", 1), *LATENCY, Column("frames_per_delivery", "frames a delivery", 0))
+REQUESTS = (
+    Column("requests_per_s", "requests/s", 1),
+    Column("p50_ms", "p50, ms"),
+    Column("p99_ms", "p99, ms"),
+    Column("processor_us_each", "CPU a request, µs"),
+)
 
 TABLES = (
     Table("ceiling", "ceiling", None, "", (Column("frames_per_s", "frames/s", 0), Column("mb_per_s", "MB/s", 0))),
@@ -131,6 +137,10 @@ TABLES = (
             Column("p99_ms", "fan-out p99, ms", 0),
             Column("delivery_cpu_us", "relay's CPU a delivery, µs", 0),
         ),
+    ),
+    *(
+        Table(f"api {question}", "api", question, f"the API, {question}", REQUESTS)
+        for question in ("get state", "diff", "apply update", "list members")
     ),
     Table(
         "disk relay",

@@ -10,7 +10,21 @@ from typing import TYPE_CHECKING
 from crdt_sync.errors import CrdtSyncError
 
 if TYPE_CHECKING:
-    from crdt_sync.document import Anchor, Change, ChangeKind, Highlight, ItemKind, Note, Position, Quote
+    from crdt_sync.document import (
+        Anchor,
+        Change,
+        ChangeKind,
+        Highlight,
+        ItemKind,
+        Note,
+        Offsets,
+        Position,
+        Quote,
+        Resolution,
+        Text,
+        Verdict,
+        VerseRange,
+    )
     from crdt_sync.feeds import Status
     from crdt_sync.library import Library, open_library
     from crdt_sync.sync.loop import State
@@ -24,10 +38,15 @@ __all__ = [
     "ItemKind",
     "Library",
     "Note",
+    "Offsets",
     "Position",
     "Quote",
+    "Resolution",
     "State",
     "Status",
+    "Text",
+    "Verdict",
+    "VerseRange",
     "open_library",
 ]
 
@@ -39,10 +58,15 @@ _HOMES = {
     "ItemKind": "document",
     "Library": "library",
     "Note": "document",
+    "Offsets": "document",
     "Position": "document",
     "Quote": "document",
+    "Resolution": "document",
     "State": "sync.loop",
     "Status": "feeds",
+    "Text": "document",
+    "Verdict": "document",
+    "VerseRange": "document",
     "open_library": "library",
 }
 

@@ -17,6 +17,7 @@ from typing import Any, get_args
 import anyio
 import httpx
 
+from crdt_sync.anchoring import Anchoring
 from crdt_sync.document import (
     AddHighlight,
     AddNote,
@@ -29,9 +30,12 @@ from crdt_sync.document import (
 )
 from crdt_sync.errors import InvalidEdit, StorageError
 from crdt_sync.feeds import ChangeFeed, Status, listening
+from crdt_sync.history import History
 from crdt_sync.live import Live, TransportChoice
-from crdt_sync.queries import Queries
+from crdt_sync.organising import Organising
+from crdt_sync.reading import Bookmarks, Reading
 from crdt_sync.replica import StoreReplica
+from crdt_sync.rich_notes import RichNotes
 from crdt_sync.storage.binding import Binding
 from crdt_sync.storage.database import Durability
 from crdt_sync.storage.store import Applied, LibraryStore
@@ -104,7 +108,7 @@ async def open_library(
             store.check_writable()
             client = client or await stack.enter_async_context(httpx.AsyncClient(timeout=10))
         library = Library(worker, store, random, binding=binding, close_within_s=close_within_s)
-        tasks: list[Callable[[], Coroutine[Any, Any, None]]] = [library._follow]
+        tasks: list[Callable[[], Coroutine[Any, Any, None]]] = [library._follow, library.reading._keep]
         if binding is not None and client is not None:
             connect = library._connect(binding.relay, binding.room, client, transport)
             tasks.append(partial(library._keep_in_step, binding, connect, token))
@@ -113,11 +117,13 @@ async def open_library(
             yield library
 
 
-class Library(Queries, Upkeep, Live[Status, tuple[int, int | None]]):
+class Library(Anchoring, Organising, Bookmarks, History, Upkeep, RichNotes, Live[Status, tuple[int, int | None]]):
     """An open library. Get one from `open_library`; use it from that event loop.
 
-    What can be asked of it is in `Queries`; `Upkeep`, from `verify` to `export_updates`, is for its file's long life;
-    and `Live` is how it stands.
+    What can be asked of it is in `Queries`; `Anchoring` finds highlights in a text; `Organising` puts things together;
+    `RichNotes` has the bodies of notes and `Bookmarks` sets them; `History`, from `undo` to `restore_version`, goes
+    back; `Upkeep`, from `verify` to `export_updates`, is for its file's long life; and `Live` is how it stands.
+    `reading` says where each device reads.
     """
 
     def __init__(
@@ -142,6 +148,7 @@ class Library(Queries, Upkeep, Live[Status, tuple[int, int | None]]):
         self._binding = binding
         self._replica: StoreReplica | None = None
         self._feeds: list[ChangeFeed] = []
+        self.reading = Reading(worker, store, self._done)
         self.presence = Presence(random.getrandbits(32), now, None if binding is None else binding.subject)
 
     # Edits
@@ -161,9 +168,11 @@ class Library(Queries, Upkeep, Live[Status, tuple[int, int | None]]):
         """Mark a passage; return the highlight's id."""
         return (await self.edit(AddHighlight(anchor, color=color, tags=tuple(tags), comment=comment)))[0]
 
-    async def add_note(self, text: str, *, title: str = "", highlight_id: str | None = None) -> str:
-        """Write a note, of a highlight or free; return its id."""
-        return (await self.edit(AddNote(text, title=title, highlight_id=highlight_id)))[0]
+    async def add_note(
+        self, text: str, *, title: str = "", highlight_id: str | None = None, markdown: bool = False
+    ) -> str:
+        """Write a note, of a highlight or free, a paragraph for each line or `markdown`; return its id."""
+        return (await self.edit(AddNote(text, title=title, highlight_id=highlight_id, markdown=markdown)))[0]
 
     async def append_to_note(self, note_id: str, text: str) -> None:
         """Add paragraphs, one for each line, at the end of a note."""
@@ -213,6 +222,10 @@ class Library(Queries, Upkeep, Live[Status, tuple[int, int | None]]):
     async def _keep_in_step(self, binding: Binding, connect: Connect, token: Token) -> None:
         self._replica = StoreReplica(self._worker, self._store, binding, self._applied)
         await self._sync(connect, self._replica, self.presence, token)
+
+    async def _leave(self, within_s: float) -> None:
+        await self.reading._leave()
+        await super()._leave(within_s)
 
     async def _follow(self) -> None:
         while True:

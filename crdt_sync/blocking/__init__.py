@@ -11,6 +11,7 @@ from crdt_sync.blocking.delivery import CallbackQueue, Deliver
 from crdt_sync.blocking.discussions import Discussions, open_discussions
 from crdt_sync.blocking.library import Library, Presence, open_library
 from crdt_sync.blocking.loop_thread import Backend
+from crdt_sync.blocking.reading import Reading
 from crdt_sync.blocking.sharing import Groups, copy_into_group, open_groups
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Groups",
     "Library",
     "Presence",
+    "Reading",
     "copy_into_group",
     "open_discussions",
     "open_groups",

@@ -18,6 +18,7 @@ from crdt_sync.blocking.delivery import Deliver
 from crdt_sync.blocking.live import Live
 from crdt_sync.blocking.loop_thread import Backend, LoopThread, do
 from crdt_sync.blocking.news import changes_of, presence_of
+from crdt_sync.blocking.reading import Reading
 from crdt_sync.document import Change
 from crdt_sync.feeds import Status
 from crdt_sync.library import TransportChoice
@@ -25,7 +26,7 @@ from crdt_sync.storage.database import Durability
 from crdt_sync.sync.credentials import Token
 from crdt_sync.sync.presence import Person, PresenceChange
 
-__all__ = ["Backend", "Library", "Presence", "open_library"]
+__all__ = ["Backend", "Library", "Presence", "Reading", "open_library"]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -93,6 +94,7 @@ class Library(Live[asynchronous.Library, Status]):
         super().__init__(loop, deliver)
         self._library = self._opened
         self.presence = Presence(self._loop, self._library)
+        self.reading = Reading(self._loop, self._library)
 
     # The twins of the asynchronous library
 
@@ -105,11 +107,26 @@ class Library(Live[asynchronous.Library, Status]):
     purge = twin(asynchronous.Library.purge)
     highlight = twin(asynchronous.Library.highlight)
     highlights = twin(asynchronous.Library.highlights)
+    reanchor = twin(asynchronous.Library.reanchor)
     note = twin(asynchronous.Library.note)
     notes = twin(asynchronous.Library.notes)
     search = twin(asynchronous.Library.search)
     ids_starting_with = twin(asynchronous.Library.ids_starting_with)
     counts = twin(asynchronous.Library.counts)
+    rename_collection = twin(asynchronous.Library.rename_collection)
+    add_collection = twin(asynchronous.Library.add_collection)
+    add_to_collection = twin(asynchronous.Library.add_to_collection)
+    remove_from_collection = twin(asynchronous.Library.remove_from_collection)
+    collection = twin(asynchronous.Library.collection)
+    collections = twin(asynchronous.Library.collections)
+    collection_items = twin(asynchronous.Library.collection_items)
+    collection_size = twin(asynchronous.Library.collection_size)
+    works = twin(asynchronous.Library.works)
+    tags = twin(asynchronous.Library.tags)
+    colors = twin(asynchronous.Library.colors)
+    links = twin(asynchronous.Library.links)
+    backlinks = twin(asynchronous.Library.backlinks)
+    dangling_links = twin(asynchronous.Library.dangling_links)
     binding = twin(asynchronous.Library.binding)
     verify = twin(asynchronous.Library.verify)
     compact = twin(asynchronous.Library.compact)
@@ -121,6 +138,25 @@ class Library(Live[asynchronous.Library, Status]):
     state_vector = twin(asynchronous.Library.state_vector)
     export_updates = twin(asynchronous.Library.export_updates)
     apply_updates = twin(asynchronous.Library.apply_updates)
+    undo = twin(asynchronous.Library.undo)
+    redo = twin(asynchronous.Library.redo)
+    steps = twin(asynchronous.Library.steps)
+    forget_steps = twin(asynchronous.Library.forget_steps)
+    trash = twin(asynchronous.Library.trash)
+    empty_trash = twin(asynchronous.Library.empty_trash)
+    purge_everywhere = twin(asynchronous.Library.purge_everywhere)
+    save_version = twin(asynchronous.Library.save_version)
+    versions = twin(asynchronous.Library.versions)
+    delete_version = twin(asynchronous.Library.delete_version)
+    at_version = twin(asynchronous.Library.at_version)
+    restore_version = twin(asynchronous.Library.restore_version)
+    add_bookmark = twin(asynchronous.Library.add_bookmark)
+    rename_bookmark = twin(asynchronous.Library.rename_bookmark)
+    bookmarks = twin(asynchronous.Library.bookmarks)
+    note_body = twin(asynchronous.Library.note_body)
+    note_markdown = twin(asynchronous.Library.note_markdown)
+    note_html = twin(asynchronous.Library.note_html)
+    edit_note = twin(asynchronous.Library.edit_note)
     synced = twin(asynchronous.Library.synced)
 
     # What happens

@@ -90,9 +90,10 @@ def copy_into_group(
     within: str | None = None,
     tag: str | None = None,
     color: str | None = None,
+    collection: str | None = None,
     update: bool = False,
 ) -> Copied:
     """Copy highlights of `own` into the library of a group, as `crdt_sync.sharing.copy_into_group` does."""
-    choose = partial(chosen, own._library, ids, work=work, within=within, tag=tag, color=color)
+    choose = partial(chosen, own._library, ids, work=work, within=within, tag=tag, color=color, collection=collection)
     found = own._loop.call(choose)
     return group._loop.call(partial(take_in, group._library, found, own=own.binding(), update=update))

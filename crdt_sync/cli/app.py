@@ -12,7 +12,19 @@ import typer
 from rich.markup import escape
 
 from crdt_sync import Library, open_library
-from crdt_sync.cli import discussions, exchange, groups, highlights, notes, talking, upkeep
+from crdt_sync.cli import (
+    collections,
+    discussions,
+    exchange,
+    finding,
+    groups,
+    highlights,
+    history,
+    notes,
+    reading,
+    talking,
+    upkeep,
+)
 from crdt_sync.cli.output import as_json, console, counted, highlight_value, note_value, status_line
 from crdt_sync.cli.running import DEFAULT, Json, LibraryPath, run, with_library
 from crdt_sync.cli.settings import Settings
@@ -32,7 +44,12 @@ app = typer.Typer(
 )
 app.add_typer(highlights.app, name="highlight")
 app.add_typer(notes.app, name="note")
+app.add_typer(reading.bookmark, name="bookmark")
+app.add_typer(reading.position, name="position")
+app.add_typer(history.app)
+app.add_typer(collections.app, name="collection")
 app.add_typer(groups.app, name="groups")
+app.add_typer(finding.app)
 app.add_typer(discussions.app, name="discussions")
 app.add_typer(upkeep.app)
 app.add_typer(exchange.app)
@@ -147,20 +164,6 @@ def status(library: LibraryPath = DEFAULT, json: Json = False) -> None:
 
 
 @app.command()
-def search(words: list[str], library: LibraryPath = DEFAULT, json: Json = False) -> None:
-    """Find highlights and notes that hold all the words."""
-
-    async def find(opened: Library) -> None:
-        hits = await opened.search(" ".join(words))
-        if json:
-            as_json([asdict(hit) for hit in hits])
-        for hit in () if json else hits:
-            console.print(f"{hit.item_id}  {hit.snippet}".replace("\n", " "), soft_wrap=True)
-
-    with_library(library, find)
-
-
-@app.command()
 def export(
     library: LibraryPath = DEFAULT,
     json: Annotated[bool, typer.Option("--json/--no-json", help="JSON is the one format there is so far.")] = True,
@@ -170,7 +173,17 @@ def export(
     async def show(opened: Library) -> None:
         marks = [*await opened.highlights(), *await opened.highlights(trashed=True)]
         texts = [*await opened.notes(), *await opened.notes(trashed=True)]
-        as_json({"highlights": [*map(highlight_value, marks)], "notes": [*map(note_value, texts)]})
+        as_json(
+            {
+                "highlights": [*map(highlight_value, marks)],
+                "notes": [*map(note_value, texts)],
+                "collections": [
+                    {**asdict(each), "items": [item.id for item in await opened.collection_items(each.id)]}
+                    for trashed in (False, True)
+                    for each in await opened.collections(trashed=trashed)
+                ],
+            }
+        )
 
     with_library(library, show)
 

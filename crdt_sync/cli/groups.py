@@ -13,6 +13,7 @@ import typer
 from rich.table import Table
 
 from crdt_sync import Library
+from crdt_sync.cli.filtering import collection_id
 from crdt_sync.cli.output import as_json, console, counted, moment
 from crdt_sync.cli.running import DEFAULT, Json, LibraryPath, full_id, run, with_libraries
 from crdt_sync.cli.settings import Settings
@@ -201,8 +202,9 @@ def groups_copy(
     items: Annotated[list[str] | None, typer.Argument(help="Ids of highlights, or the first characters.")] = None,
     work: Annotated[str | None, typer.Option(help="All of a book.")] = None,
     within: Annotated[str | None, typer.Option(help="All of a place: Gen, Gen.1 or Gen.1.1.")] = None,
-    tag: Annotated[str | None, typer.Option(help="All of a collection: those with this tag.")] = None,
+    tag: Annotated[str | None, typer.Option(help="All with this tag.")] = None,
     color: Annotated[str | None, typer.Option(help="All of this colour.")] = None,
+    collection: Annotated[str | None, typer.Option(help="All of a collection: its title or id.")] = None,
     update: Annotated[bool, typer.Option("--update", help="Bring copies that are there to what you have now.")] = False,
     library: LibraryPath = DEFAULT,
     json: Json = False,
@@ -214,7 +216,10 @@ def groups_copy(
 
     async def copy(own: Library, group: Library) -> None:
         ids = [await full_id(own, item) for item in items or ()]
-        copied = await copy_into_group(own, group, ids, work=work, within=within, tag=tag, color=color, update=update)
+        of = None if collection is None else await collection_id(own, collection)
+        copied = await copy_into_group(
+            own, group, ids, work=work, within=within, tag=tag, color=color, collection=of, update=update
+        )
         if json:
             as_json(asdict(copied))
         else:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from crdt_sync.document.verses import osis_source
 from crdt_sync.errors import InvalidEdit
 
 __all__ = ["Anchor", "Position", "Quote", "Shared"]
@@ -74,8 +75,8 @@ class Anchor:
 
     @classmethod
     def verse(cls, source: str, *, work: str, quote: str | None = None) -> Anchor:
-        """Return the anchor of a verse or verse range in OSIS form, in the work called `work`."""
-        return cls(work={"id": work}, source=source, quote=None if quote is None else Quote(quote))
+        """Return the anchor of a verse or verse range, in OSIS or USFM form, in the work called `work`."""
+        return cls(work={"id": work}, source=osis_source(source), quote=None if quote is None else Quote(quote))
 
     @property
     def work_id(self) -> str:

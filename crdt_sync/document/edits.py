@@ -6,19 +6,27 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from crdt_sync.document.anchors import Anchor
+from crdt_sync.document.rich.values import Blocks
 from crdt_sync.document.values import Highlight, HighlightKind, Note
 
 __all__ = [
+    "AddCollection",
     "AddHighlight",
     "AddNote",
+    "AddToCollection",
     "Adopt",
     "AppendToNote",
     "CopyHighlight",
     "Edit",
+    "EditCollection",
     "EditHighlight",
     "EditNote",
+    "EditNoteBody",
     "Purge",
+    "Reanchor",
+    "RemoveFromCollection",
     "Restore",
+    "SetNoteBody",
     "Trash",
 ]
 
@@ -49,14 +57,26 @@ class EditHighlight:
 
 
 @dataclass(frozen=True, slots=True)
+class Reanchor:
+    """Say where a highlight stands now: in a text that has changed, or in another edition of it.
+
+    The first anchor stays in the document as it was made; the newer one stands beside it and is the one that is read.
+    """
+
+    id: str
+    anchor: Anchor
+
+
+@dataclass(frozen=True, slots=True)
 class AddNote:
-    """Write a note, of a highlight or free. `text` has a paragraph on each line."""
+    """Write a note, of a highlight or free. `text` has a paragraph on each line, or is Markdown."""
 
     text: str = ""
     title: str = ""
     highlight_id: str | None = None
     tags: tuple[str, ...] = ()
     id: str | None = None
+    markdown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +95,28 @@ class AppendToNote:
 
     id: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class EditNoteBody:
+    """Make a note's body what `markdown` says, by changing what differs and nothing else.
+
+    `base` is the Markdown that was edited, as `Library.note_markdown` gave it: the edit is what leads from it to
+    `markdown`, and what others wrote since then is kept. Without a base it is what the body says now. What Markdown has
+    no words for stays where nothing was changed.
+    """
+
+    id: str
+    markdown: str
+    base: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetNoteBody:
+    """Make a note's body just these blocks, with all that is in them, by changing what differs and nothing else."""
+
+    id: str
+    body: Blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +170,59 @@ class CopyHighlight:
     update: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class AddCollection:
+    """Begin a collection, with these highlights and notes in this order."""
+
+    title: str
+    item_ids: tuple[str, ...] = ()
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EditCollection:
+    """Change a collection's title; what is None stays."""
+
+    id: str
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddToCollection:
+    """Put highlights and notes into a collection, in this order; those that are in it are moved.
+
+    They come before the item `before`, or at the end. One that is at its place already is not written.
+    """
+
+    id: str
+    item_ids: tuple[str, ...]
+    before: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFromCollection:
+    """Take highlights and notes out of a collection. They themselves stay."""
+
+    id: str
+    item_ids: tuple[str, ...]
+
+
 Edit: TypeAlias = (
-    AddHighlight | EditHighlight | AddNote | EditNote | AppendToNote | Trash | Restore | Purge | Adopt | CopyHighlight
+    AddCollection
+    | EditCollection
+    | AddToCollection
+    | RemoveFromCollection
+    | AddHighlight
+    | EditHighlight
+    | Reanchor
+    | AddNote
+    | EditNote
+    | AppendToNote
+    | EditNoteBody
+    | SetNoteBody
+    | Trash
+    | Restore
+    | Purge
+    | Adopt
+    | CopyHighlight
 )

@@ -13,6 +13,7 @@ class ItemKind(Enum):
 
     HIGHLIGHT = "highlight"
     NOTE = "note"
+    COLLECTION = "collection"
 
 
 class ChangeKind(Enum):

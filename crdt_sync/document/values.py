@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from crdt_sync.document.anchors import Anchor, Shared
 
-__all__ = ["HIGHLIGHT_KINDS", "Highlight", "HighlightKind", "Note"]
+__all__ = ["HIGHLIGHT_KINDS", "Collection", "Highlight", "HighlightKind", "Note"]
 
 HighlightKind: TypeAlias = Literal["highlight", "bookmark"]
 HIGHLIGHT_KINDS: tuple[HighlightKind, ...] = ("highlight", "bookmark")
@@ -49,6 +49,23 @@ class Note:
     title: str
     text: str
     tags: tuple[str, ...]
+    created_at_ms: int
+    created_by: str
+    updated_at_ms: int
+    deleted_at_ms: int | None = None
+
+    @property
+    def is_deleted(self) -> bool:
+        """True while it is in the trash."""
+        return self.deleted_at_ms is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Highlights and notes that a reader has put together, in an order. An item may be in several."""
+
+    id: str
+    title: str
     created_at_ms: int
     created_by: str
     updated_at_ms: int

@@ -3,62 +3,81 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
-from pycrdt import Doc, Map, XmlElement, XmlFragment, XmlText
+from pycrdt import Doc, Map
 
 from crdt_sync.document import schema
+from crdt_sync.document.anchors import Anchor
+from crdt_sync.document.collecting import CollectionWriter
 from crdt_sync.document.edits import (
+    AddCollection,
     AddHighlight,
     AddNote,
+    AddToCollection,
     Adopt,
     AppendToNote,
     CopyHighlight,
     Edit,
+    EditCollection,
     EditHighlight,
     EditNote,
+    EditNoteBody,
     Purge,
+    Reanchor,
+    RemoveFromCollection,
     Restore,
+    SetNoteBody,
     Trash,
 )
+from crdt_sync.document.events import ItemKind
+from crdt_sync.document.note_bodies import NoteBodies
 from crdt_sync.document.values import HIGHLIGHT_KINDS, Highlight, HighlightKind, Note
 from crdt_sync.errors import InvalidEdit, NotFound
 
-__all__ = ["Writer", "body_text"]
+__all__ = ["Writer"]
 
 
-class Writer:
+class Writer(CollectionWriter):
     """One call's edits. `plan` checks them all before `make` changes anything."""
 
     def __init__(
-        self, doc: Doc[Any], highlights: Map[Any], notes: Map[Any], fields_: Map[Any], now_ms: int, author: str
+        self, doc: Doc[Any], now_ms: int, author: str, members: Callable[[str], Iterable[str]] = lambda _: ()
     ) -> None:
         self._doc = doc
-        self._highlights = highlights
-        self._notes = notes
-        self._fields = fields_
+        self._highlights = doc.get(schema.HIGHLIGHTS, type=Map)
+        self._notes = doc.get(schema.NOTES, type=Map)
+        self._collections = doc.get(schema.COLLECTIONS, type=Map)
+        self._fields = doc.get(schema.FIELDS, type=Map)
+        self._bodies = NoteBodies(doc, self._fields)
+        self._known_members = members
+        self._members = {}
         self._now_ms = now_ms
         self._author = author
+        self._keys_of: dict[str, list[str]] | None = None
         self.wrote = False
 
     def plan(self, edits: Sequence[Edit], new_id: Callable[[], str]) -> list[tuple[Edit, str]]:
         """Return each edit with its item's id. Raises `InvalidEdit` or `NotFound`."""
         planned: list[tuple[Edit, str]] = []
-        made: dict[str, bool] = {}  # items of this call: is it a highlight?
+        made: dict[str, ItemKind] = {}  # items of this call
         for edit in edits:
-            if isinstance(edit, AddHighlight | AddNote):
+            if isinstance(edit, AddHighlight | AddNote | AddCollection):
                 item_id = edit.id if edit.id is not None else new_id()
                 _check_id(item_id)
-                made[item_id] = isinstance(edit, AddHighlight)
+                made[item_id] = _MAKES[type(edit)]
             elif isinstance(edit, Adopt | CopyHighlight):
                 item_id = edit.id
                 _check_id(item_id)
             else:
                 item_id = edit.id
                 self._check_known(edit, made)
+            if isinstance(edit, AddCollection | AddToCollection):
+                self._check_members(edit, made)
             _check_texts(edit)
+            self._bodies.check(edit, item_id)
             planned.append((edit, item_id))
         return planned
 
@@ -75,11 +94,15 @@ class Writer:
                 self._set_text(item_id, schema.STYLE, edit.style)
                 self._set_text(item_id, schema.COMMENT, edit.comment)
                 self._set_tags(item_id, edit.add_tags, edit.remove_tags)
+            case Reanchor():
+                self._reanchor(item_id, edit.anchor)
             case EditNote():
                 self._set_text(item_id, schema.TITLE, edit.title)
                 self._set_tags(item_id, edit.add_tags, edit.remove_tags)
             case AppendToNote():
-                self._append(item_id, edit.text)
+                self.wrote |= self._bodies.append(edit, item_id)
+            case EditNoteBody() | SetNoteBody():
+                self.wrote |= self._bodies.change(edit, item_id)
             case Trash():
                 if self._fields.get(schema.field_key(item_id, schema.DELETED_AT)) is None:
                     self._set(schema.field_key(item_id, schema.DELETED_AT), self._now_ms)
@@ -90,10 +113,18 @@ class Writer:
                     self._adopt(item)
             case CopyHighlight():
                 self._copy(edit, item_id)
+            case AddCollection():
+                self._add_collection(edit, item_id)
+            case EditCollection():
+                self._set_text(item_id, schema.TITLE, edit.title)
+            case AddToCollection():
+                self._add_to_collection(edit)
+            case RemoveFromCollection():
+                self._remove_from_collection(edit)
             case Purge():
                 self._purge(item_id)
         if self.wrote and not isinstance(edit, Purge):
-            self._fields[schema.field_key(item_id, schema.UPDATED_AT)] = self._now_ms
+            self._set(schema.field_key(item_id, schema.UPDATED_AT), self._now_ms)
         self.wrote = self.wrote or before
 
     def _add_highlight(self, edit: AddHighlight, item_id: str) -> None:
@@ -113,7 +144,7 @@ class Writer:
                 made["highlight"] = edit.highlight_id
             self._notes[item_id] = made
             self.wrote = True
-            self._append(item_id, edit.text)
+            self._bodies.append(edit, item_id)
         self._set_text(item_id, schema.TITLE, edit.title)
         self._set_tags(item_id, edit.tags, ())
 
@@ -142,35 +173,41 @@ class Writer:
         elif not edit.update:
             return
         else:
-            key = schema.field_key(item_id, schema.ANCHOR)
-            newer = self._fields.get(key)
-            known = made.get("anchor") if newer is None and isinstance(made, dict) else newer
-            if known != anchor:
-                self._set(key, anchor)
+            self._reanchor(item_id, edit.anchor)
         self._set_text(item_id, schema.COLOR, edit.color)
         self._set_text(item_id, schema.STYLE, edit.style)
 
-    def _append(self, item_id: str, text: str) -> None:
-        if not text:
-            return
-        body = self._doc.get(schema.note_root(item_id), type=XmlFragment)
-        for line in text.split("\n"):
-            paragraph = body.children.append(XmlElement("paragraph"))
-            if line:
-                paragraph.children.append(XmlText(line))
-        self.wrote = True
+    def _reanchor(self, item_id: str, anchor: Anchor) -> None:
+        key, value, made = schema.field_key(item_id, schema.ANCHOR), anchor.to_json(), self._highlights.get(item_id)
+        newer = self._fields.get(key)
+        known = made.get("anchor") if newer is None and isinstance(made, dict) else newer
+        if known != value:
+            self._set(key, value)
 
     def _purge(self, item_id: str) -> None:
-        for key in [key for key in self._fields.keys() if key.startswith(f"{item_id}/")]:  # noqa: SIM118
+        for key in self._purged_keys(item_id):
             self._drop(key)
-        for items in (self._highlights, self._notes):
+        for items in (self._highlights, self._notes, self._collections):
             if item_id in items:
                 del items[item_id]
                 self.wrote = True
-        body = self._doc.get(schema.note_root(item_id), type=XmlFragment)
-        if len(body.children):
-            del body.children[0 : len(body.children)]
-            self.wrote = True
+        self.wrote |= self._bodies.empty(item_id)
+
+    def _purged_keys(self, item_id: str) -> list[str]:
+        """Return the keys of an item, and those that put it into collections.
+
+        All keys are looked at once for all purges of a call, and not again for each item of a full trash.
+        """
+        if self._keys_of is None:
+            self._keys_of = {}
+            for key in self._fields.keys():  # noqa: SIM118
+                self._note_key(self._keys_of, key)
+        return self._keys_of.pop(item_id, [])
+
+    def _note_key(self, keys_of: dict[str, list[str]], key: str) -> None:
+        item_id, name, rest = schema.split_field_key(key)
+        for owner in (item_id, rest) if name == schema.ITEM else (item_id,):
+            keys_of.setdefault(owner, []).append(key)
 
     def _set_text(self, item_id: str, name: str, value: str | None) -> None:
         """An unchanged key is not rewritten, and an empty one that is not there stays away: both leave tombstones."""
@@ -189,6 +226,8 @@ class Writer:
 
     def _set(self, key: str, value: Any) -> None:
         self._fields[key] = value
+        if self._keys_of is not None:
+            self._note_key(self._keys_of, key)
         self.wrote = True
 
     def _drop(self, key: str) -> None:
@@ -196,29 +235,48 @@ class Writer:
             del self._fields[key]
             self.wrote = True
 
-    def _check_known(self, edit: Edit, made: dict[str, bool]) -> None:
-        item_id = edit.id
-        assert item_id is not None
-        is_highlight = made.get(item_id, item_id in self._highlights)
-        is_note = not made[item_id] if item_id in made else item_id in self._notes
-        if isinstance(edit, EditHighlight) and not is_highlight:
-            raise NotFound(f"there is no highlight {item_id!r}")
-        if isinstance(edit, EditNote | AppendToNote) and not is_note:
-            raise NotFound(f"there is no note {item_id!r}")
-        if not is_highlight and not is_note:
-            raise NotFound(f"there is no highlight or note {item_id!r}")
+    def _check_known(self, edit: Edit, made: dict[str, ItemKind]) -> None:
+        assert edit.id is not None
+        kind = self._kind_of(edit.id, made)
+        for edits, wanted in _EDITS.items():
+            if isinstance(edit, edits) and kind is not wanted:
+                raise NotFound(f"there is no {wanted.value} {edit.id!r}")
+        if kind is None:
+            raise NotFound(f"there is no highlight, note or collection {edit.id!r}")
+
+    def _check_members(self, edit: AddCollection | AddToCollection, made: dict[str, ItemKind]) -> None:
+        for item_id in edit.item_ids:
+            if self._kind_of(item_id, made) not in (ItemKind.HIGHLIGHT, ItemKind.NOTE):
+                raise NotFound(f"there is no highlight or note {item_id!r} to put into a collection")
+        if isinstance(edit, AddToCollection) and edit.before is not None:
+            if edit.before in edit.item_ids:
+                raise InvalidEdit(f"{edit.before!r} cannot come before itself")
+            if schema.member_key(edit.id, edit.before) not in self._fields:
+                raise NotFound(f"{edit.before!r} is not in the collection {edit.id!r}; name an item that is")
+
+    def _kind_of(self, item_id: str, made: dict[str, ItemKind]) -> ItemKind | None:
+        if item_id in made:
+            return made[item_id]
+        for items, kind in (
+            (self._highlights, ItemKind.HIGHLIGHT),
+            (self._notes, ItemKind.NOTE),
+            (self._collections, ItemKind.COLLECTION),
+        ):
+            if item_id in items:
+                return kind
+        return None
 
 
-def body_text(doc: Doc[Any], note_id: str) -> str:
-    """Return a note's body as plain text, a line for each block."""
-    body = doc.get(schema.note_root(note_id), type=XmlFragment)
-    return "\n".join(_text(block) for block in body.children)
-
-
-def _text(node: Any) -> str:
-    if isinstance(node, XmlText):
-        return "".join(part for part, _ in node.diff() if isinstance(part, str))
-    return "".join(_text(child) for child in node.children)
+_MAKES: dict[type, ItemKind] = {
+    AddHighlight: ItemKind.HIGHLIGHT,
+    AddNote: ItemKind.NOTE,
+    AddCollection: ItemKind.COLLECTION,
+}
+_EDITS: dict[tuple[type, ...], ItemKind] = {
+    (EditHighlight, Reanchor): ItemKind.HIGHLIGHT,
+    (EditNote, AppendToNote, EditNoteBody, SetNoteBody): ItemKind.NOTE,
+    (EditCollection, AddToCollection, RemoveFromCollection): ItemKind.COLLECTION,
+}
 
 
 def _kind(kind: HighlightKind) -> dict[str, HighlightKind]:
@@ -232,7 +290,7 @@ def _check_id(item_id: str) -> None:
 
 def _check_texts(edit: Edit) -> None:
     try:
-        if isinstance(edit, AddHighlight | CopyHighlight):
+        if isinstance(edit, AddHighlight | CopyHighlight | Reanchor):
             json.dumps(edit.anchor.to_json(), allow_nan=False, ensure_ascii=False).encode()
         for field in fields(edit):
             value = getattr(edit, field.name)

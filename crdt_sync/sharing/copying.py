@@ -40,18 +40,19 @@ async def copy_into_group(
     within: str | None = None,
     tag: str | None = None,
     color: str | None = None,
+    collection: str | None = None,
     update: bool = False,
 ) -> Copied:
     """Copy highlights of `own` into the library of a group: those with these `ids`, or all that the rest describes.
 
-    `work` is a book, `within` a place in it, `tag` a collection. A copy that is there stays, whatever the group has
-    done to it; with `update` it takes over the passage, colour and style that the highlight has now. All are copied or
-    none.
+    `work` is a book, `within` a place in it, `collection` the id of a collection, whose notes stay. A copy that is
+    there stays, whatever the group has done to it; with `update` it takes over the passage, colour and style that the
+    highlight has now. All are copied or none.
 
     Raises `InvalidEdit` if it does not say which, or if `group` is not a group's library, or `own` is; `NotFound` for
     an id that is no highlight, or one in the trash; and what `Library.edit` raises.
     """
-    found = await chosen(own, ids, work=work, within=within, tag=tag, color=color)
+    found = await chosen(own, ids, work=work, within=within, tag=tag, color=color, collection=collection)
     return await take_in(group, found, own=await own.binding(), update=update)
 
 
@@ -63,15 +64,20 @@ async def chosen(
     within: str | None = None,
     tag: str | None = None,
     color: str | None = None,
+    collection: str | None = None,
 ) -> list[Highlight]:
     """Return the highlights that `copy_into_group` would copy. Raises `InvalidEdit` and `NotFound` as it does."""
-    if bool(ids) == any(each is not None for each in (work, within, tag, color)):
-        raise InvalidEdit("say which highlights to copy: by their ids, or by work=, within=, tag= or color=")
+    if bool(ids) == any(each is not None for each in (work, within, tag, color, collection)):
+        raise InvalidEdit(
+            "say which highlights to copy: by their ids, or by work=, within=, tag=, color= or collection="
+        )
     if isinstance(ids, str):
         ids = (ids,)
     if ids:
         return [await _one(own, item_id) for item_id in dict.fromkeys(ids)]
-    return await own.highlights(work=work, within=within, tag=tag, color=color)
+    if collection is not None and await own.collection(collection) is None:
+        raise NotFound(f"there is no collection {collection!r}")
+    return await own.highlights(work=work, within=within, tag=tag, color=color, collection=collection)
 
 
 async def take_in(group: Library, highlights: Sequence[Highlight], *, own: Binding | None, update: bool) -> Copied:

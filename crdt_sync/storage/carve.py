@@ -23,6 +23,7 @@ from crdt_sync.storage.database import open_database, size_of, wal_of
 from crdt_sync.storage.log import Log
 from crdt_sync.storage.pages import Kind, Pages, Record, Value
 from crdt_sync.storage.read_model import ReadModel
+from crdt_sync.storage.versions import Kept, Versions
 
 __all__ = ["Found", "find"]
 
@@ -34,17 +35,21 @@ UPDATES = (Kind.NULL, Kind.BLOB, Kind.MAYBE_TEXT, Kind.INTEGER)
 SNAPSHOTS = (Kind.NULL, Kind.INTEGER, Kind.BLOB, Kind.INTEGER, Kind.INTEGER)
 WAITING = (Kind.NULL, Kind.BLOB, Kind.INTEGER)
 STATE = (Kind.NULL, Kind.INTEGER, Kind.INTEGER, Kind.MAYBE_INTEGER, *(Kind.TEXT,) * 2, Kind.MAYBE_TEXT)
-HIGHLIGHTS = (*(Kind.TEXT,) * 7, Kind.INTEGER, Kind.TEXT, Kind.INTEGER, Kind.MAYBE_INTEGER, Kind.TEXT)
+HIGHLIGHTS = (*(Kind.TEXT,) * 7, Kind.INTEGER, Kind.TEXT, Kind.INTEGER, Kind.MAYBE_INTEGER, *(Kind.TEXT,) * 2)
+VERSIONS = (Kind.NULL, Kind.TEXT, *(Kind.INTEGER,) * 3, Kind.BLOB, Kind.INTEGER)
 RESCUED = (Kind.TEXT, Kind.TEXT, Kind.TEXT)
-NOTES = (Kind.TEXT, Kind.MAYBE_TEXT, *(Kind.TEXT,) * 2, Kind.INTEGER, Kind.TEXT, Kind.INTEGER, Kind.MAYBE_INTEGER)
+NOTES = (
+    Kind.TEXT, Kind.MAYBE_TEXT, *(Kind.TEXT,) * 2, Kind.INTEGER, Kind.TEXT, Kind.INTEGER, Kind.MAYBE_INTEGER, Kind.TEXT,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a file gave. `updates` are whole, by their checksum, in the order in which they were written.
 
-    `items` are what the tables for queries show, `rescued` what an earlier repair had put aside. `findings` say what is
-    wrong with the file, in words; `binding` is None if the file belongs to nobody or that cannot be read.
+    `items` are what the tables for queries show, `rescued` what an earlier repair had put aside, `versions` those that
+    are whole by their checksum, the oldest first. `findings` say what is wrong with the file, in words; `binding` is
+    None if the file belongs to nobody or that cannot be read.
     """
 
     updates: tuple[bytes, ...]
@@ -53,6 +58,7 @@ class Found:
     edits_made: int
     binding: Binding | None
     findings: tuple[str, ...]
+    versions: tuple[Kept, ...] = ()
 
 
 def find(path: Path, scratch: Path, *, any_version: bool = False) -> Found:
@@ -77,6 +83,8 @@ def find(path: Path, scratch: Path, *, any_version: bool = False) -> Found:
         return _without_sqlite(pages, updates, (f"SQLite cannot open it: {type(error).__name__}",))
     with closing(database.connection) as connection:
         lost = _tried(lambda: check.file(connection) or check.log(Log(connection)), ["it cannot be checked"])
+        torn = _tried(lambda: Versions(connection).findings(), ["the versions cannot be read"])
+        versions = _tried(lambda: Versions(connection).kept(), None) if not lost and not torn else None
         wrong = [] if lost else _tried(lambda: _wrong_tables(connection), ["the tables for queries cannot be read"])
         by_sqlite: list[bytes] = _tried(lambda: _rows(connection), [])
         known = set(updates)
@@ -90,14 +98,21 @@ def find(path: Path, scratch: Path, *, any_version: bool = False) -> Found:
         rescued=tuple(_carved_rescued(pages) if rescued is None else rescued),
         binding=state[0],
         edits_made=state[1],
-        findings=(*lost, *wrong),
+        findings=(*lost, *torn, *wrong),
+        versions=tuple(_versions(pages) if versions is None else versions),
     )
 
 
 def _without_sqlite(pages: Pages, updates: list[bytes], findings: tuple[str, ...]) -> Found:
     binding, edits_made = _carved_state(pages)
     return Found(
-        tuple(updates), tuple(_carved_items(pages)), tuple(_carved_rescued(pages)), edits_made, binding, findings
+        tuple(updates),
+        tuple(_carved_items(pages)),
+        tuple(_carved_rescued(pages)),
+        edits_made,
+        binding,
+        findings,
+        tuple(_versions(pages)),
     )
 
 
@@ -128,6 +143,25 @@ def _updates(pages: Pages) -> list[bytes]:
                 if isinstance(update, bytes) and crc32(update) == reading[crc]:
                     found.setdefault(update, (order, record.row))
     return sorted(found, key=found.__getitem__)
+
+
+def _versions(pages: Pages) -> list[Kept]:
+    """Return the versions whose checksum is right, by number; the pages are read, as those below a lost tree are too.
+
+    One that was deleted lately may stand in a freed page, and comes back.
+    """
+    found: dict[bytes, tuple[int, Kept]] = {}
+    for record in pages.records(VERSIONS):
+        for _, name, saved, highlights, notes, data, crc in record.readings:
+            if isinstance(data, bytes) and crc32(data) == crc:
+                kept = _tried(partial(_kept, name, saved, highlights, notes, data), None)
+                if kept is not None:
+                    found[data] = (record.row, kept)
+    return [kept for _, kept in sorted(found.values(), key=lambda each: each[0])]
+
+
+def _kept(name: Value, saved: Value, highlights: Value, notes: Value, data: bytes) -> Kept:
+    return Kept(_text(name), _number(saved), _number(highlights), _number(notes), data)
 
 
 def _rows(connection: sqlite3.Connection) -> list[bytes]:
@@ -205,7 +239,7 @@ def _rescued_in(kind: Value, value: Value) -> Highlight | Note:
 
 
 def _highlight(row: Sequence[Value]) -> Highlight:
-    item_id, _, _, color, style, comment, anchor, made, by, changed, deleted, kind = row
+    item_id, _, _, color, style, comment, anchor, made, by, changed, deleted, kind, _ = row
     where = Anchor.from_json(json.loads(_text(anchor)))
     return Highlight(
         _text(item_id), where, _text(color), _text(style), (), _text(comment), _number(made), _text(by),
@@ -215,7 +249,7 @@ def _highlight(row: Sequence[Value]) -> Highlight:
 
 
 def _note(row: Sequence[Value]) -> Note:
-    item_id, of, title, text, made, by, changed, deleted = row
+    item_id, of, title, text, made, by, changed, deleted, _ = row
     return Note(
         _text(item_id), None if of is None else _text(of), _text(title), _text(text), (), _number(made), _text(by),
         _number(changed), None if deleted is None else _number(deleted),

@@ -11,10 +11,7 @@ from crdt_sync.errors import LibraryDamaged
 from crdt_sync.storage.log import Log
 from crdt_sync.storage.read_model import ReadModel
 
-__all__ = ["file", "full_text", "log", "read_model"]
-
-TABLES = ("highlights", "notes", "tags", "full text")
-"""What `ReadModel.content` returns, in its order."""
+__all__ = ["file", "full_text", "log", "projected", "read_model"]
 
 
 def file(connection: sqlite3.Connection) -> list[str]:
@@ -39,26 +36,38 @@ def log(log: Log) -> list[str]:
 def read_model(log: Log, read: ReadModel, random_id: Callable[[], int]) -> list[str]:
     """Return where the log does not fit together, or the tables are not what it says.
 
-    The document is read from the file and projected in memory, so that no other process is held up.
+    The document is read from the file and projected in memory, so that no other process is held up. Tables of an older
+    version are not looked at: they are made anew when the library is next opened.
     """
+    if not read.is_current():
+        return []
+    updates, _ = log.after(0)
+    with closing(LibraryDocument([], random_id)) as document:
+        _, failure = document.receive(updates)
+        if failure is not None:
+            return [f"the log does not fit together: {failure}"]
+        with closing(projected(document)) as memory:
+            wanted = ReadModel(memory).content()
+    there = read.content()
+    return [f"the table of {name} is not what the log says" for name, rows in wanted.items() if rows != there[name]]
+
+
+def projected(document: LibraryDocument) -> sqlite3.Connection:
+    """Return the tables that queries read, made of a document, in memory. Any thread may use them, one at a time."""
     import sqlite_utils
 
     from crdt_sync.storage.migrations import migrate
 
-    updates, _ = log.after(0)
-    with (
-        closing(LibraryDocument([], random_id)) as document,
-        closing(sqlite3.connect(":memory:", isolation_level=None)) as memory,
-    ):
-        _, failure = document.receive(updates)
-        if failure is not None:
-            return [f"the log does not fit together: {failure}"]
+    memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    try:
         migrate(sqlite_utils.Database(memory))
-        wanted = ReadModel(memory)
         memory.execute("BEGIN")
-        wanted.rebuild(document)
-        pairs = zip(TABLES, wanted.content(), read.content(), strict=True)
-        return [f"the table of {name} is not what the log says" for name, is_, there in pairs if is_ != there]
+        ReadModel(memory).rebuild(document)
+        memory.execute("COMMIT")
+    except BaseException:
+        memory.close()
+        raise
+    return memory
 
 
 def full_text(connection: sqlite3.Connection) -> list[str]:

@@ -75,6 +75,95 @@ def m003_bookmarks(db: Database) -> None:
     db.execute("UPDATE highlights SET kind = 'highlight'")
 
 
+@_migrations()
+def m004_search_and_organisation(db: Database) -> None:
+    """What search, lists, collections and links read. The tables are filled when the library is opened."""
+    for statement in (
+        # which version of the tables for queries is there: those of a new file, which are empty, or none yet
+        "CREATE TABLE projected (version INTEGER NOT NULL)",
+        "INSERT INTO projected SELECT NOT EXISTS (SELECT 1 FROM updates UNION ALL SELECT 1 FROM snapshots)",
+        "ALTER TABLE highlights ADD COLUMN place TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE notes ADD COLUMN title_key TEXT NOT NULL DEFAULT ''",
+        "UPDATE highlights SET place = ''",  # as a repair looks for whole rows
+        "UPDATE notes SET title_key = ''",
+        "CREATE INDEX highlights_in_order ON highlights (work, place, created_at_ms, id)",
+        "CREATE INDEX highlights_of_color ON highlights (color, work, place, created_at_ms, id)",
+        "CREATE INDEX highlights_by_time ON highlights (created_at_ms)",
+        "CREATE INDEX highlights_by_change ON highlights (updated_at_ms)",
+        "CREATE INDEX highlights_of_work_by_change ON highlights (work, updated_at_ms) WHERE deleted_at_ms IS NULL",
+        "CREATE INDEX highlights_in_trash ON highlights (deleted_at_ms) WHERE deleted_at_ms IS NOT NULL",
+        "CREATE INDEX notes_by_time ON notes (created_at_ms)",
+        "CREATE INDEX notes_by_change ON notes (updated_at_ms)",
+        "CREATE INDEX notes_by_title ON notes (title_key)",
+        "CREATE INDEX notes_in_trash ON notes (deleted_at_ms) WHERE deleted_at_ms IS NOT NULL",
+        """CREATE TABLE collections (
+            id TEXT PRIMARY KEY, title TEXT NOT NULL, created_at_ms INTEGER NOT NULL, created_by TEXT NOT NULL,
+            updated_at_ms INTEGER NOT NULL, deleted_at_ms INTEGER
+        )""",
+        """CREATE TABLE members (
+            collection_id TEXT NOT NULL, item_id TEXT NOT NULL, order_key TEXT NOT NULL,
+            PRIMARY KEY (collection_id, item_id)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX members_in_order ON members (collection_id, order_key, item_id)",
+        "CREATE INDEX collections_of_item ON members (item_id)",
+        """CREATE TABLE links (
+            item_id TEXT NOT NULL, link TEXT NOT NULL, target TEXT NOT NULL, PRIMARY KEY (item_id, link)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX links_to ON links (target, item_id)",
+        """CREATE TABLE tallies (
+            facet TEXT NOT NULL, value TEXT NOT NULL, items INTEGER NOT NULL, PRIMARY KEY (facet, value)
+        ) WITHOUT ROWID""",
+        "DROP TABLE search",
+        "DROP TABLE searched",
+        """CREATE TABLE searched (
+            rowid INTEGER PRIMARY KEY, item_id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, trashed INTEGER NOT NULL,
+            passage TEXT NOT NULL, title TEXT NOT NULL, quote TEXT NOT NULL, text TEXT NOT NULL, comment TEXT NOT NULL,
+            tags TEXT NOT NULL, heading TEXT NOT NULL
+        )""",
+        """CREATE VIRTUAL TABLE search USING fts5 (
+            title, quote, text, comment, tags, heading, content='searched', content_rowid='rowid', prefix='3',
+            tokenize="unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'"
+        )""",
+    ):
+        db.execute(statement)
+
+
+@_migrations()
+def m005_undo_and_versions(db: Database) -> None:
+    """What this file's edits did, to take it back, and named copies of the whole library."""
+    for statement in (
+        """CREATE TABLE undo (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, is_redo INTEGER NOT NULL, size INTEGER NOT NULL, step TEXT NOT NULL
+        )""",
+        "CREATE INDEX redo ON undo (id) WHERE is_redo",
+        # a field that others wrote, and the last step of that time: none up to it takes that back
+        "CREATE TABLE overtaken (key TEXT PRIMARY KEY, step INTEGER NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE versions (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, saved_at_ms INTEGER NOT NULL,
+            highlights INTEGER NOT NULL, notes INTEGER NOT NULL, data BLOB NOT NULL, crc INTEGER NOT NULL
+        )""",
+    ):
+        db.execute(statement)
+
+
+@_migrations()
+def m006_reading_positions(db: Database) -> None:
+    """Where each device reads, as the document says; where this one is, and who it is."""
+    for statement in (
+        """CREATE TABLE positions (
+            device TEXT NOT NULL, work TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (device, work)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX positions_in_work ON positions (work)",
+        "CREATE TABLE own_positions (work TEXT PRIMARY KEY, value TEXT NOT NULL, is_written INTEGER NOT NULL)",
+        "CREATE TABLE declined (work TEXT PRIMARY KEY, anchor TEXT NOT NULL)",
+        """CREATE TABLE device (
+            one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, name TEXT NOT NULL,
+            host TEXT NOT NULL, file TEXT NOT NULL
+        )""",
+    ):
+        db.execute(statement)
+
+
 def migrate(db: Database) -> None:
     """Bring a file to the newest schema, each step in a transaction of its own."""
     _migrations.apply(db)

@@ -73,7 +73,7 @@ def _fill(store: LibraryStore, found: Found) -> Repaired:
     store.compact()
     rescued = [item for item in found.items if store.read.item(item.id) != item]
     rescued += [item for item in found.rescued if store.read.item(item.id) != item]
-    store.keep_aside(found.binding, found.edits_made, waiting, rescued)
+    store.keep_aside(found.binding, found.edits_made, waiting, rescued, found.versions)
     store.verify()
     counts = store.read.counts()
     return Repaired(

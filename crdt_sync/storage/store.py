@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from crdt_sync.document.edits import Adopt, Edit
-from crdt_sync.document.library_document import LibraryDocument, Touched
+from crdt_sync.document.events import ItemKind
+from crdt_sync.document.library_document import LibraryDocument
+from crdt_sync.document.observed import Touched
+from crdt_sync.document.rich import Blocks
 from crdt_sync.document.values import Highlight, Note
-from crdt_sync.errors import GapError, LibraryDamaged, RemoteProtocolError, StorageError
+from crdt_sync.errors import GapError, LibraryDamaged, NotFound, RemoteProtocolError, StorageError
 from crdt_sync.protocol.exchange import Export
 from crdt_sync.protocol.fitting import in_fitting_order
 from crdt_sync.protocol.split import split_update
@@ -19,8 +22,11 @@ from crdt_sync.storage import binding, check
 from crdt_sync.storage.aside import Rescued
 from crdt_sync.storage.binding import Binding
 from crdt_sync.storage.database import REPAIR, reading_back, translated
+from crdt_sync.storage.past import Past
 from crdt_sync.storage.read_model import ReadModel
-from crdt_sync.storage.transactions import Applied, Transactions
+from crdt_sync.storage.reading import ReadingPlaces
+from crdt_sync.storage.transactions import Applied
+from crdt_sync.storage.versions import Kept, Versions
 
 __all__ = ["Applied", "LibraryStore", "Outgoing"]
 
@@ -40,7 +46,7 @@ class Outgoing:
     edits_made: int
 
 
-class LibraryStore(Transactions):
+class LibraryStore(Past, ReadingPlaces):
     """Open it with `LibraryStore(path)`, and `close` it. Every method raises `CrdtSyncError`s only.
 
     `now_ms` gives the time that is shown, and `random` the bits of ids; a test hands in its own.
@@ -142,14 +148,20 @@ class LibraryStore(Transactions):
         return self._write(change, received_by=None)
 
     def keep_aside(
-        self, wanted: Binding | None, edits_made: int, waiting: Sequence[bytes], rescued: Sequence[Highlight | Note]
+        self,
+        wanted: Binding | None,
+        edits_made: int,
+        waiting: Sequence[bytes],
+        rescued: Sequence[Highlight | Note],
+        versions: Sequence[Kept] = (),
     ) -> None:
-        """Finish a repair: what the old file belonged to, and what has no place. No relay is known to have it."""
+        """Finish a repair: what the old file belonged to and kept, what has no place. No relay is known to have it."""
         with self._writing():
             if wanted is not None:
                 binding.bind(self._connection, wanted)
             self._aside.wait(waiting)
             self._aside.rescue(rescued)
+            Versions(self._connection).take(versions)
             self._state.nothing_is_saved(at_least=edits_made)
 
     def load(self) -> None:
@@ -210,6 +222,15 @@ class LibraryStore(Transactions):
             found = read(self.read)
             self._database.check()
             return found
+
+    def body(self, note_id: str) -> Blocks:
+        """Return a note's body, which only the document has. Raises `NotFound` if there is no such note."""
+        with self._reading():
+            document = self._document()
+            self._catch_up(document)
+            if document.kind(note_id) is not ItemKind.NOTE:
+                raise NotFound(f"there is no note {note_id!r}")
+            return document.body(note_id)
 
     def counters(self) -> tuple[int, int | None]:
         """Return `pending` and `durable_at_ms`."""
@@ -276,11 +297,12 @@ class LibraryStore(Transactions):
     def verify(self) -> None:
         """Check the whole file. Raises `LibraryDamaged`, whose `findings` say each thing that is wrong.
 
-        It checks what SQLite can check, that every update is there, unchanged and fits, and that the tables and the
-        full text are what the log says. Nothing is changed, and other processes may go on.
+        It checks what SQLite can check, that every update is there, unchanged and fits, that the versions are what was
+        saved, and the tables and the full text what the log says. Nothing is changed, and other processes may go on.
         """
         with self._reading():
             found = check.file(self._connection) or check.log(self._log)
+            found += Versions(self._connection).findings()
             if not found:
                 found = check.read_model(self._log, self.read, lambda: self._random.getrandbits(53))
         if not found and not self._database.read_only:
@@ -288,11 +310,3 @@ class LibraryStore(Transactions):
                 found = check.full_text(self._connection)
         if found:
             raise LibraryDamaged(f"{self._path} is damaged: {'; '.join(found)}. {REPAIR}", findings=found)
-
-    def _edit(self, document: LibraryDocument, edits: Sequence[Edit]) -> tuple[Touched, tuple[str, ...]]:
-        return document.edit(
-            edits,
-            now_ms=self._now_ms(),
-            author=self._author,
-            new_id=lambda: f"{self._random.getrandbits(128):032x}",
-        )

@@ -16,12 +16,14 @@ from pathlib import Path
 from random import Random, SystemRandom
 
 from crdt_sync.document.events import Change, ChangeKind, ItemKind
-from crdt_sync.document.library_document import LibraryDocument, Touch, Touched
+from crdt_sync.document.library_document import LibraryDocument
+from crdt_sync.document.observed import Touch, Touched
 from crdt_sync.errors import CrdtSyncError, GapError, LibraryDamaged, LibraryError, RemoteProtocolError
 from crdt_sync.protocol.split import split_update
 from crdt_sync.storage.aside import Aside
 from crdt_sync.storage.binding import Partner
 from crdt_sync.storage.database import REPAIR, Durability, open_database, reading_back, translated, wal_of
+from crdt_sync.storage.journal import Journal
 from crdt_sync.storage.log import Log
 from crdt_sync.storage.read_model import ReadModel
 from crdt_sync.storage.state import State
@@ -63,10 +65,12 @@ class Transactions:
         author: str = "",
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         random: Random | None = None,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
         self._author = author
         self._now_ms = now_ms
+        self._now_s = now_s
         self._random = random or SystemRandom()
         self._database = open_database(path, durability)
         self._connection = self._database.connection
@@ -77,14 +81,32 @@ class Transactions:
         self._log = Log(self._connection)
         self._state = State(self._connection)
         self._aside = Aside(self._connection)
+        self._journal = Journal(self._connection)
         self._partner = Partner(self._connection)
         self.read = ReadModel(self._connection)
+        self._bring_up_to_date()
 
     def close(self) -> None:
         """Close the file; what was committed stays."""
         self._drop()
         with translated(self._path):
             self._connection.close()
+
+    def _bring_up_to_date(self) -> None:
+        """Project a file of an older version anew. A damaged one is left as it is: an edit says what is wrong."""
+        try:
+            with reading_back(self._path):
+                if self._database.read_only or self.read.is_current():
+                    return
+            with self._writing():
+                self.read.rebuild(self._document())
+        except LibraryDamaged as error:
+            logger.warning("the tables for queries were not made anew: %s", error)
+        except BaseException:
+            self.close()
+            raise
+        self._drop()  # a library opens without its document
+        self._position = 0
 
     def compact(self) -> None:
         """Put the document's own encoding in the place of the log. What was synced, and what was not, stays so."""
@@ -99,9 +121,13 @@ class Transactions:
             return sum(each.stat().st_size for each in (self._path, wal_of(self._path)) if each.exists())
 
     def vacuum(self) -> None:
-        """Give the disk back what the file no longer needs. Raises `LibraryBusy` if another process reads or writes."""
+        """Give the disk back what the file no longer needs. Raises `LibraryBusy` if another process reads or writes.
+
+        The full text keeps words of texts that are gone until its parts are merged, so they are.
+        """
         self._database.check_writable()
         with translated(self._path):
+            self._connection.execute("INSERT INTO search (search) VALUES ('optimize')")
             self._connection.execute("VACUUM")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -122,12 +148,23 @@ class Transactions:
             position = self._log.append(touched.update, received_by)
             if received_by is None:
                 self._state.edited(touched.items)
-            self.read.project(document, {item_id: touch.tags for item_id, touch in touched.items.items()})
+            self._note(touched, here=here)
+            self.read.project(document, touched.items)
+            self.read.places.project(document, touched.positions)
             changes = self._changes(document, touched, here=here)
         self._position = position
         if position % COMPACT_CHECK_EVERY == 0 or len(touched.update) > COMPACT_AFTER_BYTES:
             self._compact_if_long()
         return Applied((*self._take_met(), *changes), ids, appended=True)
+
+    def _note(self, touched: Touched, *, here: bool) -> None:
+        """Note what an edit did, to take it back, and forget what was purged, here or elsewhere."""
+        if purged := [item_id for item_id, touch in touched.items.items() if touch.purged]:
+            self._journal.forget(purged)
+        if not here:
+            self._journal.overtake(touched.fields)
+        elif touched.done:
+            self._journal.record(touched.done, self._now_s())
 
     def _compact_if_long(self) -> None:
         """The edit is committed already, so nothing that goes wrong here may look as if it were not."""
@@ -173,6 +210,7 @@ class Transactions:
 
     def _drop(self) -> None:
         """Forget the document; the file says what it is."""
+        self._journal.forget_last()
         if self._loaded is not None:
             self._loaded.close()
             self._loaded = None

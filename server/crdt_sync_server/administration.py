@@ -17,8 +17,9 @@ from crdt_sync.protocol.update import encode_state_vector, reach, read_update
 from crdt_sync_server.contents import contents
 from crdt_sync_server.errors import NoSuchRoom, RelayError, RoomDeleted, StoreError
 from crdt_sync_server.host import Host
+from crdt_sync_server.keepers import Members
 from crdt_sync_server.people import People
-from crdt_sync_server.ports import Members, RoomRecord
+from crdt_sync_server.ports import RoomRecord
 from crdt_sync_server.token_desk import TokenDesk
 from crdt_sync_server.webhook_desk import WebhookDesk
 
@@ -39,6 +40,7 @@ class Administration:
     def __init__(self, host: Host, members: Members) -> None:
         self._host = host
         self._store = host.store
+        self._members = members
         self._people = People(host, members)
 
     async def answer(self, request: Mapping[str, Any]) -> AdministrationAnswer:
@@ -53,20 +55,25 @@ class Administration:
             case {"do": "compact", "room": str(name)}:
                 return AdministrationAnswer(await self._compact(name))
             case {"do": "delete", "room": str(name)}:
-                record = await self._living(name)
+                listed = self._listed(await self._living(name))  # with those who are about to be closed
                 await self._host.delete(name)
-                listed = self._listed(record)  # with those who are about to be closed
                 await self._people.buried(name)
                 return AdministrationAnswer(listed)
+            case {"do": "devices", "room": str(name)}:
+                await self._living(name)
+                present = self._host.present(name)
+                found = await self._host.sightings.listed(room=name)
+                return AdministrationAnswer([{**asdict(each), "is_here": each.key in present} for each in found])
             case {"do": "verify"}:
                 return AdministrationAnswer(await self._verify())
             case {"do": "delete user", "subject": str(subject)}:
                 deleted = await self._people.answer(request)
                 if self._host.tokens is not None:
-                    await TokenDesk(self._host.tokens, self._host).revoke_all(subject)
+                    await TokenDesk(self._host.tokens, self._host, self._members).revoke_all(subject)
                 return AdministrationAnswer({**deleted, "erased": await self._store.erased()})  # last, as it may fail
             case {"do": "tokens"} if self._host.tokens is not None:
-                return AdministrationAnswer(await TokenDesk(self._host.tokens, self._host).answer(request))
+                desk = TokenDesk(self._host.tokens, self._host, self._members)
+                return AdministrationAnswer(await desk.answer(request))
             case {"do": "webhooks"} if self._host.webhooks is not None:
                 return AdministrationAnswer(await WebhookDesk(self._host.webhooks, self._host.wall).answer(request))
         return AdministrationAnswer(await self._people.answer(request))

@@ -51,6 +51,7 @@ def default_data_folder() -> Path:
 
 
 PUBLIC_ALGORITHMS = ("RS256", "ES256", "EdDSA")
+MAX_TOKEN_DAYS = 366
 MIN_SECRET_BYTES = 32
 """As RFC 7518 asks of HS256 (section 3.2)."""
 
@@ -108,6 +109,14 @@ class Config:
     )
     jwt_leeway_s: float = field(
         default=5.0, metadata=_named("jwt-leeway", "How many seconds the issuer's clock may differ from ours.")
+    )
+    jwt_token_days: int = field(
+        default=0,
+        metadata=_named(
+            "jwt-token-days",
+            "For how many days a token of the relay's own may live that somebody makes over HTTP with one of the "
+            "provider, which it outlives; 0: nobody can.",
+        ),
     )
     allow_origins: tuple[str, ...] = field(
         default=(),
@@ -216,6 +225,8 @@ class Config:
     def _check_jwt(self) -> None:
         if not 0 <= self.jwt_leeway_s <= 300:
             raise ConfigurationError("--jwt-leeway takes 0 to 300 seconds")
+        if not 0 <= self.jwt_token_days <= MAX_TOKEN_DAYS:
+            raise ConfigurationError(f"--jwt-token-days takes 0 (nobody can) to {MAX_TOKEN_DAYS}")
         if self.jwt_secret is None:
             if not self.jwt_issuer:
                 raise ConfigurationError("--auth jwt needs --jwt-issuer, or the setting jwt-secret for HS256")

@@ -1,4 +1,4 @@
-"""What every keeper of members must do, as a test class: `ports.Members`, under the rules of `membership`.
+"""What every keeper of members must do, as a test class: `keepers.Members`, under the rules of `membership`.
 
 Subclass it, give a block in which the adapter of a folder is open, and run pytest.
 """
@@ -15,7 +15,8 @@ import anyio
 
 from crdt_sync_server import membership as rules
 from crdt_sync_server.errors import LastOwner, NoSuchInvitation, SharingError
-from crdt_sync_server.ports import Members, Role
+from crdt_sync_server.keepers import Members
+from crdt_sync_server.ports import Role
 from crdt_sync_server.roster import OPERATOR, Actor, Decision, Entry, Membership, Roster
 
 __all__ = ["MembersContract"]
@@ -25,7 +26,7 @@ ROOM = "g/room"
 
 
 class MembersContract:
-    """The rules of `ports.Members`."""
+    """The rules of `keepers.Members`."""
 
     keeps = True
     """False for an adapter that forgets with its process."""

@@ -1,4 +1,4 @@
-"""What every keeper of webhooks must do, as a test class: `ports.Webhooks`.
+"""What every keeper of webhooks must do, as a test class: `keepers.Webhooks`.
 
 Subclass it, give a block in which the adapter of a folder is open, and run pytest.
 """
@@ -8,14 +8,14 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from crdt_sync_server.ports import Webhooks
+from crdt_sync_server.keepers import Webhooks
 from crdt_sync_server.webhooks import new_webhook
 
 __all__ = ["WebhooksContract"]
 
 
 class WebhooksContract:
-    """The rules of `ports.Webhooks`."""
+    """The rules of `keepers.Webhooks`."""
 
     keeps = True
     """False for an adapter that forgets with its process."""

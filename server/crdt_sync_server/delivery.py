@@ -31,6 +31,7 @@ class Peer(Protocol, Hashable):
     subject: str | None
     read_only: bool
     grant: Grant
+    transport: str
 
     def regrade(self, role: Role, as_of: int) -> None:
         """Go on with another role, which holds as of so many changes."""

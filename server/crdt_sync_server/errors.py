@@ -5,7 +5,8 @@ RelayError                 a `CrdtSyncError`; carries the close code for those w
 │   └── StoreInUse         another process has it
 ├── RoomDeleted            the room was deleted, for good
 ├── NoSuchRoom             there is no such room, or none that may be known to who asks
-├── NoSuchToken            there is no token of this id
+├── TokenError             what was asked of a token cannot be
+│   └── NoSuchToken        there is no token of this id
 ├── WebhookError           what was asked of a webhook cannot be
 │   └── NoSuchWebhook      there is no webhook of this id
 ├── ReceiverFailed         a webhook's receiver gave no answer
@@ -48,6 +49,7 @@ __all__ = [
     "SharingError",
     "StoreError",
     "StoreInUse",
+    "TokenError",
     "Unauthenticated",
     "WebhookError",
 ]
@@ -79,8 +81,12 @@ class NoSuchRoom(RelayError):
     close_code = CloseCode.FORBIDDEN
 
 
-class NoSuchToken(RelayError):
-    """No token has this id."""
+class TokenError(RelayError):
+    """What was asked of one of the relay's own tokens cannot be; the message says why, and what can."""
+
+
+class NoSuchToken(TokenError):
+    """No token has this id, or none of who asks: both are told alike."""
 
 
 class WebhookError(RelayError):

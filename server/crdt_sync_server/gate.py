@@ -12,6 +12,7 @@ from dataclasses import replace
 import anyio
 
 from crdt_sync_server.bearer import has_token
+from crdt_sync_server.devices import device_of
 from crdt_sync_server.errors import Forbidden, RelayError, Unauthenticated
 from crdt_sync_server.failures import Failures
 from crdt_sync_server.limits import Limit, LimitReached
@@ -94,7 +95,9 @@ class Gate:
 
     async def admit(self, request: ConnectRequest) -> Grant:
         """Return what the room of `request` is entered with. Raises what `identify` raises."""
-        return await self.grant(await self.identify(request), request.room)
+        identity = await self.identify(request)
+        said = device_of(request)
+        return await self.grant(identity if said is None else replace(identity, device=said), request.room)
 
     async def grant(self, identity: Identity, room: str) -> Grant:
         """Return what `identity` may do in `room`. Raises `Forbidden` for nothing, `LimitReached` as `identify`."""
@@ -111,6 +114,7 @@ class Gate:
                 identity.name,
                 as_of,
                 identity.token_id,
+                identity.device,
             )
         raise LimitReached(Limit.AUTHENTICATION, f"{Limit.AUTHENTICATION.words}; try again later")
 

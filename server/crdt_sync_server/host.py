@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,16 @@ from anyio.abc import TaskGroup
 
 from crdt_sync_server.changes import Changes
 from crdt_sync_server.delivery import Peer
+from crdt_sync_server.devices import DeviceKey
 from crdt_sync_server.errors import Forbidden, Unauthenticated
 from crdt_sync_server.hosted_room import REVOKED, HostedRoom, Stopping
+from crdt_sync_server.keepers import Tokens
 from crdt_sync_server.limits import Limit, LimitReached, Limits
 from crdt_sync_server.metrics import Metrics, Standing
-from crdt_sync_server.ports import Authority, Grant, Identity, Role, RoomStore, Tokens
+from crdt_sync_server.ports import Authority, Grant, Identity, Role, RoomStore
 from crdt_sync_server.quotas import Accounts, Quotas
 from crdt_sync_server.rooms import threads_of
+from crdt_sync_server.sightings import Sightings
 
 if TYPE_CHECKING:
     from crdt_sync_server.webhook_deliveries import Deliveries
@@ -71,6 +74,8 @@ class Host:
         """Which rooms have changed, for webhooks."""
         self.webhooks: Deliveries | None = None
         """Who is told of that."""
+        self.sightings = Sightings(now, wall)
+        """Which devices were where."""
         self.roles_changed = 0
         """How often roles have changed since the start."""
         self._revoked: set[str] = set()  # the ids of tokens that were revoked since the start
@@ -145,6 +150,7 @@ class Host:
             self.accounts.freed(records[0])
         if hosted is not None:
             hosted.delete()
+        await self.sightings.forget(room=name)
 
     def regrade(self, name: str, subject: str, role: Role | None) -> None:
         """Let a change of role take effect on who is in the room. It must be stored already.
@@ -157,6 +163,28 @@ class Host:
         if (threads := self._rooms.get(threads_of(name) or "")) is not None:
             threads.regrade(subject, role and Role.READER, self.roles_changed)
 
+    def regrade_all(self, name: str, role_of: Callable[[str], Role | None]) -> None:
+        """Let everybody in the room go on with the role that `role_of` says, and who is on the way in ask again."""
+        self.roles_changed += 1
+        peers = [peer for hosted in self._with_threads(name) for peer in hosted.peers]
+        for subject in {peer.subject for peer in peers if peer.subject is not None}:
+            self.regrade(name, subject, role_of(subject))
+
+    def doubt(self, name: str) -> None:
+        """Close everybody in the room, as it cannot be told who may be there; they come back and are asked anew."""
+        self.roles_changed += 1
+        for hosted in self._with_threads(name):
+            hosted.disperse(lambda peer: peer.subject is not None)
+
+    def doubt_tokens(self, token_ids: Collection[str]) -> None:
+        """Close who came with tokens of which it cannot be told whether they hold; they come back and are asked."""
+        for hosted in list(self._rooms.values()):
+            hosted.disperse(lambda peer: peer.grant.token_id in token_ids)
+
+    def _with_threads(self, name: str) -> list[HostedRoom]:
+        """Return the room and that of its threads, those of the two that are loaded."""
+        return [self._rooms[each] for each in (name, threads_of(name) or "") if each in self._rooms]
+
     def revoke(self, token_id: str) -> None:
         """Close who came with this token, in all rooms, and let in nobody who is on the way. It must be stored already.
 
@@ -166,10 +194,16 @@ class Host:
         for room in list(self._rooms.values()):
             room.revoke(token_id)
 
-    def check(self, grant: Grant) -> None:
-        """Raise `Unauthenticated` if the token of a grant was revoked since it was given."""
-        if grant.token_id in self._revoked:
+    def check(self, who: Grant | Identity) -> None:
+        """Raise `Unauthenticated` if the token of a grant or an identity was revoked since it was given."""
+        if who.token_id in self._revoked:
             raise Unauthenticated(REVOKED)
+
+    def check_holds(self, identity: Identity) -> None:
+        """Raise `Unauthenticated` if what an identity came with was revoked or has ended since."""
+        self.check(identity)
+        if identity.expires_at_s is not None and identity.expires_at_s <= self.wall():
+            raise Unauthenticated("the token has expired meanwhile; ask for a new one")
 
     async def confirm(self, peer: Peer, name: str) -> None:
         """Return once what `peer` may do in a room is what holds now, in the same step. Raises `RelayError`."""
@@ -185,6 +219,11 @@ class Host:
         """Return how many are in the room called `name`."""
         hosted = self._rooms.get(name)
         return 0 if hosted is None else hosted.connections
+
+    def present(self, name: str) -> set[DeviceKey]:
+        """Return the devices that are in the room called `name`."""
+        peers = self._rooms[name].peers if name in self._rooms else ()
+        return {(name, each.subject or "", each.grant.device or "", each.transport) for each in peers}
 
     def standing(self) -> Standing:
         """Return how the rooms stand at this moment. Any thread may ask."""
@@ -209,12 +248,12 @@ class Host:
     async def stop(self) -> None:
         """Commit what has arrived, close all connections with 1001, and return when the rooms are closed."""
         self.stopping = True
-        if not self._rooms:
-            return
-        for room in list(self._rooms.values()):
-            room.stop()
         with anyio.move_on_after(STOP_WITHIN_S):
-            await self._empty.wait()
+            if self._rooms:
+                for room in list(self._rooms.values()):
+                    room.stop()
+                await self._empty.wait()
+            await self.sightings.flush()
 
     async def _start(self, tasks: TaskGroup) -> None:
         """Start what runs beside; a task group takes tasks from tasks alone."""
@@ -236,6 +275,9 @@ class Host:
                 if room.sweep_from_s <= now_s:
                     room.sweep(now_s)
             self._shrink()
+            if self.sightings.is_due():
+                self.sightings.refresh((room.name, peer) for room in self._rooms.values() for peer in room.peers)
+                self.beside(self.sightings.flush)
 
     def _make_place(self, client: str | None) -> None:
         """Let one more room be loaded, by closing one that is idle if need be. Raises `LimitReached`."""

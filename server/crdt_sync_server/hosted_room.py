@@ -9,7 +9,7 @@ A room leaves the host in the same step in which it finds its inbox empty, so no
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["REVOKED", "HostedRoom", "Stopping"]
 
 REVOKED = "the token was revoked; ask the operator of the relay for a new one"
+UNSURE = "whether you may be here cannot be told now; connect again"
 Value = TypeVar("Value")
 
 THREAD_ABOVE_BYTES = 64 * 1024
@@ -104,6 +105,7 @@ class HostedRoom:
         async with self.held():
             await self._host.confirm(peer, self.name)
             self._peers[peer] = None  # from here on changes of its role reach it
+            self._host.sightings.came(self.name, peer)
         self._log.entered_by(payer(self.name, peer.subject))
         self._put(Joined(peer, peer.subject, peer.read_only, number))
 
@@ -125,10 +127,16 @@ class HostedRoom:
             self.leave(peer)
             peer.expel(CloseCode.UNAUTHENTICATED, REVOKED)
 
+    def disperse(self, which: Callable[[Peer], bool]) -> None:
+        """Close those of whom it cannot be told whether they may be here, with 1013: they come back and are asked."""
+        for peer in [each for each in self._peers if which(each)]:
+            self.leave(peer)
+            peer.expel(CloseCode.OVERLOADED, UNSURE)
+
     def leave(self, peer: Peer) -> None:
         """Take `peer` out; nothing more is sent to it but its close."""
         if peer in self._peers:
-            del self._peers[peer]
+            self._forget(peer)
             self._inbox.forget(peer)
             self._idle_since_s = self._host.now()
             self._put(Left(peer))
@@ -268,6 +276,11 @@ class HostedRoom:
     def connections(self) -> int:
         """How many are in the room."""
         return len(self._peers)
+
+    @property
+    def peers(self) -> Collection[Peer]:
+        """Who is in the room, in the order in which they came."""
+        return self._peers.keys()
 
     def lag_s(self, now_s: float) -> float:
         """Return for how long something has waited for the peer that is served worst, as of the last sweep."""
@@ -442,7 +455,10 @@ class HostedRoom:
         self._delivery.perform(self._room.release(turn))
 
     def _forget(self, peer: Peer) -> None:
-        self._peers.pop(peer, None)
+        if peer in self._peers:
+            del self._peers[peer]
+            if not isinstance(self._failure, RoomDeleted):  # of a room that is gone nothing is noted
+                self._host.sightings.stays(self.name, peer)
 
     def _is_idle(self) -> bool:
         if self._peers or self._expected:
@@ -451,6 +467,6 @@ class HostedRoom:
         return self._evicted or self._host.now() - self._idle_since_s >= self._host.idle_s
 
     def _end(self, code: CloseCode, reason: str) -> None:
-        for peer in self._peers:
+        for peer in list(self._peers):
             peer.hang_up(code, reason)
-        self._peers.clear()
+            self._forget(peer)

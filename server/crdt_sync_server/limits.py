@@ -50,6 +50,7 @@ class Limit(Enum):
     POLL_SESSIONS = (CloseCode.OVERLOADED, "too many poll sessions")
     POLLS = (CloseCode.POLICY, "too many polls")
     REQUESTS = (CloseCode.POLICY, "too many requests")
+    CHANGES = (CloseCode.POLICY, "too many changes")
     ROOMS = (CloseCode.OVERLOADED, "too many rooms")
     ROOMS_PER_ADDRESS = (CloseCode.OVERLOADED, "too many rooms of this address")
     ROOM_BYTES = (CloseCode.OVERLOADED, "rooms hold too much")
@@ -106,6 +107,8 @@ class Limits:
     questions_burst: int = 60
     failures_per_minute: int = 10
     failures_burst: int = 20
+    changes_per_minute: int = 60
+    changes_burst: int = 300
     strikes: int = 10
 
     def __post_init__(self) -> None:

@@ -1,6 +1,6 @@
 """Who may do what in one room, and every change of its roster as a decision. No I/O; time is an argument.
 
-A decision takes a roster and returns the one that follows, with the lines of the audit. An adapter of `ports.Members`
+A decision takes a roster and returns the one that follows, with the lines of the audit. An adapter of `keepers.Members`
 runs it inside the transaction that writes what it returns, so two that come at once never decide on the same roster: of
 two who take the last use of an invitation, one has it.
 

@@ -27,6 +27,9 @@ CLOSE_WITHIN_S = 5.0
 class RoomPeer:
     """A peer of a room. The room knows it by identity and speaks to it through its outbox."""
 
+    transport = "websocket"
+    """One of `devices.TRANSPORTS`."""
+
     def __init__(
         self,
         room: HostedRoom,

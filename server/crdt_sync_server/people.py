@@ -12,11 +12,13 @@ from typing import Any
 
 from crdt_sync_server.errors import LastOwner, NoSuchMember, RelayError, SharingError
 from crdt_sync_server.host import Host
-from crdt_sync_server.ports import Members, Role, RoomRecord
+from crdt_sync_server.keepers import Members
+from crdt_sync_server.ports import Role, RoomRecord
 from crdt_sync_server.rooms import is_group, own_room, room_named
 from crdt_sync_server.roster import OPERATOR, Membership
 from crdt_sync_server.sharing import Sharing
 from crdt_sync_server.threads import forget, said
+from crdt_sync_server.token_desk import shown
 
 __all__ = ["People"]
 
@@ -82,6 +84,10 @@ class People:
             "memberships": [_shown(each) for each in memberships],
             "audit": [asdict(entry) for _, entry in entries],
             "discussions": await self._said(subject),
+            "devices": [asdict(each) for each in await self._host.sightings.listed(subject=subject)],
+            "tokens": []
+            if self._host.tokens is None
+            else [shown(each) for each in await self._host.tokens.listed(subject)],
         }
 
     async def _said(self, subject: str) -> list[dict[str, Any]]:
@@ -135,6 +141,7 @@ class People:
         # it is in no group any more, so it writes nothing behind this
         everywhere = await self._groups(subject)
         talked = [group for group in everywhere if await forget(self._host, group, subject, self._wall_ms())]
+        await self._host.sightings.forget(subject=subject)
         rooms = sorted({*own, *alone})
         return {"subject": subject, "rooms": rooms, "memberships": kept, "discussions": talked}
 

@@ -65,6 +65,8 @@ class SlowDown(LimitReached):
 class PollSession(RoomPeer):
     """A peer of a room over polling."""
 
+    transport = "polling"
+
     def __init__(
         self,
         room: HostedRoom,

@@ -1,20 +1,15 @@
 """What the relay needs from outside, as small protocols. An adapter of each lies in `stores/` and `auth/`.
 
-Contracts test an adapter: a store's is in `crdt_sync.testing.contracts`, an authenticator's in `conformance`. No
-driver's own exception may cross a port.
+What is kept beside the rooms has its own in `keepers`. Contracts test an adapter: a store's is in
+`crdt_sync.testing.contracts`, an authenticator's in `conformance`. No driver's own exception may cross a port.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, TypeVar
-
-if TYPE_CHECKING:
-    from crdt_sync_server.roster import Change, Decision, Entry, Membership, Roster
-    from crdt_sync_server.tokens import AccessToken
-    from crdt_sync_server.webhooks import Webhook
+from typing import Protocol
 
 __all__ = [
     "Authenticator",
@@ -23,7 +18,6 @@ __all__ = [
     "Directory",
     "Grant",
     "Identity",
-    "Members",
     "Posted",
     "Poster",
     "Role",
@@ -31,11 +25,7 @@ __all__ = [
     "RoomStore",
     "Store",
     "Stored",
-    "Tokens",
-    "Webhooks",
 ]
-
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +152,14 @@ class Identity:
     """Who asks: `subject` is None where nobody is asked who they are, `name` what the token calls them.
 
     It holds until `expires_at_s`, of the wall clock in seconds since 1970; None: for as long as nobody revokes it.
-    `token_id` names the token to who may revoke it, if that can be done.
+    `token_id` names the token to who may revoke it, if that can be done, and `device` is what the token is called.
     """
 
     subject: str | None
     expires_at_s: float | None = None
     name: str | None = None
     token_id: str | None = None
+    device: str | None = None
 
 
 class Authenticator(Protocol):
@@ -207,69 +198,8 @@ class Grant:
     as_of: int = field(default=0, compare=False)
     """How many roles had changed when this was asked for (`Host.roles_changed`)."""
     token_id: str | None = field(default=None, compare=False)
-
-
-class Members(Protocol):
-    """Who is in which room, the invitations, and the audit. Every method raises `StoreError`.
-
-    The values are in `roster`, the rules in `membership`. A room that nobody shares has an empty roster.
-    """
-
-    async def role(self, room: str, subject: str) -> Role | None:
-        """Return what a subject may do in a room."""
-
-    async def roster(self, room: str) -> Roster:
-        """Return all that is known of a room's members."""
-
-    async def memberships(self, subject: str | None = None) -> Sequence[Membership]:
-        """Return the memberships of a subject by room, or all by room and subject; its own rooms are none."""
-
-    async def change(self, room: str, decide: Callable[[Roster], Decision[Value]]) -> Change[Value]:
-        """Let `decide` say what follows from the roster of `room`; store that and its audit, at once or not at all.
-
-        Nothing changes between what `decide` is given and what it returns. It must not wait or do anything else; what
-        it raises of ours comes out, and nothing is changed then.
-        """
-
-    async def audit(
-        self, *, room: str | None = None, subject: str | None = None, before: int | None = None, most: int = 100
-    ) -> Sequence[tuple[int, Entry]]:
-        """Return the newest entries with their numbers, the newest first: of a room, by or about a subject, or all.
-
-        Only those below the number `before`, if one is given, and at most `most`.
-        """
-
-    async def key(self) -> bytes:
-        """Return the key that signs invitations: random bytes, the same for the life of the store."""
-
-
-class Tokens(Protocol):
-    """The tokens that the relay itself has made. Every method raises `StoreError`; the values are in `tokens`."""
-
-    async def add(self, token: AccessToken) -> None:
-        """Keep a new token, and return once that is durable."""
-
-    async def find(self, digest: bytes) -> AccessToken | None:
-        """Return the token with this SHA-256, whether it still holds or not."""
-
-    async def listed(self) -> Sequence[AccessToken]:
-        """Return all tokens, the oldest first, also those that hold no more."""
-
-    async def revoke(self, token_id: str, at_ms: int) -> AccessToken | None:
-        """Revoke a token for good, and return it; None if there is none. A second time changes nothing."""
-
-
-class Webhooks(Protocol):
-    """The webhooks that an operator has asked for. Every method raises `StoreError`; the values are in `webhooks`."""
-
-    async def add(self, hook: Webhook) -> None:
-        """Keep a new webhook, and return once that is durable."""
-
-    async def listed(self) -> Sequence[Webhook]:
-        """Return all webhooks, the oldest first."""
-
-    async def remove(self, hook_id: str) -> Webhook | None:
-        """Forget a webhook and its secret, and return it; None if there is none."""
+    device: str | None = field(default=None, compare=False)
+    """What the client calls its device, else what its token is called."""
 
 
 @dataclass(frozen=True, slots=True)

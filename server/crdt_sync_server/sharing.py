@@ -1,20 +1,23 @@
 """Changes of who is in a room: decided by `membership`, stored by `Members`, in effect on who is there at once.
 
-A change is never cut between its commit and its effect, whoever stops waiting for it.
+A change is never cut between its commit and its effect, whoever stops waiting for it. One that fails may be stored all
+the same: then the store is asked, and what it says takes effect.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import anyio
 
 from crdt_sync_server import invitations, membership
-from crdt_sync_server.errors import NoSuchRoom, RoomDeleted, SharingError
+from crdt_sync_server.errors import NoSuchRoom, RoomDeleted, SharingError, StoreError
 from crdt_sync_server.host import Host
-from crdt_sync_server.ports import Members, Role
+from crdt_sync_server.keepers import Members
+from crdt_sync_server.ports import Role
 from crdt_sync_server.rooms import RoomNameError, is_group, new_group, own_room
 from crdt_sync_server.roster import Actor, Change, Decision, Invitation, Member, Membership, Roster
 
@@ -22,6 +25,8 @@ __all__ = ["MAX_GROUPS", "Sharing"]
 
 MAX_GROUPS = 1000
 """How many living groups a subject may own."""
+ANSWER_WITHIN_S = 5.0
+"""How long the store may take to say what became of a change that failed."""
 
 Value = TypeVar("Value")
 
@@ -142,12 +147,30 @@ class Sharing:
 
     async def _change(self, room: str, decide: Callable[[Roster], Decision[Value]]) -> Change[Value]:
         with anyio.CancelScope(shield=True):
-            change = await self._members.change(room, decide)
+            try:
+                change = await self._members.change(room, decide)
+            except StoreError:
+                await self._ask_anew(room)
+                raise
             before, after = change.before, change.after
             for subject in before.members.keys() | after.members.keys():
                 if before.role(subject) is not after.role(subject):
                     self._host.regrade(room, subject, after.role(subject))
         return change
+
+    async def _ask_anew(self, room: str) -> None:
+        """Bring who is in the room to what the store says of it, as nobody knows what became of a change.
+
+        If it does not say, they are closed, and come back when it can be asked.
+        """
+        with anyio.move_on_after(ANSWER_WITHIN_S), suppress(StoreError):
+            while True:
+                as_of = self._host.roles_changed
+                roster = await self._members.roster(room)
+                if as_of == self._host.roles_changed:  # or the answer may be of before another change
+                    self._host.regrade_all(room, roster.role)
+                    return
+        self._host.doubt(room)
 
 
 def _membership(roster: Roster, member: Member) -> Membership:

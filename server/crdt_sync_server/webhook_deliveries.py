@@ -17,9 +17,10 @@ from anyio.abc import TaskGroup
 
 from crdt_sync_server.changes import Changes
 from crdt_sync_server.errors import ReceiverFailed, StoreError
+from crdt_sync_server.keepers import Webhooks
 from crdt_sync_server.logs import tell
 from crdt_sync_server.metrics import Metrics
-from crdt_sync_server.ports import Poster, Webhooks
+from crdt_sync_server.ports import Poster
 from crdt_sync_server.webhook_queue import Delivery, WebhookBounds, WebhookQueue
 from crdt_sync_server.webhooks import Webhook, body_of, headers_of
 

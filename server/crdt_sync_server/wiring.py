@@ -27,20 +27,23 @@ from crdt_sync_server.failures import Failures
 from crdt_sync_server.gate import Gate
 from crdt_sync_server.host import Host
 from crdt_sync_server.http import HttpFace
+from crdt_sync_server.keepers import Devices, Members, Tokens, Webhooks
 from crdt_sync_server.metrics import Metrics
 from crdt_sync_server.origins import Origins
 from crdt_sync_server.poll_sessions import PollSessions
 from crdt_sync_server.polling import PollingFace
-from crdt_sync_server.ports import Authenticator, Authority, Members, RoomStore, Tokens, Webhooks
+from crdt_sync_server.ports import Authenticator, Authority, RoomStore
 from crdt_sync_server.posting import HttpPoster
 from crdt_sync_server.quotas import Quotas
 from crdt_sync_server.sharing import Sharing
 from crdt_sync_server.stores import sqlite_backup
+from crdt_sync_server.stores.memory_devices import MemoryDevices
 from crdt_sync_server.stores.memory_members import MemoryMembers
 from crdt_sync_server.stores.memory_tokens import MemoryTokens
 from crdt_sync_server.stores.memory_webhooks import MemoryWebhooks
 from crdt_sync_server.stores.sqlite import SqliteStore
 from crdt_sync_server.stores.sqlite_backup import Copied
+from crdt_sync_server.token_desk import TokenDesk
 from crdt_sync_server.webhook_deliveries import Deliveries
 from crdt_sync_server.webhook_queue import WebhookBounds
 
@@ -69,6 +72,11 @@ def members_of(store: RoomStore) -> Members:
 def tokens_of(store: RoomStore) -> Tokens:
     """Return the tokens that are kept beside the rooms of a store; those of a store in memory go with the process."""
     return store.tokens if isinstance(store, SqliteStore) else MemoryTokens()
+
+
+def devices_of(store: RoomStore) -> Devices:
+    """Return the devices that are kept beside the rooms of a store; those of a store in memory go with the process."""
+    return store.devices if isinstance(store, SqliteStore) else MemoryDevices()
 
 
 def webhooks_of(store: RoomStore) -> Webhooks:
@@ -111,7 +119,10 @@ def build(
         max_wait_s=config.poll_wait_s,
     )
     conducts = Conducts(host.limits, now)
-    services = Services(host, gate, members, Sharing(host, members), config.max_message_bytes, conducts)
+    desk = None
+    if authenticator is None and config.auth is not AuthMode.OPEN and host.tokens is not None:
+        desk = TokenDesk(host.tokens, host, members, provider_days=config.jwt_token_days)
+    services = Services(host, gate, members, Sharing(host, members), config.max_message_bytes, conducts, desk)
     api = ApiFace(services, ROUTES)
     return RelayApp(host, gate, http, polling, sessions, max_message_bytes=config.max_message_bytes, api=api)
 
@@ -126,7 +137,7 @@ def _gate(config: Config, authenticator: Authenticator | None, authority: Author
     origins = Origins(origins=config.allow_origins, hosts=hosts)
     assert host.tokens is not None, "`open_host` has set them"
     otherwise = _jwt_authenticator(config, host.now) if config.auth is AuthMode.JWT else None
-    authenticator = StaticAuthenticator(host.tokens, otherwise=otherwise, wall=host.wall)
+    authenticator = StaticAuthenticator(host.tokens, otherwise=otherwise, wall=host.wall, used=host.sightings.used)
     failures = Failures(per_minute=config.limits.failures_per_minute, burst=config.limits.failures_burst)
     return Gate(
         authenticator,
@@ -180,7 +191,8 @@ def open_host(
         run_sync=run_sync,
     )
     metrics.standing = host.standing
-    host.tokens = tokens_of(store)
+    host.tokens = host.sightings.tokens = tokens_of(store)
+    host.sightings.devices = devices_of(store)
     host.webhooks = Deliveries(
         webhooks_of(store),
         host.changes,

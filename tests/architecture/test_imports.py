@@ -11,7 +11,21 @@ import pytest
 
 import crdt_sync
 
-ENGINE = ("document", "feeds", "groups", "library", "replica", "sharing", "storage", "sync", "upkeep", "worker")
+ENGINE = (
+    "document",
+    "feeds",
+    "groups",
+    "library",
+    "live",
+    "organising",
+    "queries",
+    "replica",
+    "sharing",
+    "storage",
+    "sync",
+    "upkeep",
+    "worker",
+)
 OF_THE_ENGINE_ALONE = {"httpx", "httpx_ws", "sqlite_utils", *(f"crdt_sync.{name}" for name in ENGINE)}
 
 

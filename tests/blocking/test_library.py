@@ -34,7 +34,7 @@ def test_calls_return_values_or_raise(tmp_path: Path, backend: Any) -> None:
         assert (found.color, found.tags, found.created_by) == ("green", ("creation",), "Ada")
         assert library.highlights(within="Gen.1") == [found]
         assert [note.text for note in library.notes(highlight_id=item_id)] == ["one\ntwo"]
-        assert [hit.item_id for hit in library.search("begin")] == [item_id]
+        assert [hit.item_id for hit in library.search("begin").hits] == [item_id]
         library.delete(item_id)
         assert library.counts().trashed == 1
         with pytest.raises(NotFound):

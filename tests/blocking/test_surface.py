@@ -6,6 +6,7 @@ import inspect
 
 import crdt_sync.library as asynchronous
 from crdt_sync import blocking, discussions, sharing
+from crdt_sync.reading import Reading
 from crdt_sync.sync.presence import Presence
 
 IN_OTHER_WORDS = {"changes": "on_change", "status_changes": "on_status"}
@@ -91,3 +92,11 @@ def test_groups_have_their_twin() -> None:
     theirs = inspect.signature(sharing.copy_into_group).parameters
     assert [*ours] == [*theirs]
     assert all(ours[name].default == theirs[name].default for name in theirs)
+
+
+def test_reading_has_its_twin() -> None:
+    twins = public(blocking.Reading)
+    for name, member in public(Reading).items():
+        assert inspect.signature(twins[name]) == inspect.signature(member)  # type: ignore[arg-type]
+        assert inspect.getdoc(twins[name]) == inspect.getdoc(member)
+    assert twins.keys() == public(Reading).keys()

@@ -70,7 +70,7 @@ def test_a_day_with_highlights_and_notes(device: Device) -> None:
     device("note", "append", note[:8], "three")
     assert device("note", "show", note) == "Thoughts\none\ntwo\nthree\n"
     assert note in device("note", "list")
-    assert device.json("search", "begin")[0]["item_id"] == first
+    assert device.json("search", "begin")["hits"][0]["item_id"] == first
     device("highlight", "delete", first)
     assert first in device("highlight", "list", "--trash")
     device("highlight", "restore", first)

@@ -13,9 +13,8 @@ from PySide6.QtGui import QColor, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from crdt_sync import Anchor, blocking
+from crdt_sync import Anchor, Offsets, blocking
 from docs.examples.desktop_reader.look import LIGHT
-from docs.examples.desktop_reader.offsets import Offsets
 from docs.examples.desktop_reader.page import Mark, Page
 from docs.examples.desktop_reader.panel import HIGHLIGHT
 from docs.examples.desktop_reader.window import Window
@@ -31,7 +30,7 @@ def drag_over(page: Page, words: str) -> None:
     points = []
     for offset in (at, at + len(words)):
         cursor = page.textCursor()
-        cursor.setPosition(offsets.to_units(offset))
+        cursor.setPosition(offsets.to_utf16(offset))
         rectangle = page.cursorRect(cursor)
         points.append(QPoint(rectangle.left() + 1, rectangle.center().y()))
     QTest.mousePress(page.viewport(), LEFT, pos=points[0])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from crdt_sync_server.settings import SETTINGS, load_settings
+from tests.relay import RelayProcess
+from tests.server.operating import tell
 
 PAGE = (Path(__file__).parents[2] / "docs" / "authentication.md").read_text("utf-8")
 COMMANDS = re.findall(r"^    crdt-sync-server serve (.*)$", PAGE, re.MULTILINE)
@@ -34,3 +39,15 @@ def test_a_command_that_is_shown_makes_a_relay(command: str, tmp_path: Path) -> 
     flags.pop("jwt-jwks-url", None)
     flags.pop("jwt-algorithm", None)
     assert load_settings(flags, secret, empty).config.algorithms == ("HS256",)
+
+
+def test_the_request_that_makes_a_token_runs(tmp_path: Path) -> None:
+    (command,) = re.findall(r"^    (curl .*)$", PAGE, re.MULTILINE)
+    first = tell(tmp_path, "tokens", "create", "ada")
+    with RelayProcess(tmp_path, "--auth", "static") as relay:
+        here = {"TOKEN": first["token"], "RELAY": f"{relay.url.replace('ws', 'http')}/api/v1"}
+        done = subprocess.run(
+            ["sh", "-c", command], env={**os.environ, **here}, capture_output=True, timeout=60, check=True
+        )
+    made = json.loads(done.stdout)
+    assert (made["name"], made["made_with"]) == ("e-reader", first["id"])

@@ -78,7 +78,7 @@ async def test_it_works_with_no_relay_at_all(tmp_path: Path) -> None:
         note_id = await library.add_note("one\ntwo", highlight_id=item_id)
         await library.append_to_note(note_id, "three")
         assert (await library.notes(highlight_id=item_id))[0].text == "one\ntwo\nthree"
-        assert [hit.item_id for hit in await library.search("begin")] == [item_id]
+        assert [hit.item_id for hit in (await library.search("begin")).hits] == [item_id]
         assert library.status.state is State.OFFLINE
         assert library.status.pending == 3
         assert not await library.synced(1)

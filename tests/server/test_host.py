@@ -92,6 +92,7 @@ class Peer:
         self.read_only = False
         self.grant = Grant(None)
         self.client = "10.0.0.1"
+        self.transport = "websocket"
         self.code: CloseCode | None = None
         self.heard: list[Message] = []
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import anyio
 import pytest
+from pycrdt import Doc
 
 from crdt_sync.protocol.close_codes import CloseCode
-from crdt_sync.protocol.messages import FreshToken, encode
+from crdt_sync.protocol.messages import FreshToken, SyncUpdate, encode
 from crdt_sync_server.errors import ProviderUnavailable, Unauthenticated
 from crdt_sync_server.host import Host
 from crdt_sync_server.outbox import Closing
 from crdt_sync_server.poll_sessions import PollSession
 from crdt_sync_server.ports import Grant, Identity
 from crdt_sync_server.stores.memory import MemoryStore
+from tests.server.api.test_documents import edited
 
 pytestmark = pytest.mark.anyio
 
@@ -70,6 +73,29 @@ async def test_who_is_in_by_another_token_stays() -> None:
         ending = await settled(peer)
         assert ending is not None
         assert ending.code is CloseCode.UNAUTHENTICATED
+
+
+@pytest.mark.parametrize("how", ["revoked", "removed"])
+async def test_what_waits_for_who_may_not_be_here_any_more_is_not_sent(how: str) -> None:
+    """A reader that is slow to drain must not get the rest of the document after its removal."""
+    async with running() as host:
+        peer, writer = peer_of(host), peer_of(host)
+        writer.grant = replace(writer.grant, token_id="other")
+        writer.subject = "bob"
+        for each in (peer, writer):
+            await host.room("r").enter(each)
+        await writer._hear(encode(SyncUpdate(edited(Doc(), secret=1))))
+        await anyio.wait_all_tasks_blocked()
+        assert peer.outbox.is_waiting
+        if how == "revoked":
+            host.revoke("first")
+        else:
+            host.regrade("r", "ada", None)
+        await anyio.wait_all_tasks_blocked()
+        code = CloseCode.UNAUTHENTICATED if how == "revoked" else CloseCode.FORBIDDEN
+        said = peer.outbox.next()
+        assert isinstance(said, Closing), "the content that waited"
+        assert said.code is code
 
 
 async def test_a_fresh_token_that_is_revoked_while_it_is_looked_at_is_none() -> None:

@@ -214,6 +214,10 @@ async def test_highlights_are_chosen_by_id_book_place_or_collection(tmp_path: Pa
         assert (twice.made, twice.before) == ((), (IDS["Gen.1.1"],))
         assert (await copy_into_group(own, group, work="ASV")).made == ()
         assert (await copy_into_group(own, group, tag=SECRET)).made == (IDS["Exod.1.1"],)
+        gathered = await own.add_collection("c", ["Gen.1.2"])
+        assert (await copy_into_group(own, group, collection=gathered)).before == (IDS["Gen.1.2"],)
+        with pytest.raises(NotFound, match="no collection"):
+            await copy_into_group(own, group, collection="nothing")
         await own.delete("Exod.1.1")
         for item, words in (("nobody", "no highlight"), ("Exod.1.1", "in the trash")):
             with pytest.raises(NotFound, match=words):

@@ -120,11 +120,11 @@ def test_a_chapter_is_looked_up_in_an_index(store: LibraryStore, work: dict[str,
 def test_search_finds_words_without_their_accents_and_takes_no_query_language(store: LibraryStore) -> None:
     store.edit(AddHighlight(GENESIS, comment="Größe und Café", id="a"), AddNote('a "quoted" NEAR text', id="b"))
     for text, found in (("grosse", []), ("größe", ["a"]), ("cafe begin", ["a"]), ('"quoted', ["b"])):
-        assert [hit.item_id for hit in store.read.search(text)] == found, text
-    assert store.read.search('NEAR( * OR "') == []
-    assert "[Café]" in store.read.search("cafe")[0].snippet
+        assert [hit.item_id for hit in store.read.search(text).hits] == found, text
+    assert store.read.search('NEAR( * OR "').hits == ()
+    assert "[Café]" in store.read.search("cafe").hits[0].snippet
     store.edit(Trash("a"))
-    assert store.read.search("cafe") == []
+    assert store.read.search("cafe").hits == ()
 
 
 def test_what_another_device_trashes_while_this_one_edits_is_said(tmp_path: Path) -> None:

@@ -2,6 +2,6 @@
 
     python -m docs.examples.desktop_reader [--library FILE] [--relay URL --room NAME] [--name YOURS] [TEXT]
 
-`offsets` and `passages` know no Qt, `shelf` is the only module that knows the library, `page` and `panel` show, and
+`passages` knows no Qt, `shelf` is the only module that knows the library, `page` and `panel` show, and
 `window` puts them together.
 """

@@ -19,8 +19,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QTextEdit, QWidget
 
+from crdt_sync import Offsets
 from docs.examples.desktop_reader.look import Look, sans, serif
-from docs.examples.desktop_reader.offsets import Offsets
 from docs.examples.desktop_reader.passages import Passage
 
 MEASURE = 640
@@ -91,7 +91,9 @@ class Page(QTextEdit):
     def selection(self) -> tuple[int, int] | None:
         """Return start and end of what is selected, in code points; None if nothing is, or only white space."""
         cursor = self.textCursor()
-        start, end = (self._offsets.to_code_points(at) for at in (cursor.selectionStart(), cursor.selectionEnd()))
+        start, end = (
+            self._offsets.from_utf16(at, inside="start") for at in (cursor.selectionStart(), cursor.selectionEnd())
+        )
         if self._passage is None or not self._passage.text[start:end].strip():
             return None
         return start, end
@@ -99,8 +101,8 @@ class Page(QTextEdit):
     def select(self, start: int, end: int) -> None:
         """Select a range of code points."""
         cursor = self.textCursor()
-        cursor.setPosition(self._offsets.to_units(start))
-        cursor.setPosition(self._offsets.to_units(end), QTextCursor.MoveMode.KeepAnchor)
+        cursor.setPosition(self._offsets.to_utf16(start))
+        cursor.setPosition(self._offsets.to_utf16(end), QTextCursor.MoveMode.KeepAnchor)
         self.setTextCursor(cursor)
 
     def jump(self, start: int) -> None:
@@ -112,7 +114,7 @@ class Page(QTextEdit):
 
     def mark_here(self) -> Mark | None:
         """Return the mark under the caret, the shortest if there are several."""
-        at = self._offsets.to_code_points(self.textCursor().position())
+        at = self._offsets.from_utf16(self.textCursor().position(), inside="start")
         here = [mark for mark in self._marks if mark.start <= at <= mark.end]
         return min(here, key=lambda mark: mark.end - mark.start, default=None)
 
@@ -148,7 +150,7 @@ class Page(QTextEdit):
 
     def rectangles(self, mark: Mark) -> list[QRectF]:
         """Return where a mark is painted, a rectangle for each line, in the viewport's coordinates."""
-        start, end = self._offsets.to_units(mark.start), self._offsets.to_units(mark.end)
+        start, end = self._offsets.to_utf16(mark.start), self._offsets.to_utf16(mark.end)
         found: list[QRectF] = []
         block = self.document().findBlock(start)
         while block.isValid() and block.position() < end:

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import pythonbible
 
-from crdt_sync import Anchor, Position, Quote
+from crdt_sync import Anchor, Position, Quote, Text, VerseRange
+from crdt_sync.document.verses import BOOKS
+from crdt_sync.errors import InvalidEdit
 
 KING_JAMES = "Bible.KJV"
-AROUND = 32
-"""How many characters before and after a quote are kept with it."""
-
-_CODES = """
-Gen Exod Lev Num Deut Josh Judg Ruth 1Sam 2Sam 1Kgs 2Kgs 1Chr 2Chr Ezra Neh Esth Job Ps Prov Eccl Song Isa Jer
-Lam Ezek Dan Hos Joel Amos Obad Jonah Mic Nah Hab Zeph Hag Zech Mal Matt Mark Luke John Acts Rom 1Cor 2Cor Gal
-Eph Phil Col 1Thess 2Thess 1Tim 2Tim Titus Phlm Heb Jas 1Pet 2Pet 1John 2John 3John Jude Rev
-"""
-_VERSES = re.compile(r"(?P<chapter>\w+\.\d+)\.(?P<first>\d+)(?:-(?P=chapter)\.(?P<last>\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +31,7 @@ class Book:
 @cache
 def books() -> tuple[Book, ...]:
     """Return the 66 books in their order."""
-    codes = _CODES.split()
+    codes = list(BOOKS)[:66]
     known = [book for book in pythonbible.Book if book.value <= len(codes)]
     return tuple(
         Book(book.value, code, book.title, pythonbible.get_number_of_chapters(book))
@@ -67,14 +59,8 @@ class Passage:
         if self.verses:
             base = self.verses[first]
             source = f"{self.source}.{first + 1}" + (f"-{self.source}.{last + 1}" if last > first else "")
-        return Anchor(
-            work=self.work,
-            source=source,
-            quote=Quote(self.text[start:end], self.text[max(start - AROUND, 0) : start], self.text[end : end + AROUND]),
-            position=Position(start - base, end - base),
-            progression=start / len(self.text),
-            heading=self.heading,
-        )
+        anchor = Text(self.text).anchor(start, end, work=self.work, source=source, heading=self.heading)
+        return replace(anchor, position=Position(start - base, end - base))
 
     def place(self, anchor: Anchor) -> tuple[int, int] | None:
         """Return where an anchor stands in this text, or None if that is not sure."""
@@ -84,19 +70,19 @@ class Passage:
         low, high = bounds
         if anchor.quote is None or not anchor.quote.exact:
             return (low, high) if self.verses else None
-        quote = anchor.quote
-        if anchor.position is not None:
-            start, end = low + anchor.position.start, low + anchor.position.end
-            if self.text[start:end] == quote.exact:
-                return start, end
-        found = [at for at in _occurrences(self.text, quote.exact) if low <= at and at + len(quote.exact) <= high]
-        if len(found) > 1:
-            found = [
-                at
-                for at in found
-                if self.text[:at].endswith(quote.prefix) and self.text[at + len(quote.exact) :].startswith(quote.suffix)
-            ]
-        return (found[0], found[0] + len(quote.exact)) if len(found) == 1 else None
+        here = anchor.position and Position(low + anchor.position.start, low + anchor.position.end)
+        for text, base, moved in (
+            (self.text, 0, replace(anchor, position=here)),
+            (self.text[low:high], low, replace(anchor, quote=Quote(anchor.quote.exact))),  # its verses alone
+        ):
+            found = Text(text).resolve(moved)
+            if (
+                found.start is not None
+                and found.end is not None
+                and low <= base + found.start <= base + found.end <= high + 1  # with the end of the line
+            ):
+                return base + found.start, base + found.end
+        return None
 
     def _is_of(self, anchor: Anchor) -> bool:
         """Whether an anchor stands in this work, or in another edition of it."""
@@ -106,11 +92,13 @@ class Passage:
     def _bounds(self, source: str) -> tuple[int, int] | None:
         if source == self.source:
             return 0, len(self.text)
-        verses = _VERSES.fullmatch(source)
-        if verses is None or verses["chapter"] != self.source:
+        try:
+            verses = VerseRange.parse(source)
+        except InvalidEdit:
             return None
-        first, last = int(verses["first"]), int(verses["last"] or verses["first"])
-        if not 1 <= first <= last <= len(self.verses):
+        chapters = {replace(each, verse=None).osis for each in (verses.first, verses.last)}
+        first, last = verses.first.verse, verses.last.verse
+        if chapters != {self.source} or first is None or last is None or not 1 <= first <= last <= len(self.verses):
             return None
         return self.verses[first - 1], self.verses[last] - 1 if last < len(self.verses) else len(self.text)
 
@@ -150,10 +138,3 @@ def text_file(path: Path) -> Passage:
         raise ValueError(f"{path.name} holds no text to read")
     digest = hashlib.sha256(content).hexdigest()
     return Passage({"hash": f"sha256:{digest}", "title": path.stem}, path.name, path.stem, text)
-
-
-def _occurrences(text: str, part: str) -> Iterator[int]:
-    at = text.find(part)
-    while at >= 0:
-        yield at
-        at = text.find(part, at + 1)

@@ -15,9 +15,11 @@ from crdt_sync_server.errors import Forbidden, NoSuchRoom
 from crdt_sync_server.gate import Gate
 from crdt_sync_server.host import Host
 from crdt_sync_server.http import Headers
-from crdt_sync_server.ports import ConnectRequest, Grant, Identity, Members, Role
+from crdt_sync_server.keepers import Members
+from crdt_sync_server.ports import ConnectRequest, Grant, Identity, Role
 from crdt_sync_server.roster import Actor
 from crdt_sync_server.sharing import Sharing
+from crdt_sync_server.token_desk import TokenDesk
 
 __all__ = ["Answer", "Call", "Services", "as_json"]
 
@@ -47,6 +49,8 @@ class Services:
     sharing: Sharing
     max_body_bytes: int
     conducts: Conducts
+    tokens: TokenDesk | None = None
+    """None where nobody comes in with a token of the relay's own."""
     reading: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(2))
     """How many documents are turned into JSON at a time: each takes many times its size for a while."""
     epoch: str = field(default_factory=lambda: secrets.token_urlsafe(6))

@@ -12,6 +12,7 @@ from typing import Any
 from crdt_sync_server.api.calls import Answer, Call
 from crdt_sync_server.api.problems import CODES
 from crdt_sync_server.api.routing import API_PREFIX, Octets, Query, Route
+from crdt_sync_server.devices import TRANSPORTS
 from crdt_sync_server.ports import Role
 from crdt_sync_server.rooms import MAX_ROOM_NAME_BYTES
 
@@ -36,6 +37,19 @@ COUNT_OR_NULL = {"type": ["integer", "null"], "description": "How many may still
 ROLE = {"type": "string", "enum": [str(each) for each in Role]}
 NEXT = {"type": ["string", "null"], "description": "The `after` of the next page; null on the last."}
 INVITATION: dict[str, Mapping[str, Any]] = {"id": TEXT, "role": ROLE, "expires_ms": MS, "uses_left": COUNT_OR_NULL}
+TOKEN: dict[str, Mapping[str, Any]] = {
+    "id": TEXT,
+    "name": TEXT_OR_NULL,
+    "made_ms": MS,
+    "made_with": {
+        "type": ["string", "null"],
+        "description": "The id of the token that it was made with; `provider` for one of the identity provider, null: "
+        "the operator made it.",
+    },
+    "expires_ms": {"type": ["integer", "null"], "description": "Milliseconds since 1970; null: it has no end."},
+    "revoked_ms": {"type": ["integer", "null"], "description": "Milliseconds since 1970; null: it was not revoked."},
+    "used_ms": {"type": ["integer", "null"], "description": "When somebody last came with it, a minute late at most."},
+}
 
 SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     "Me": _object(subject=TEXT_OR_NULL, name=TEXT_OR_NULL),
@@ -46,6 +60,18 @@ SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     "Invitation": _object(**INVITATION, made_by=TEXT_OR_NULL, made_ms=MS),
     "Invitations": _object(invitations=_list("Invitation")),
     "NewInvitation": _object(**INVITATION, token=TEXT),
+    "Token": _object(**TOKEN),
+    "Tokens": _object(tokens=_list("Token"), next=NEXT),
+    "NewToken": _object(**TOKEN, token=TEXT),
+    "Device": _object(
+        subject=TEXT,
+        device={"type": ["string", "null"], "description": "What the client or its token calls itself."},
+        transport={"type": "string", "enum": list(TRANSPORTS)},
+        first_ms=MS,
+        last_ms={"type": ["integer", "null"], "description": "Milliseconds since 1970; null: it is connected now."},
+        times={"type": "integer", "description": "How often it came; over the API, how many requests."},
+    ),
+    "Devices": _object(devices=_list("Device"), next=NEXT),
     "Document": {"type": "object", "description": "Root name → value; roots that hold nothing are left out."},
     "Problem": {
         "type": "object",
@@ -69,9 +95,10 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
         "description": "The subject of a member, percent-encoded; `me` is who asks.",
         "schema": {"type": "string", "minLength": 1},
     },
+    "token": {"description": "The id of a token.", "schema": {"type": "string", "pattern": "^[0-9a-f]{12}$"}},
     "id": {"description": "The id of an invitation.", "schema": {"type": "string", "minLength": 1}},
 }
-TAGGED = {"ETag": {"description": "The version of the document.", "schema": {"type": "string"}}}
+TAGGED = {"ETag": {"description": "The version of what was read.", "schema": {"type": "string"}}}
 
 
 def described(routes: Iterable[Route]) -> tuple[Route, ...]:
@@ -151,7 +178,7 @@ def _answer(route: Route, status: int) -> dict[str, Any]:
     elif found is not None:
         schema = {"$ref": f"#/components/schemas/{found}"} if isinstance(found, str) else found
         answer["content"] = {"application/json": {"schema": schema}}
-    if "/document" in route.template and route.method == "GET":
+    if 304 in route.answers:
         answer["headers"] = TAGGED
     return answer
 

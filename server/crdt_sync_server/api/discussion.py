@@ -62,6 +62,6 @@ async def discuss(call: Call) -> Answer:
 ROUTES = (
     Route(
         "POST", "/rooms/{room}/discussion", discuss, "Post, reply, react or moderate in a group", {200: DONE}, ACTION,
-        problems=(422,),
+        problems=(422,), is_edit=True,
     ),
 )  # fmt: skip

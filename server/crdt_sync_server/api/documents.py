@@ -15,6 +15,7 @@ from crdt_sync_server.api.calls import Answer, Call
 from crdt_sync_server.api.errand import Ended, Errand
 from crdt_sync_server.api.problems import Problem
 from crdt_sync_server.api.routing import OCTETS, Query, Route
+from crdt_sync_server.api.tags import is_known, tagged
 from crdt_sync_server.contents import contents
 from crdt_sync_server.http import Headers
 from crdt_sync_server.ports import Role
@@ -34,23 +35,22 @@ async def read(call: Call) -> Answer:
     """Return the document, or what `state_vector` lacks of it."""
     state_vector = _state_vector(call.query["state_vector"])
     async with call.errand(await call.grant()).inside() as errand:
-        if _is_known(call, errand):
-            return Answer(304, headers=_tag(call, errand))
+        if is_known(call.request, tag := _tag(call, errand)):
+            return Answer(304, headers=tag)
         update = await errand.read(state_vector)
-        return Answer(200, update, "application/octet-stream", _tag(call, errand))
+        return Answer(200, update, "application/octet-stream", tag)
 
 
 async def read_json(call: Call) -> Answer:
     """Return the document as JSON of its roots."""
     async with call.errand(await call.grant()).inside() as errand:
-        if _is_known(call, errand):
-            return Answer(304, headers=_tag(call, errand))
-        update = await errand.read(NOTHING)
-        tag = _tag(call, errand)
-    if len(update) > MAX_JSON_DOCUMENT_BYTES:
-        raise Problem(413, "too-big", f"documents above {MAX_JSON_DOCUMENT_BYTES} bytes are not shown as JSON")
-    data = await anyio.to_thread.run_sync(_as_json, update, limiter=call.services.reading)
-    return Answer(200, data, headers=tag)
+        if is_known(call.request, tag := _tag(call, errand)):
+            return Answer(304, headers=tag)
+        async with call.services.reading:  # from here on: those that wait must not hold the document meanwhile
+            update = await errand.read(NOTHING)
+            if len(update) > MAX_JSON_DOCUMENT_BYTES:
+                raise Problem(413, "too-big", f"documents above {MAX_JSON_DOCUMENT_BYTES} bytes are not shown as JSON")
+            return Answer(200, await anyio.to_thread.run_sync(_as_json, update), headers=tag)
 
 
 async def apply(call: Call) -> Answer:
@@ -72,17 +72,7 @@ async def apply(call: Call) -> Answer:
 
 def _tag(call: Call, errand: Errand) -> Headers:
     """Return the version of what was read as a weak tag: the same edits may be written in another order of bytes."""
-    return ((b"etag", f'W/"{call.services.epoch}.{errand.version}"'.encode()),)
-
-
-def _is_known(call: Call, errand: Errand) -> bool:
-    """Say whether the client has this version."""
-    asked = call.request.header("if-none-match")
-    if asked is None:
-        return False
-    ((_, tag),) = _tag(call, errand)
-    tags = {each.strip().removeprefix("W/") for each in asked.split(",")}
-    return "*" in tags or tag.decode().removeprefix("W/") in tags
+    return tagged(f"{call.services.epoch}.{errand.version}")
 
 
 def _state_vector(text: str) -> bytes:
@@ -115,6 +105,7 @@ ROUTES = (
     ),
     Route(
         "POST", "/rooms/{room}/document", apply, "Apply an update", {204: None}, OCTETS, problems=(409, 413),
+        is_edit=True,
     ),
     Route(
         "GET", "/rooms/{room}/document.json", read_json, "The document as JSON", {200: "Document", 304: None},

@@ -6,6 +6,7 @@ answer. Rates are of a subject, or of an address in open mode, and hold over its
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ from crdt_sync.protocol.messages import Barrier, Message, SyncStep1, SyncStep2, 
 from crdt_sync_server.conduct import Conduct
 from crdt_sync_server.errors import RelayError
 from crdt_sync_server.hosted_room import HostedRoom
-from crdt_sync_server.limits import Limit, LimitReached, Limits
+from crdt_sync_server.limits import Limit, LimitReached, Limits, TokenBucket
 from crdt_sync_server.outbox import Closing
 from crdt_sync_server.peer import RoomPeer
 from crdt_sync_server.ports import Grant
@@ -43,28 +44,54 @@ class Ended(RelayError):
         self.room_vector = room_vector
 
 
+Kept = TypeVar("Kept")
+
+
 class Conducts:
     """How each subject or address behaves over its requests."""
 
     def __init__(self, limits: Limits, now: Callable[[], float]) -> None:
         self._limits = limits
         self._now = now
-        self._by_key: OrderedDict[str, Conduct] = OrderedDict()
+        self._conducts: OrderedDict[str, Conduct] = OrderedDict()
+        self._changes: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def of(self, grant: Grant, client: str | None) -> Conduct:
         """Return the conduct of who has this grant."""
-        key = f"subject {grant.subject}" if grant.subject is not None else f"address {client}"
-        conduct = self._by_key.get(key)
-        if conduct is None:
-            conduct = self._by_key[key] = Conduct(self._limits, self._now())
-            if len(self._by_key) > MAX_CONDUCTS:
-                self._by_key.popitem(last=False)
-        self._by_key.move_to_end(key)
-        return conduct
+        return _kept(self._conducts, _who(grant.subject, client), lambda: Conduct(self._limits, self._now()))
+
+    def change(self, subject: str | None, client: str | None) -> None:
+        """Count a change of rosters or tokens. Raises `LimitReached` if it is one too many."""
+        per_minute, now_s = self._limits.changes_per_minute, self._now()
+
+        def new() -> TokenBucket:
+            return TokenBucket(per_s=per_minute / 60, burst=self._limits.changes_burst, now_s=now_s)
+
+        if not _kept(self._changes, _who(subject, client), new).take(1, now_s):
+            wait_s = math.ceil(60 / per_minute)
+            words = f"{Limit.CHANGES.words}; try again in {wait_s} s"
+            raise LimitReached(Limit.CHANGES, words, retry_after_s=wait_s)
+
+
+def _who(subject: str | None, client: str | None) -> str:
+    return f"subject {subject}" if subject is not None else f"address {client}"
+
+
+def _kept(every: OrderedDict[str, Kept], key: str, make: Callable[[], Kept]) -> Kept:
+    """Return what is kept under `key`, made if need be; one more than may be kept pushes out the longest unused."""
+    found = every.get(key)
+    if found is None:
+        found = every[key] = make()
+        if len(every) > MAX_CONDUCTS:
+            every.popitem(last=False)
+    every.move_to_end(key)
+    return found
 
 
 class Errand(RoomPeer):
     """The peer. It is in the room within `inside`."""
+
+    transport = "api"
 
     def __init__(
         self,

@@ -42,6 +42,8 @@ MAX_REQUESTS = 256
 """How many requests are answered at a time, half of them of one address."""
 MAX_HELD_BYTES = 256 * 1024 * 1024
 """What their bodies may take together, and half of it those of one address."""
+MAX_TOLD_BYTES = 1024 * 1024 * 1024
+"""What answers that are not sent yet may take together, and half of it those of one address."""
 BODY_WITHIN_S = 30.0
 DRAIN_WITHIN_S = 5.0
 SECURITY_HEADERS: Headers = (
@@ -68,17 +70,23 @@ class ApiFace:
             most=MAX_REQUESTS, most_per_address=MAX_REQUESTS // 2, in_all=Limit.REQUESTS, of_address=Limit.REQUESTS
         )
         self._held = Budget(MAX_HELD_BYTES)
+        self._told = Budget(MAX_TOLD_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = _request_of(scope)
         body = _Body(receive, request, self._held)
         origin: Headers = ()
+        told_bytes = 0
         try:
             try:
                 origin = await self._allow_origin(request)
                 with self._arriving.entered(request.client):
                     answer = await self._answer(scope, request, origin, body)
+                if scope["method"] == "GET":  # what was done is told in any case
+                    if not self._told.take(request.client, len(answer.data)):
+                        raise LimitReached(Limit.REQUESTS, "too many answers are unread; read them, and ask again")
+                    told_bytes = len(answer.data)
             except (RelayError, RemoteProtocolError) as error:
                 self._tell(error, request)
                 raise problem_of(error) from error
@@ -97,6 +105,7 @@ class ApiFace:
             await _send(send, answer.status, answer.data, headers)
         finally:
             body.close()
+            self._told.take(request.client, -told_bytes)
 
     async def _answer(self, scope: Scope, request: ConnectRequest, origin: Headers, body: _Body) -> Answer:
         raw_path = scope.get("raw_path") or scope["path"].encode()
@@ -112,8 +121,16 @@ class ApiFace:
             raise Problem(412, "precondition", words)
         route = methods[method]
         identity = Identity(None) if route.is_open else await self._services.gate.identify(request)
+        if method != "GET" and not route.is_edit:
+            self._services.conducts.change(identity.subject, request.client)
         query = _query_of(scope, route)
-        call = Call(self._services, request, identity, parts, query, lambda: self._read(route, request, body))
+
+        async def read() -> Any:
+            value = await self._read(route, request, body)
+            self._services.host.check_holds(identity)  # a body takes its time
+            return value
+
+        call = Call(self._services, request, identity, parts, query, read)
         return await route.handler(call)
 
     async def _read(self, route: Route, request: ConnectRequest, body: _Body) -> Any:

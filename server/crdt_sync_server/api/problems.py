@@ -16,11 +16,13 @@ from crdt_sync_server.errors import (
     NoSuchMember,
     NoSuchPost,
     NoSuchRoom,
+    NoSuchToken,
     ProviderUnavailable,
     RelayError,
     RoomDeleted,
     SharingError,
     StoreError,
+    TokenError,
     Unauthenticated,
 )
 from crdt_sync_server.limits import LimitReached
@@ -39,6 +41,8 @@ _OF_ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
     (LastOwner, 409, "last-owner"),
     (SharingError, 422, "sharing"),
     (NoSuchPost, 404, "no-such-post"),
+    (NoSuchToken, 404, "no-such-token"),
+    (TokenError, 422, "token"),
     (DiscussionFull, 422, "discussion-full"),
     (DiscussionError, 422, "discussion"),
     (ProviderUnavailable, 503, "unavailable"),

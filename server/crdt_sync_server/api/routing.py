@@ -60,6 +60,8 @@ class Route:
     problems: tuple[int, ...] = ()
     is_open: bool = False
     """Whether it is answered to whoever asks, without a token."""
+    is_edit: bool = False
+    """Whether it counts as an edit of a document; all else that changes something counts as a change."""
 
 
 class Routes:

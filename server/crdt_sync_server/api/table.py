@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crdt_sync_server.api import account, discussion, documents, invitations, members, rooms
+from crdt_sync_server.api import account, devices, discussion, documents, invitations, members, rooms, tokens
 from crdt_sync_server.api.description import described
 from crdt_sync_server.api.routing import Routes
 
@@ -17,6 +17,8 @@ ROUTES = Routes(
             *members.ROUTES,
             *invitations.ROUTES,
             *discussion.ROUTES,
+            *devices.ROUTES,
+            *tokens.ROUTES,
         )
     )
 )

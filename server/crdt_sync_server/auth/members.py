@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from crdt_sync_server.ports import Identity, Members, Role
+from crdt_sync_server.keepers import Members
+from crdt_sync_server.ports import Identity, Role
 from crdt_sync_server.rooms import group_of
 
 __all__ = ["MembersAuthority"]

@@ -65,6 +65,24 @@ def rooms_show(settings: Effective, name: Room, json: Json = False) -> None:
     print_table(("", ""), rows)
 
 
+@app.command("devices")
+@with_settings("data")
+def rooms_devices(settings: Effective, name: Room, json: Json = False) -> None:
+    """List the devices that came into a room: whose, what they call themselves, when and how often."""
+    found = _ask(settings, do="devices", room=name).value
+    if json:
+        as_json(found)
+        return
+    rows = (
+        (
+            each["subject"], each["device"] or "", each["transport"], moment(each["first_ms"]),
+            "here" if each["is_here"] else moment(each["last_ms"]), str(each["times"]),
+        )
+        for each in found
+    )  # fmt: skip
+    print_table(("subject", "device", "transport", "first", "last", "times"), rows, right=("times",))
+
+
 @app.command("export")
 @with_settings("data")
 def rooms_export(

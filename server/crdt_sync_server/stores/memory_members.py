@@ -16,7 +16,7 @@ Value = TypeVar("Value")
 
 
 class MemoryMembers:
-    """`ports.Members` in dictionaries."""
+    """`keepers.Members` in dictionaries."""
 
     def __init__(self) -> None:
         self._rosters: dict[str, Roster] = {}

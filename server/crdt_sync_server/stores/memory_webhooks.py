@@ -10,7 +10,7 @@ __all__ = ["MemoryWebhooks"]
 
 
 class MemoryWebhooks:
-    """`ports.Webhooks` in a dictionary."""
+    """`keepers.Webhooks` in a dictionary."""
 
     def __init__(self) -> None:
         self._hooks: dict[str, Webhook] = {}

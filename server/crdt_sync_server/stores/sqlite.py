@@ -19,6 +19,7 @@ import anyio.to_thread
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.ports import RoomRecord, Stored
 from crdt_sync_server.stores import sqlite_rows as rows
+from crdt_sync_server.stores.sqlite_devices import SqliteDevices
 from crdt_sync_server.stores.sqlite_file import connect, empty_log, open_file, transaction, translate, write_anew
 from crdt_sync_server.stores.sqlite_members import SqliteMembers
 from crdt_sync_server.stores.sqlite_reading import Readers
@@ -55,11 +56,13 @@ class SqliteStore:
         self._writer = Writer(path, answers)
         self._readers = Readers(path, answers)
         self.members = SqliteMembers(self._writer, self._readers)
-        """`ports.Members` in the same file."""
+        """`keepers.Members` in the same file."""
         self.tokens = SqliteTokens(self._writer, self._readers)
-        """`ports.Tokens` in the same file."""
+        """`keepers.Tokens` in the same file."""
+        self.devices = SqliteDevices(self._writer, self._readers)
+        """`keepers.Devices` in the same file."""
         self.webhooks = SqliteWebhooks(self._writer, self._readers)
-        """`ports.Webhooks` in the same file."""
+        """`keepers.Webhooks` in the same file."""
 
     @classmethod
     async def open(cls, path: Path, *, durability: Durability = "full") -> SqliteStore:

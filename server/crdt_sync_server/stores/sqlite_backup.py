@@ -16,6 +16,7 @@ from pathlib import Path
 
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.stores import sqlite_rows as rows
+from crdt_sync_server.stores.sqlite_devices import keep_devices
 from crdt_sync_server.stores.sqlite_file import check_ours, connect, hold, prepare, transaction, translate
 from crdt_sync_server.stores.sqlite_members import keep_members
 from crdt_sync_server.stores.sqlite_tokens import keep_revocations
@@ -69,8 +70,8 @@ def restore(backup: Path, database: Path) -> Copied:
     """Put `backup` in the place of the store, which no process may have. The replaced file is kept beside it.
 
     What was deleted stays deleted: the tombstones of both are in the result, and nothing of their rooms. What was
-    revoked stays revoked; who is in which room, and which webhooks there are, stays as it was. Raises `StoreError`, and
-    `StoreInUse` while a relay runs; the store is then as it was.
+    revoked stays revoked; who is in which room, which devices were seen, and which webhooks there are, stays as it was.
+    Raises `StoreError`, and `StoreInUse` while a relay runs; the store is then as it was.
     """
     if not backup.exists():
         raise StoreError(f"there is no backup {backup}")
@@ -155,6 +156,7 @@ def _keep_ends(copy: sqlite3.Connection, database: Path) -> None:
                 keep_revocations(copy, old)
                 keep_members(copy, old)
                 keep_webhooks(copy, old)
+                keep_devices(copy, old)
             deleted = old.execute("SELECT room, owner, deleted_ms FROM rooms WHERE deleted_ms IS NOT NULL").fetchall()
             old.execute("PRAGMA journal_mode = DELETE")  # its last commits must not lie in a file beside it
         except sqlite3.DatabaseError as error:

@@ -90,9 +90,20 @@ CREATE TABLE tokens (
 CREATE TABLE webhooks (
     id TEXT PRIMARY KEY, url TEXT NOT NULL, room TEXT, under TEXT, made_ms INTEGER NOT NULL, secret BLOB NOT NULL
 ) WITHOUT ROWID""",
+    """
+ALTER TABLE tokens ADD COLUMN made_with TEXT;
+ALTER TABLE tokens ADD COLUMN used_ms INTEGER;
+CREATE INDEX tokens_of_subject ON tokens (subject);
+CREATE INDEX tokens_made_with ON tokens (made_with) WHERE made_with IS NOT NULL;
+CREATE TABLE devices (
+    room TEXT NOT NULL, subject TEXT NOT NULL, device TEXT NOT NULL, transport TEXT NOT NULL,
+    first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, times INTEGER NOT NULL,
+    PRIMARY KEY (room, subject, device, transport)
+) WITHOUT ROWID;
+CREATE INDEX devices_of_subject ON devices (subject)""",
 )
 """What brings a file from each version to the next; a new file takes all. `sqlite_rows` says what the tables of rooms
-mean, `sqlite_members` those from `rosters` on, `sqlite_tokens` and `sqlite_webhooks` their own."""
+mean, `sqlite_members` those from `rosters` on, `sqlite_tokens`, `sqlite_webhooks` and `sqlite_devices` their own."""
 SCHEMA_VERSION = len(MIGRATIONS)
 BUSY_TIMEOUT_S = 5.0
 ANEW_UP_TO_BYTES = 256 * 1024 * 1024

@@ -61,7 +61,7 @@ Value = TypeVar("Value")
 
 
 class SqliteMembers:
-    """`ports.Members` on the threads of a `SqliteStore`, which opens and closes the file."""
+    """`keepers.Members` on the threads of a `SqliteStore`, which opens and closes the file."""
 
     def __init__(self, writer: Writer, readers: Readers) -> None:
         self._writer = writer

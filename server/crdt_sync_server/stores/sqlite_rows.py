@@ -178,7 +178,8 @@ def put_in_place(connection: sqlite3.Connection, room: str, staged: Staged, thro
 
 
 def bury(connection: sqlite3.Connection, room: str, owner: str | None = None, deleted_ms: int | None = None) -> None:
-    """Make a tombstone of the room's record; all else that is stored of it is waste."""
+    """Make a tombstone of the room's record; all else that is stored of it is waste, and its devices are forgotten."""
+    connection.execute("DELETE FROM devices WHERE room = ?", (room,))
     if connection.execute(BURY, (room, owner, _now_ms() if deleted_ms is None else deleted_ms)).rowcount == 1:
         connection.execute(WASTE, (room, 0, EVER, EVER))
 

@@ -19,7 +19,7 @@ REMOVE = f"DELETE FROM webhooks WHERE id = ? RETURNING {COLUMNS}"
 
 
 class SqliteWebhooks:
-    """`ports.Webhooks` on the threads of a `SqliteStore`, which opens and closes the file."""
+    """`keepers.Webhooks` on the threads of a `SqliteStore`, which opens and closes the file."""
 
     def __init__(self, writer: Writer, readers: Readers) -> None:
         self._writer = writer

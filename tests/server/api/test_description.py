@@ -44,23 +44,23 @@ OF_A_REAL_ROOM = {
     "GET /rooms/{room}/invitations": (200,),
     "POST /rooms/{room}/invitations": (201,),
     "DELETE /rooms/{room}/invitations/{id}": (404,),
+    "GET /rooms/{room}/devices": (200, 400),
     "POST /rooms/{room}/discussion": (200, 404, 422),  # what takes a post finds none, and each action takes its own
 }
 """What a request that fits the description may come to in a new group of who asks."""
-UNBOUND = ("questions-burst=1000000", "updates-burst=1000000", "bytes-burst=1000000000")
+UNBOUND = ("questions-burst=1000000", "updates-burst=1000000", "bytes-burst=1000000000", "changes-burst=1000000")
 
 
 @pytest.fixture(scope="module")
 def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
     limits = [word for limit in UNBOUND for word in ("--limit", limit)]
-    with token_relay(tmp_path_factory.mktemp("relay"), *limits) as relay:
+    with token_relay(tmp_path_factory.mktemp("relay"), "--jwt-token-days", "30", *limits) as relay:
         yield relay
 
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[requests.Session]:
     with requests.Session() as session:  # a socket for each request would meet the bound of half-open ones
-        session.headers["authorization"] = f"Bearer {token('ada')}"
         yield session
 
 
@@ -102,6 +102,8 @@ def test_the_relay_answers_as_it_is_described(
     operation: Any, mode: GenerationMode, relay: RelayProcess, session: requests.Session, data: st.DataObject
 ) -> None:
     """Requests that fit the description and that do not, of a room that is not there and of one that is."""
+    who = f"{mode.value} {operation.label}"  # each its own: one subject owns a thousand groups at most
+    session.headers["authorization"] = f"Bearer {token(who)}"
     case = data.draw(operation.as_strategy(generation_mode=mode))
     base_url = f"{relay.url.replace('ws', 'http')}{API_PREFIX}"
     case.call_and_validate(base_url=base_url, session=session, excluded_checks=NOT_SAID)

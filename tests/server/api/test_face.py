@@ -34,6 +34,9 @@ class Request:
         }  # fmt: skip
         self.put, self._events = anyio.create_memory_object_stream[dict[str, Any]](100)
         self.sent: list[dict[str, Any]] = []
+        self.reads = anyio.Event()
+        """Until it is set the body of an answer is not taken."""
+        self.reads.set()
 
     def body(self, data: bytes = b"", more: bool = False) -> Request:
         self.put.send_nowait({"type": "http.request", "body": data, "more_body": more})
@@ -42,6 +45,8 @@ class Request:
     async def run(self, app: RelayApp) -> Request:
         async def send(event: dict[str, Any]) -> None:
             self.sent.append(event)
+            if event["type"] == "http.response.body":
+                await self.reads.wait()
 
         with self.put, self._events:
             await app(self.scope, self._events.receive, send)

@@ -168,7 +168,7 @@ def write_on(group: Group, until: Event, number: int) -> int:
 
 
 def test_nobody_reads_or_writes_a_byte_that_they_may_not(tmp_path: Path) -> None:
-    limits = ("--limit", "questions-burst=100000", "--limit", "updates-burst=100000")
+    limits = ("--limit", "questions-burst=100000", "--limit", "updates-burst=100000", "--limit", "changes-burst=100000")
     names = [f"member{number}" for number in range(MEMBERS)]
     with (
         token_relay(tmp_path, *limits) as relay,

@@ -18,7 +18,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from crdt_sync_server import membership as rules
 from crdt_sync_server.conformance_members import MembersContract
 from crdt_sync_server.errors import RelayError
-from crdt_sync_server.ports import Members, Role
+from crdt_sync_server.keepers import Members
+from crdt_sync_server.ports import Role
 from crdt_sync_server.roster import OPERATOR, Actor
 from crdt_sync_server.stores.memory_members import MemoryMembers
 from crdt_sync_server.stores.sqlite import SqliteStore

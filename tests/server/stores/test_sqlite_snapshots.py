@@ -373,6 +373,6 @@ async def test_a_sweep_that_fails_is_told_and_tried_again(tmp_path: Path, monkey
             assert await store.append("other", b"goes on") > len(OLD)
             assert await asyncio.to_thread(told.wait, WITHIN_S)
             await store.check()
-        assert counts(tmp_path / "relay") == (len(OLD) + 1, 0, 1)
+            assert counts(tmp_path / "relay") == (len(OLD) + 1, 0, 1)  # in here: the writer sweeps after each job
         await swept(store)
         assert counts(tmp_path / "relay") == (1, 0, 0)

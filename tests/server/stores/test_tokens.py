@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from crdt_sync_server.conformance_tokens import TokensContract
-from crdt_sync_server.ports import Tokens
+from crdt_sync_server.keepers import Tokens
 from crdt_sync_server.stores import sqlite_backup
 from crdt_sync_server.stores.memory_tokens import MemoryTokens
 from crdt_sync_server.stores.sqlite import SqliteStore
@@ -69,10 +69,10 @@ async def test_a_restored_backup_brings_no_revoked_token_back(tmp_path: Path) ->
 
 async def test_a_file_of_version_4_gets_the_table(tmp_path: Path) -> None:
     path = tmp_path / "relay.sqlite3"
-    await (await SqliteStore.open(path)).close()
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("DROP TABLE tokens")
-        connection.execute("DROP TABLE webhooks")
+        for migration in MIGRATIONS[:4]:
+            connection.executescript(migration)
+        connection.execute("PRAGMA application_id = 0x63726474")
         connection.execute("PRAGMA user_version = 4")
         connection.commit()
     store = await SqliteStore.open(path)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from crdt_sync_server.conformance_webhooks import WebhooksContract
-from crdt_sync_server.ports import Webhooks
+from crdt_sync_server.keepers import Webhooks
 from crdt_sync_server.stores import sqlite_backup
 from crdt_sync_server.stores.memory_webhooks import MemoryWebhooks
 from crdt_sync_server.stores.sqlite import SqliteStore
@@ -61,9 +61,10 @@ async def test_a_restored_backup_calls_nobody_back(tmp_path: Path) -> None:
 
 async def test_a_file_of_version_5_gets_the_table(tmp_path: Path) -> None:
     path = tmp_path / "relay.sqlite3"
-    await (await SqliteStore.open(path)).close()
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("DROP TABLE webhooks")
+        for migration in MIGRATIONS[:5]:
+            connection.executescript(migration)
+        connection.execute("PRAGMA application_id = 0x63726474")
         connection.execute("PRAGMA user_version = 5")
         connection.commit()
     store = await SqliteStore.open(path)
