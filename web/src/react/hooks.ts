@@ -1,6 +1,7 @@
 /** The hooks. Each is quiet until something that it shows has changed. */
 import { useCallback, useMemo, useRef, useSyncExternalStore } from "react";
-import type { LibraryClient, HighlightFilter, NewHighlight, NoteFilter } from "../library/client";
+import type { LibraryClient, NewHighlight } from "../library/client";
+import type { HighlightFilter, NoteFilter } from "../library/queries";
 import { personOf } from "../library/person";
 import type { Person } from "../library/person";
 import type { Anchor, Highlight, Note } from "../library/values";
