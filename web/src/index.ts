@@ -1,8 +1,20 @@
 /** crdt-sync in a browser: a library of highlights and notes, its provider, and where this browser keeps it. */
-export { LibraryClient, InvalidEdit } from "./library/client";
-export type { HighlightChange, HighlightFilter, NewHighlight, NoteFilter } from "./library/client";
-export type { Anchor, Highlight, Note, Position, Quote } from "./library/values";
+export { LibraryClient } from "./library/client";
+export { InvalidEdit } from "./library/checks";
+export { Offsets, anchorOf, resolve } from "./library/anchors";
+export type { AnchorParts, Resolution } from "./library/anchors";
+export type { Jump } from "./library/positions";
+export { plainText } from "./library/bodies";
+export { colorOf, personOf, textColorOn } from "./library/person";
+export type { Person } from "./library/person";
+export { ReadingPlace } from "./library/readingPlace";
+export type { HighlightChange, NewHighlight } from "./library/client";
+export type { HighlightFilter, NoteFilter } from "./library/queries";
+export { workId } from "./library/values";
+export type { Anchor, Collection, Highlight, Note, Position, Quote, ReadingPosition } from "./library/values";
 export { LocalStore, NothingIsKept, storeName } from "./provider/localStore";
+export { LibrarySession } from "./session";
+export type { LibraryOptions } from "./session";
 export { RelayProvider } from "./provider/provider";
 export type { ProviderOptions } from "./provider/provider";
 export type { SyncState, SyncStatus } from "./provider/status";

@@ -51,6 +51,24 @@ export interface Note extends Item {
   readonly text: string;
 }
 
+/** Highlights and notes that a reader has put together. `itemIds` are in order, those in the trash or not here included. */
+export interface Collection extends Omit<Item, "tags"> {
+  readonly title: string;
+  readonly itemIds: readonly string[];
+}
+
+/** Where a device reads in a work, since when by its clock, and how far it ever was. */
+export interface ReadingPosition {
+  readonly work: string;
+  readonly device: string;
+  readonly deviceName: string;
+  readonly anchor: Anchor;
+  readonly atMs: number;
+  readonly furthest: Anchor | null;
+  /** Whether it is this browser's own. */
+  readonly here: boolean;
+}
+
 /** What the work is indexed by: its id, else its hash, else its title. */
 export function workId(anchor: Anchor): string {
   const { work } = anchor;

@@ -1,13 +1,14 @@
 /** The hooks. Each is quiet until something that it shows has changed. */
 import { useCallback, useMemo, useRef, useSyncExternalStore } from "react";
-import type { LibraryClient, HighlightFilter, NewHighlight, NoteFilter } from "../library/client";
+import type { LibraryClient, NewHighlight } from "../library/client";
+import type { HighlightFilter, NoteFilter } from "../library/queries";
 import { personOf } from "../library/person";
 import type { Person } from "../library/person";
 import type { Anchor, Highlight, Note } from "../library/values";
 import { OFFLINE } from "../provider/status";
 import type { SyncStatus } from "../provider/status";
 import { useSession } from "./context";
-import type { LibrarySession } from "./session";
+import type { LibrarySession } from "../session";
 
 /** Somebody who has the library open; `state` is all that their client shows. */
 export interface Present {

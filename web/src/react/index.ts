@@ -7,5 +7,5 @@ export { SyncStatus, ENGLISH } from "./SyncStatus";
 export type { SyncStatusProps, SyncStatusTexts } from "./SyncStatus";
 export { Avatars } from "./Avatars";
 export type { AvatarsProps } from "./Avatars";
-export { LibrarySession } from "./session";
-export type { LibraryOptions } from "./session";
+export { LibrarySession } from "../session";
+export type { LibraryOptions } from "../session";

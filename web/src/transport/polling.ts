@@ -9,6 +9,7 @@ import { ProtocolError } from "../protocol/messages";
 import { decodeAnswer, encodePoll, PollKind, PollStream, SESSION_BYTES, StreamError } from "../protocol/pollStream";
 import type { PollAnswer } from "../protocol/pollStream";
 import type { Connect, Ended, Transport, TransportEvents } from "./transport";
+import { LEFT } from "./transport";
 
 const MAX_WAIT_MS = 25_000;
 const MIN_WAIT_MS = 250;
@@ -103,20 +104,17 @@ class PollingTransport implements Transport {
     this.token = token;
   }
 
-  close(ended: Ended): void {
-    if (this.isOver) return;
-    this.leave();
-    this.over(ended);
+  leave(): void {
+    this.close(LEFT);
   }
 
   /** One last request outlives the page, with a goodbye if all that waits fits into it. */
-  leave(): void {
+  close(ended: Ended): void {
     if (this.isOver) return;
     const piece = this.stream.piece(KEEPALIVE_BYTES);
     const kind = this.stream.endsWith(piece) ? PollKind.GOODBYE : PollKind.POLL;
     const body = encodePoll(kind, this.session, 0, MIN_MOST_BYTES, piece);
-    this.ending.abort();
-    this.waiting.abort();
+    this.over(ended);
     this.request(body, { keepalive: true }).catch(() => undefined); // nobody is there any more to be told
   }
 
@@ -213,7 +211,7 @@ class PollingTransport implements Transport {
       response = await this.io.fetch(this.url, { ...request, credentials: "omit", ...init });
       content = new Uint8Array(await response.arrayBuffer());
     } catch (error) {
-      const isSilent = error instanceof DOMException && error.name === "TimeoutError";
+      const isSilent = error instanceof Error && error.name === "TimeoutError";
       throw isSilent
         ? new RequestFailed("the relay did not answer in time", "silent")
         : new RequestFailed("the relay cannot be reached", "unreachable");
