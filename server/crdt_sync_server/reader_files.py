@@ -57,6 +57,7 @@ _HEADERS = (
     (b"x-frame-options", b"DENY"),
 )
 _TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json", ".svg": "image/svg+xml"}
+PLAIN = "text/plain; charset=utf-8"
 _NO_READER = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -101,11 +102,11 @@ class ReaderFace:
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         if (refusal := await self._refusal(scope, headers)) is not None:
-            await _respond(send, 403, "text/plain", refusal.encode())
+            await _respond(send, 403, PLAIN, refusal.encode())
         elif scope["method"] not in ("GET", "HEAD"):
-            await _respond(send, 405, "text/plain", b"use GET", ((b"allow", b"GET, HEAD"),))
+            await _respond(send, 405, PLAIN, b"use GET", ((b"allow", b"GET, HEAD"),))
         elif path not in self._files:
-            await _respond(send, 200, "text/html", _NO_READER.encode(), ((b"cache-control", b"no-store"),))
+            await _respond(send, 200, _type_of(INDEX), _NO_READER.encode(), ((b"cache-control", b"no-store"),))
         else:
             await self._serve(path, headers, send)
 
@@ -179,7 +180,6 @@ def _type_of(path: str) -> str:
 async def _respond(
     send: Send, status: int, content_type: str, data: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()
 ) -> None:
-    kind = content_type if "charset" in content_type or not content_type.startswith("text/") else f"{content_type}; charset=utf-8"
-    head = [(b"content-type", kind.encode()), (b"content-length", str(len(data)).encode()), *_HEADERS, *headers]
+    head = [(b"content-type", content_type.encode()), (b"content-length", str(len(data)).encode()), *_HEADERS, *headers]
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": data})

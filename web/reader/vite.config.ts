@@ -14,9 +14,17 @@ export default defineConfig(() => {
   return {
     base: "./",
     resolve: {
-      alias: { "crdt-sync/react": resolve(here, "../src/react/index.ts"), "crdt-sync": resolve(here, "../src/index.ts") },
+      alias: {
+        "crdt-sync/react": resolve(here, "../src/react/index.ts"),
+        "crdt-sync": resolve(here, "../src/index.ts"),
+        // React's interface in a tenth of its size: the hooks of the package run on both (web/test runs them on React)
+        "react-dom/client": "preact/compat/client",
+        "react-dom": "preact/compat",
+        "react/jsx-runtime": "preact/jsx-runtime",
+        react: "preact/compat",
+      },
       // the package in ../src may have modules of its own beside it; two copies of Yjs would not know each other's types
-      dedupe: ["lib0", "react", "react-dom", "y-indexeddb", "y-protocols", "yjs"],
+      dedupe: ["lib0", "preact", "y-indexeddb", "y-protocols", "yjs"],
     },
     build: {
       outDir: resolve(here, "../../server/crdt_sync_server/static"),

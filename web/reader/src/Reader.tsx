@@ -78,9 +78,9 @@ export function Reader({ account, group, onGroup, onAccount, onSignedOut }: Read
   }, [book, here]);
 
   const openNote = useCallback((id: string | null) => {
-    setTab("notes");
     setNote(id);
     if (id !== null) {
+      setTab("notes");
       setPanelOpen(true);
       if (!matchMedia(WIDE).matches) setOpened(null);
     }

@@ -3,7 +3,6 @@ import type { LibraryClient, Note } from "crdt-sync";
 import { useSession } from "crdt-sync/react";
 import { Editor, Extension } from "@tiptap/core";
 import { Collaboration } from "@tiptap/extension-collaboration";
-import { StarterKit } from "@tiptap/starter-kit";
 import { yCursorPlugin } from "@tiptap/y-tiptap";
 import { useEffect, useId, useRef, useState, useSyncExternalStore } from "react";
 import type { FormEvent, ReactNode } from "react";
@@ -14,9 +13,9 @@ import type { IconName } from "../parts/Icon";
 import { useTexts } from "../texts";
 import type { Texts } from "../texts";
 import { Carets, caret } from "./carets";
-import { SafeLink } from "./SafeLink";
 import { hrefOf, targetOf } from "./links";
 import type { Target } from "./links";
+import { BODY_EXTENSIONS } from "./schema";
 import { seedBody } from "./seed";
 
 export interface NoteEditorProps {
@@ -45,8 +44,7 @@ export function NoteEditor({ id, library, notes, canEdit, onFollow }: NoteEditor
       editable: canEdit,
       injectCSS: false, // the page takes no style but its own
       extensions: [
-        StarterKit.configure({ undoRedo: false, link: false, underline: false, trailingNode: false, heading: { levels: [1, 2, 3, 4, 5, 6] } }),
-        SafeLink,
+        ...BODY_EXTENSIONS,
         Collaboration.configure({ fragment: library.noteBody(id) }),
         caretsOf(awareness),
       ],

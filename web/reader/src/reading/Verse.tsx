@@ -25,6 +25,7 @@ export const Verse = memo(function Verse({ verse, marks, isCurrent, isChosen, is
       <button type="button" className="verse-number" tabIndex={isCurrent ? 0 : -1} aria-label={texts.verse(verse.number)} aria-pressed={isChosen}>
         {verse.number}
       </button>
+      {"\u2060" /* a number never ends a line */}
       <span className="verse-text" lang="en" dir="auto">
         {segmentsOf(verse.text.length, marks, verse.italics).map((segment) => (
           <Piece key={segment.start} text={verse.text.slice(segment.start, segment.end)} segment={segment} activeId={activeId} />

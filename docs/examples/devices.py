@@ -1,6 +1,6 @@
 """The main job, shown: a relay, two devices and a stock Yjs client highlight real verses, part, and meet again.
 
-Run it with `make demo`. On a terminal the relay then stays up, so that you can connect a client of your own; without
+Run it with `make devices`. On a terminal the relay then stays up, so that you can connect a client of your own; without
 one the demo checks itself and ends with exit status 0.
 """
 
