@@ -64,8 +64,8 @@ _NO_READER = """<!doctype html>
 <meta name="viewport" content="width=device-width">
 <title>crdt-sync relay</title>
 <h1>This relay works.</h1>
-<p>The reader was not built into it. In a checkout of crdt-sync, with node 20.19 or later, call <code>make web</code> and
-load this page again; docs/reader.md says more. Programs connect to <code>/&lt;room&gt;</code> as before.</p>
+<p>The reader was not built into it. In a checkout of crdt-sync, with node 20.19 or later, call <code>make web</code>
+and load this page again; docs/reader.md says more. Programs connect to <code>/&lt;room&gt;</code> as before.</p>
 </html>
 """
 
@@ -125,7 +125,9 @@ class ReaderFace:
 
     async def _serve(self, path: str, headers: Mapping[str, str], send: Send) -> None:
         accepted = _accepted(headers.get("accept-encoding", ""))
-        encoding = next((each for each in ENCODINGS if each in accepted and path + ENCODINGS[each] in self._files), None)
+        encoding = next(
+            (each for each in ENCODINGS if each in accepted and path + ENCODINGS[each] in self._files), None
+        )
         if (variant := self._read.get((path, encoding))) is None:
             file = self._files[path + ENCODINGS[encoding] if encoding else path]
             variant = await anyio.to_thread.run_sync(_variant, file, encoding)

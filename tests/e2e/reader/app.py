@@ -26,7 +26,15 @@ SELECT = """([verse, start, length]) => {
 class App:
     """A tab with the reader in it."""
 
-    def __init__(self, context: BrowserContext, url: str, *, room: str | None = None, place: str = "Gen.1", network_fails: bool = False) -> None:
+    def __init__(
+        self,
+        context: BrowserContext,
+        url: str,
+        *,
+        room: str | None = None,
+        place: str = "Gen.1",
+        network_fails: bool = False,
+    ) -> None:
         self.tab = Tab(context.new_page(), network_fails=network_fails)
         self.url = url.replace("ws://", "http://")
         self.page: Page = self.tab.page

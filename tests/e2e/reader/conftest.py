@@ -12,7 +12,8 @@ from crdt_sync_server.reader_files import FOLDER
 from tests.e2e.reader.app import App
 from tests.relay import RelayProcess
 
-VIOLATIONS = "document.addEventListener('securitypolicyviolation', (e) => console.error('policy: ' + e.violatedDirective + ' ' + e.blockedURI))"
+VIOLATIONS = """document.addEventListener("securitypolicyviolation", (event) =>
+  console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`))"""
 
 
 @pytest.fixture(scope="package")
@@ -28,7 +29,14 @@ def opened(chromium: Browser, reader_relay: RelayProcess, room: str) -> Iterator
     apps: list[App] = []
     contexts = []
 
-    def open_app(*, place: str = "Gen.1", network_fails: bool = False, url: str | None = None, in_room: str | None = room, **options: object) -> App:
+    def open_app(
+        *,
+        place: str = "Gen.1",
+        network_fails: bool = False,
+        url: str | None = None,
+        in_room: str | None = room,
+        **options: object,
+    ) -> App:
         settings = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light", **options}
         context = chromium.new_context(**settings)  # type: ignore[arg-type]
         context.add_init_script(VIOLATIONS)

@@ -54,7 +54,9 @@ def test_a_selection_over_two_verses_is_one_highlight(opened: Opened) -> None:
     app.page.get_by_role("button", name="Verse 2", exact=True).click(modifiers=["Shift"])
     app.page.get_by_role("button", name="Highlight in orange").click()
     expect(app.panel().get_by_text("Genesis 1:1–2")).to_be_visible()
-    expect(app.page.locator('[data-verse="1"] mark, [data-verse="2"] mark').first).to_have_attribute("data-color", "orange")
+    expect(app.page.locator('[data-verse="1"] mark, [data-verse="2"] mark').first).to_have_attribute(
+        "data-color", "orange"
+    )
 
 
 def test_a_highlight_is_commented_tagged_deleted_and_restored(opened: Opened) -> None:
@@ -129,7 +131,9 @@ def test_words_that_are_not_in_this_text_are_marked_as_unsure(
 ) -> None:
     app = opened().loaded().in_step()
     with blocking.open_library(file, relay=reader_relay.url, room=room) as library:
-        library.add_highlight(Anchor(work={"id": "Bible.KJV"}, source="Gen.1.4", quote=Quote("Now the earth was formless")))
+        library.add_highlight(
+            Anchor(work={"id": "Bible.KJV"}, source="Gen.1.4", quote=Quote("Now the earth was formless"))
+        )
         assert library.synced(10)
     expect(app.page.locator("mark[data-unsure]").first).to_be_visible()
     app.page.locator("mark[data-unsure]").first.click()
