@@ -18,6 +18,9 @@ import type { Target } from "./links";
 import { BODY_EXTENSIONS } from "./schema";
 import { seedBody } from "./seed";
 
+/** TipTap would parse no content as a text of HTML, and the page's Trusted Types let nobody parse HTML. */
+const EMPTY = { type: "doc", content: [{ type: "paragraph" }] };
+
 export interface NoteEditorProps {
   id: string;
   library: LibraryClient;
@@ -43,6 +46,7 @@ export function NoteEditor({ id, library, notes, canEdit, onFollow }: NoteEditor
       element: place.current,
       editable: canEdit,
       injectCSS: false, // the page takes no style but its own
+      content: EMPTY,
       extensions: [
         ...BODY_EXTENSIONS,
         Collaboration.configure({ fragment: library.noteBody(id) }),
