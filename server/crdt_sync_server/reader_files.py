@@ -89,13 +89,13 @@ class ReaderFace:
         self._gate = gate
         self._otherwise = otherwise
         self._folder = folder
-        self._files: dict[str, Path] = {}
+        self._files: dict[str, Path] | None = None  # until somebody asks for one
         self._read: dict[tuple[str, str | None], _Variant] = {}
 
     async def __call__(self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Send) -> None:
         """Answer one request."""
         path = INDEX if scope["path"] == "/" else scope["path"]
-        if path == INDEX and INDEX not in self._files:
+        if self._files is None or (path == INDEX and INDEX not in self._files):
             self._files = await anyio.to_thread.run_sync(_files_in, self._folder)
         if path not in self._files and path != INDEX:
             await self._otherwise(scope, receive, send)
@@ -108,7 +108,7 @@ class ReaderFace:
         elif path not in self._files:
             await _respond(send, 200, _type_of(INDEX), _NO_READER.encode(), ((b"cache-control", b"no-store"),))
         else:
-            await self._serve(path, headers, send)
+            await self._serve(self._files, path, headers, send)
 
     async def _refusal(self, scope: dict[str, Any], headers: Mapping[str, str]) -> str | None:
         """Return why this host or page may not have the reader, if the gate says so; nobody needs a token for it."""
@@ -123,13 +123,11 @@ class ReaderFace:
             return str(error)
         return None
 
-    async def _serve(self, path: str, headers: Mapping[str, str], send: Send) -> None:
+    async def _serve(self, files: Mapping[str, Path], path: str, headers: Mapping[str, str], send: Send) -> None:
         accepted = _accepted(headers.get("accept-encoding", ""))
-        encoding = next(
-            (each for each in ENCODINGS if each in accepted and path + ENCODINGS[each] in self._files), None
-        )
+        encoding = next((each for each in ENCODINGS if each in accepted and path + ENCODINGS[each] in files), None)
         if (variant := self._read.get((path, encoding))) is None:
-            file = self._files[path + ENCODINGS[encoding] if encoding else path]
+            file = files[path + ENCODINGS[encoding] if encoding else path]
             variant = await anyio.to_thread.run_sync(_variant, file, encoding)
             self._read[path, encoding] = variant
         lasting = b"public, max-age=31536000, immutable" if path.startswith(IMMUTABLE) else b"no-cache"

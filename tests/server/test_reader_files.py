@@ -29,7 +29,6 @@ def ask(folder: Path, method: str, path: str, *, base: str = "http://127.0.0.1:8
     async def run() -> httpx.Response:
         transport = httpx.ASGITransport(face)  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport, base_url=base) as client:
-            await client.get("/", headers={"accept-encoding": "identity"})  # the folder is read with the first page
             return await client.request(method, path, headers=named)
 
     return anyio.run(run)

@@ -51,7 +51,9 @@ class App:
 
     def select(self, verse: int, words: str) -> None:
         """Select words of a verse as a pointer would leave them, and wait for the toolbar."""
-        text = self.page.locator(f'[data-verse="{verse}"] .verse-text').inner_text()
+        element = self.page.locator(f'[data-verse="{verse}"] .verse-text')
+        element.scroll_into_view_if_needed()
+        text = element.inner_text()
         self.tab.run(SELECT, [verse, text.index(words), len(words)])
         expect(self.page.get_by_role("toolbar", name="What to do")).to_be_visible()
 

@@ -1,7 +1,7 @@
 /** The reader: a header, the text, and the panel; what is open where, and the keys that hold everywhere. */
 import type { Highlight } from "crdt-sync";
 import { SyncStatus, useHighlights, useNotes, useRealtimeSync, useSession } from "crdt-sync/react";
-import { useCallback, useContext, useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useContext, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import type { ReactNode } from "react";
 import { anchorOf } from "./bible/anchoring";
 import { BOOK_OF } from "./bible/books";
@@ -304,10 +304,18 @@ function ReadHere({ company, here }: { company: ReturnType<typeof useCompany>; h
   );
 }
 
+const SCHEME = matchMedia("(prefers-color-scheme: dark)");
+
+function subscribeToScheme(listener: () => void): () => void {
+  SCHEME.addEventListener("change", listener);
+  return () => SCHEME.removeEventListener("change", listener);
+}
+
 function ThemeButton(): ReactNode {
   const { texts } = useContext(TextsContext);
   const { settings, change } = useSettings();
-  const isDark = settings.theme === "dark" || (settings.theme === "auto" && matchMedia("(prefers-color-scheme: dark)").matches);
+  const prefersDark = useSyncExternalStore(subscribeToScheme, () => SCHEME.matches);
+  const isDark = settings.theme === "dark" || (settings.theme === "auto" && prefersDark);
   const label = isDark ? texts.themeLight : texts.themeDark;
   return (
     <button type="button" className="icon-button wide-only" aria-label={`${texts.theme}: ${label}`} title={label} onClick={() => change({ theme: isDark ? "light" : "dark" })}>

@@ -94,7 +94,7 @@ function PostView({ post, subject, canPost, onAct }: { post: Post; subject: stri
           const by = post.reactions.get(reaction) ?? [];
           const isOwn = by.includes(subject);
           return (
-            <button key={reaction} type="button" aria-pressed={isOwn} disabled={!canPost} aria-label={texts.react(reaction)}
+            <button key={reaction} type="button" aria-pressed={isOwn} disabled={!canPost} title={texts.react(reaction)}
               onClick={() => onAct({ do: isOwn ? "unreact" : "react", post: post.id, reaction })}>
               {reaction} {by.length || ""}
             </button>

@@ -74,7 +74,7 @@ export default function NoteView({ id, library, tags, canEdit, onNote, onHighlig
       <input ref={titleField} className="note-title" value={title} placeholder={texts.noteTitle} aria-label={texts.noteTitle} dir="auto" readOnly={!canEdit}
         onChange={(event) => type(event.target.value)} onBlur={flush} />
       {highlight && (
-        <button type="button" className="note-on" onClick={() => onHighlight(highlight)} aria-label={texts.onHighlight}>
+        <button type="button" className="note-on" onClick={() => onHighlight(highlight)} title={texts.onHighlight}>
           <span className="row-bar" data-color={shownColor(highlight.color)} />
           <strong>{placeName(highlight.anchor.source)}</strong>
           <span dir="auto" lang="en">{highlight.anchor.quote?.exact ?? ""}</span>

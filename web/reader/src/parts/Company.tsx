@@ -17,9 +17,7 @@ export function Company({ company }: { company: readonly Companion[] }): ReactNo
         const says = place ? texts.reads(name, placeName(chapterId(place), language)) : name;
         return (
           <li key={key}>
-            <button type="button" className="avatar" title={says} aria-label={says} style={{ "--person": color } as object} disabled={!place} onClick={() => place && goTo(place)}>
-              {initials(name)}
-            </button>
+            <button type="button" className="avatar" title={says} aria-label={says} data-shown={initials(name)} style={{ "--person": color } as object} disabled={!place} onClick={() => place && goTo(place)} />
           </li>
         );
       })}

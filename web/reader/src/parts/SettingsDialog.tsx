@@ -41,8 +41,8 @@ export function SettingsDialog({ account, pending, onSignedOut, onClose }: Setti
       <div className="setting" role="group" aria-label={texts.textSize}>
         <span>{texts.textSize}</span>
         <span className="sizes">
-          <button type="button" className="button" aria-label={texts.smaller} disabled={settings.size === 0} onClick={() => change({ size: settings.size - 1 })}>A−</button>
-          <button type="button" className="button" aria-label={texts.larger} disabled={settings.size === MAX_SIZE} onClick={() => change({ size: settings.size + 1 })}>A+</button>
+          <button type="button" className="button" aria-label={texts.smaller} data-shown="A−" disabled={settings.size === 0} onClick={() => change({ size: settings.size - 1 })} />
+          <button type="button" className="button" aria-label={texts.larger} data-shown="A+" disabled={settings.size === MAX_SIZE} onClick={() => change({ size: settings.size + 1 })} />
         </span>
       </div>
       <div className="setting">

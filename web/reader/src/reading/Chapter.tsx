@@ -45,9 +45,11 @@ export function Chapter({ book, chapter, target, heading, highlights, annotated,
       timer = setTimeout(read, 180);
     };
     document.addEventListener("selectionchange", onChange);
+    addEventListener("scroll", onChange, { passive: true }); // the toolbar goes with the words
     return () => {
       clearTimeout(timer);
       document.removeEventListener("selectionchange", onChange);
+      removeEventListener("scroll", onChange);
     };
   }, [verses]);
 
@@ -99,7 +101,7 @@ export function Chapter({ book, chapter, target, heading, highlights, annotated,
   // with words selected by the pointer the focus is on the body
   useEffect(() => {
     const onKey = (event: globalThis.KeyboardEvent) => {
-      if (root.current?.contains(event.target as Node) || (event.target as Element).closest?.("input, textarea, [contenteditable], dialog")) return;
+      if (event.defaultPrevented || root.current?.contains(event.target as Node) || (event.target as Element).closest?.("input, textarea, [contenteditable], dialog")) return;
       if (chosen) onKeyDown(event as unknown as KeyboardEvent);
     };
     addEventListener("keydown", onKey);

@@ -39,7 +39,7 @@ export function SelectionBar({ chosen, touched, canEdit, onColor, onNote, onCopy
   const { rect } = chosen;
   const above = rect.top > 120;
   const x = Math.min(Math.max(rect.left + rect.width / 2, 180), innerWidth - 180);
-  const y = above ? rect.top - 10 : Math.min(rect.bottom + 10, innerHeight - 70);
+  const y = above ? Math.min(rect.top - 10, innerHeight - 16) : Math.min(Math.max(rect.bottom + 10, 64), innerHeight - 70);
   return (
     <div ref={bar} className="selection-bar" data-above={above || undefined} role="toolbar" aria-label={texts.selection} onKeyDown={onKey}
       onPointerDown={(event) => event.preventDefault()} /* the selection stays */

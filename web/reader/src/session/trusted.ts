@@ -29,11 +29,13 @@ export async function keepReader(onWaiting: (takeOver: () => void) => void): Pro
       worker.postMessage("take over");
     });
   };
-  offer(registration.waiting);
-  registration.addEventListener("updatefound", () => {
+  const watch = () => {
     const { installing } = registration;
     installing?.addEventListener("statechange", () => installing.state === "installed" && offer(registration.waiting));
-  });
+  };
+  offer(registration.waiting);
+  watch(); // the browser looks for a newer one by itself when a page is opened, and may be at it already
+  registration.addEventListener("updatefound", watch);
   const { active } = await navigator.serviceWorker.ready;
   const idle = globalThis.requestIdleCallback ?? ((call: () => void) => setTimeout(call, 2000));
   idle(() => active?.postMessage("keep the text"));
