@@ -18,8 +18,24 @@ from tests.e2e.reader.conftest import VIOLATIONS
 from tests.relay import RelayProcess
 
 Opened = Callable[..., App]
-KEPT = "navigator.serviceWorker.ready.then(() => caches.keys()).then((names) => names.length > 0)"
-TEXT_KEPT = "caches.open('text').then((cache) => cache.keys()).then((keys) => keys.length === 66)"
+SHELL_KEPT = "(await navigator.serviceWorker.ready) && (await caches.keys()).length > 0"
+TEXT_KEPT = "(await (await caches.open('text')).keys()).length === 66"
+ONE_SHELL = (
+    "((names) => names.length === 1 && names[0].startsWith('shell-newer-'))"
+    "((await caches.keys()).filter((name) => name.startsWith('shell-')))"
+)
+
+
+def until(app: App, condition: str) -> None:
+    """Wait, bounded, for what the page has to ask for; `wait_for_function` takes a promise for true."""
+    script = f"""async () => {{
+      for (let turn = 0; turn < 150; turn += 1) {{
+        if ({condition}) return true;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }}
+      return false;
+    }}"""
+    assert app.tab.run(script), condition
 
 
 def test_it_opens_and_edits_with_no_network_and_is_in_step_afterwards(
@@ -27,8 +43,8 @@ def test_it_opens_and_edits_with_no_network_and_is_in_step_afterwards(
 ) -> None:
     app = opened(network_fails=True).loaded().in_step()
     app.highlight(1, "In the beginning")
-    app.tab.until(KEPT)
-    app.tab.until(TEXT_KEPT)
+    until(app, SHELL_KEPT)
+    until(app, TEXT_KEPT)
     app.page.context.set_offline(True)
     app.page.reload()
     app.loaded()
@@ -51,7 +67,7 @@ def test_it_opens_and_edits_with_no_network_and_is_in_step_afterwards(
 def test_nothing_waits_for_the_network_but_what_must(opened: Opened) -> None:
     app = opened(network_fails=True)
     app.loaded().in_step()
-    app.tab.until(KEPT)
+    until(app, SHELL_KEPT)
     app.tab.until("navigator.serviceWorker.controller !== null")
     cached = app.tab.run("caches.keys().then((names) => names.find((name) => name.startsWith('shell-')))")
     app.page.reload()
@@ -78,7 +94,7 @@ def test_a_newer_version_is_offered_and_taken_over(
         context.add_init_script(VIOLATIONS)
         app = App(context, relay.url, room="update")
         app.loaded().in_step()
-        app.tab.until(KEPT)
+        until(app, SHELL_KEPT)
         expect(app.page.get_by_text("A new version")).to_have_count(0)
         for each in served.glob("serviceWorker.js*"):
             each.unlink()
@@ -88,9 +104,7 @@ def test_a_newer_version_is_offered_and_taken_over(
         app.page.reload()
         app.loaded()
         app.page.get_by_role("status").get_by_role("button", name="Reload").click()
-        app.tab.until(
-            "caches.keys().then((names) => names.some((name) => name.startsWith('shell-newer-')) && names.filter((name) => name.startsWith('shell-')).length === 1)"
-        )
+        until(app, ONE_SHELL)
         app.loaded()
         context.close()
         assert [trouble for trouble in app.tab.troubles if "WebSocket" not in trouble and "net::" not in trouble] == []
