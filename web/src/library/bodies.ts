@@ -4,7 +4,7 @@
  */
 import { digest } from "lib0/hash/sha256";
 import * as Y from "yjs";
-import * as schema from "./schema";
+import * as schema from "./schema.js";
 
 const TEXT_BLOCKS = new Set(["paragraph", "heading", "codeBlock", "code_block"]);
 const HARD_BREAKS = new Set(["hardBreak", "hard_break"]);

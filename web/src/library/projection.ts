@@ -4,12 +4,12 @@
  * A value is the same object for as long as nothing in it changes, so a list of 10,000 renders what has changed.
  */
 import * as Y from "yjs";
-import { readAnchor } from "./anchors";
-import { plainText } from "./bodies";
-import { compareMembers, compareText, orderKey } from "./order";
-import type { Member } from "./order";
-import * as schema from "./schema";
-import type { Collection, Highlight, Note } from "./values";
+import { readAnchor } from "./anchors.js";
+import { plainText } from "./bodies.js";
+import { compareMembers, compareText, orderKey } from "./order.js";
+import type { Member } from "./order.js";
+import * as schema from "./schema.js";
+import type { Collection, Highlight, Note } from "./values.js";
 
 export class Projection {
   readonly highlights = new Map<string, Highlight>();

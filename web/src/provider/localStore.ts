@@ -7,7 +7,7 @@
  * account never opens it.
  */
 import * as Y from "yjs";
-import type { PendingCount, PendingStore } from "./ledger";
+import type { PendingCount, PendingStore } from "./ledger.js";
 
 const UPDATES = "updates";
 const PENDING = "pending";

@@ -2,15 +2,15 @@
  * One loop: a token, a connection, and on loss back-off (`protocol/backoff.ts`), which starts again only after a completed
  * sync. Close codes say whether to try again at all (`outcome.ts`).
  */
-import { Backoff } from "../protocol/backoff";
-import { Chooser } from "../transport/chooser";
-import type { Way } from "../transport/chooser";
-import type { Connect, Ended, Transport } from "../transport/transport";
-import type { Connection } from "./connection";
-import type { Credentials } from "./credentials";
-import { Refusals } from "./outcome";
-import { Prober } from "./prober";
-import type { SyncStatus } from "./status";
+import { Backoff } from "../protocol/backoff.js";
+import { Chooser } from "../transport/chooser.js";
+import type { Way } from "../transport/chooser.js";
+import type { Connect, Ended, Transport } from "../transport/transport.js";
+import type { Connection } from "./connection.js";
+import type { Credentials } from "./credentials.js";
+import { Refusals } from "./outcome.js";
+import { Prober } from "./prober.js";
+import type { SyncStatus } from "./status.js";
 
 /** Who owns the loop. */
 export interface LoopOwner {

@@ -4,12 +4,12 @@
  * A request that is lost, late or cut is simply made again (`protocol/pollStream.ts`). The connection is lost when the
  * relay says so, when nobody could be reached three times in a row, or when requests have failed for 20 s.
  */
-import { CloseCode } from "../protocol/closeCodes";
-import { ProtocolError } from "../protocol/messages";
-import { decodeAnswer, encodePoll, PollKind, PollStream, SESSION_BYTES, StreamError } from "../protocol/pollStream";
-import type { PollAnswer } from "../protocol/pollStream";
-import type { Connect, Ended, Transport, TransportEvents } from "./transport";
-import { LEFT } from "./transport";
+import { CloseCode } from "../protocol/closeCodes.js";
+import { ProtocolError } from "../protocol/messages.js";
+import { decodeAnswer, encodePoll, PollKind, PollStream, SESSION_BYTES, StreamError } from "../protocol/pollStream.js";
+import type { PollAnswer } from "../protocol/pollStream.js";
+import type { Connect, Ended, Transport, TransportEvents } from "./transport.js";
+import { LEFT } from "./transport.js";
 
 const MAX_WAIT_MS = 25_000;
 const MIN_WAIT_MS = 250;
