@@ -27,6 +27,7 @@ bench: setup $(VENV)/bench benchmarks/peers/node_modules/ready
 	PYTHONPATH=. $(BIN)/python benchmarks/operations.py
 	PYTHONPATH=. $(BIN)/python -m benchmarks.relay_store
 	PYTHONPATH=. $(BIN)/python -m benchmarks.webhooks
+	PYTHONPATH=. $(BIN)/python -m benchmarks.imports
 	PYTHONPATH=. $(BIN)/python benchmarks/fifty_years.py
 	PYTHONPATH=. $(BIN)/python -m benchmarks.anchors
 	PYTHONPATH=. $(BIN)/python -m benchmarks.anchors_page
@@ -45,7 +46,7 @@ setup: $(VENV)/ready tests/interop/node_modules/ready
 
 # What the tests alone need from the system; the libraries are what Qt needs to start without a screen.
 system:
-	@sh tests/system_packages.sh curl jq strace tinyproxy systemd-analyze chromium
+	@sh tests/system_packages.sh chromium curl jq lua5.1 strace tinyproxy systemd-analyze
 	@sh tests/system_packages.sh libdbus-1.so.3 libEGL.so.1 libfontconfig.so.1 libGL.so.1 libglib-2.0.so.0 libxkbcommon.so.0
 
 $(VENV)/ready: pyproject.toml constraints.txt
