@@ -12,7 +12,8 @@ const RULES = new Set(["horizontalRule", "horizontal_rule"]);
 /** What is deeper is read as its text. */
 const MAX_DEPTH = 32;
 
-type Child = Y.XmlElement | Y.XmlText | string | unknown;
+/** What a fragment holds: elements and texts, and the pieces of a text that Quill keeps in it. */
+type Child = unknown;
 
 /** Returns a body's words, a line for each block that holds text; a hard break and code have lines of their own. */
 export function plainText(body: Y.XmlFragment): string {

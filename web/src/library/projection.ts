@@ -130,6 +130,7 @@ export class Projection {
     if (!isObject(made)) return undefined;
     return {
       ...this.item(id, made),
+      tags: this.tagsOf(id),
       kind: made[schema.KIND] === "bookmark" ? "bookmark" : "highlight",
       anchor: readAnchor(this.field(id, schema.ANCHOR) ?? made.anchor),
       color: this.text(id, schema.COLOR),
@@ -144,6 +145,7 @@ export class Projection {
     const body = plainText(this.doc.getXmlFragment(schema.noteRoot(id)));
     return {
       ...this.item(id, made),
+      tags: this.tagsOf(id),
       highlightId: typeof made.highlight === "string" ? made.highlight : null,
       title: this.text(id, schema.TITLE),
       text: body || this.text(id, schema.BODY),
@@ -153,14 +155,16 @@ export class Projection {
   private collection(id: string): Collection | undefined {
     const made = this.roots.collections.get(id);
     if (!isObject(made)) return undefined;
-    const { tags: _tags, ...item } = this.item(id, made);
-    return { ...item, title: this.text(id, schema.TITLE), itemIds: this.membersOf(id).map(([, itemId]) => itemId) };
+    return { ...this.item(id, made), title: this.text(id, schema.TITLE), itemIds: this.membersOf(id).map(([, itemId]) => itemId) };
+  }
+
+  private tagsOf(id: string): string[] {
+    return [...(this.tags.get(id) ?? [])].sort(compareText);
   }
 
   private item(id: string, made: Record<string, unknown>) {
     return {
       id,
-      tags: [...(this.tags.get(id) ?? [])].sort(compareText),
       createdAtMs: milliseconds(made.createdAt) ?? 0,
       createdBy: typeof made.createdBy === "string" ? made.createdBy : "",
       updatedAtMs: milliseconds(this.field(id, schema.UPDATED_AT)) ?? 0,

@@ -36,7 +36,7 @@ export class Ledger {
   constructor(
     private readonly store: PendingStore | null,
     private readonly key: string,
-    private readonly onTrouble: (error: unknown) => void,
+    private readonly onTrouble: (error: Error) => void,
   ) {
     this.inherited = store?.pendingAtOpen ?? new Map<string, PendingCount>();
   }

@@ -32,6 +32,7 @@ export class SyncLoop {
   private isHalted = false; // refused, until somebody calls `reconnect`
   private hasLeft = false; // the page has gone, and may come back from the back/forward cache
   private transport: Transport | null = null;
+  private openedMs: number | null = null; // null while it is not
   private prober: Prober | null = null;
   private wakeUp: () => void = () => undefined;
 
@@ -152,20 +153,20 @@ export class SyncLoop {
     const refused = this.refusals.known(token);
     if (refused) return refused; // it would be so again
     this.refusals.shows(token);
-    let openedMs: number | null = null;
-    const ended = await this.connected(token, () => (openedMs = performance.now()));
+    this.openedMs = null;
+    const ended = await this.connected(token);
     this.closed();
     if (ended.isOurs || this.mode !== "auto") return ended;
-    const tryOtherWay = this.chooser.ended(ended, openedMs === null ? null : performance.now() - openedMs);
+    const tryOtherWay = this.chooser.ended(ended, this.openedMs === null ? null : performance.now() - this.openedMs);
     return tryOtherWay ? AT_ONCE : ended;
   }
 
-  private connected(token: string | null, onOpened: () => void): Promise<Ended> {
+  private connected(token: string | null): Promise<Ended> {
     return new Promise((resolve) => {
       try {
         const transport = this.connects[this.chooser.way](token, {
           opened: () => {
-            onOpened();
+            this.openedMs = performance.now();
             this.opened(transport);
           },
           frame: (frame) => this.connection?.receive(frame),

@@ -229,7 +229,7 @@ export class RelayProvider {
   }
 
   /** Told with null once everything is kept again. */
-  private storeFails(error: unknown): void {
+  private storeFails(error: Error | null): void {
     const trouble = error === null ? null : `this browser could not store an edit: ${String(error)}`;
     if (trouble !== null || this.current.lastError === this.storeTrouble) this.set({ lastError: trouble });
     this.storeTrouble = trouble;

@@ -1,6 +1,6 @@
 /** The hooks. Each is quiet until something that it shows has changed. */
 import { useCallback, useMemo, useRef, useSyncExternalStore } from "react";
-import type { LibraryClient, NewHighlight } from "../library/client.js";
+import type { LibraryClient } from "../library/client.js";
 import type { HighlightFilter, NoteFilter } from "../library/queries.js";
 import { personOf } from "../library/person.js";
 import type { Person } from "../library/person.js";
@@ -167,7 +167,7 @@ function actionsOn(library: LibraryClient | null) {
         anchor: verseId === undefined ? given : { ...given, source: verseId },
         ...whenGiven("createdAtMs", createdAt),
         ...whenGiven("updatedAtMs", updatedAt),
-      } as NewHighlight);
+      });
     },
     sendHighlightUpdate: (id: string, { updatedAt, ...change }: HighlightUpdate): void =>
       loaded().editHighlight(id, { ...change, ...whenGiven("updatedAtMs", updatedAt) }),

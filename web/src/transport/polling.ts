@@ -139,7 +139,7 @@ class PollingTransport implements Transport {
       } catch (error) {
         if (this.waiting.signal.aborted && !this.isOver) continue; // given up: another request has brought the news
         // something cuts what takes long, perhaps: wait for less next time
-        this.waitMs = Math.max(Math.min(this.waitMs, this.io.now() - began) / 2, MIN_WAIT_MS);
+        this.waitMs = Math.max(Math.floor(Math.min(this.waitMs, this.io.now() - began) / 2), MIN_WAIT_MS);
         await this.recover(error);
       }
     }
@@ -170,7 +170,7 @@ class PollingTransport implements Transport {
   ): Promise<boolean> {
     const { most } = this;
     const piece = this.stream.piece(carry ? most : 0);
-    const body = encodePoll(kind, this.session, Math.floor(waitMs), most, piece);
+    const body = encodePoll(kind, this.session, waitMs, most, piece);
     const signals = [this.ending.signal, AbortSignal.timeout(waitMs + ANSWER_WITHIN_MS), ...(signal ? [signal] : [])];
     let answer: PollAnswer;
     try {
@@ -249,7 +249,10 @@ class PollingTransport implements Transport {
     else if (error instanceof StreamError) this.over({ code: error.code, reason: error.message });
     else if (error instanceof ProtocolError)
       this.over({ code: null, reason: `the relay does not speak the protocol: ${error.message}` });
-    else throw error;
+    else {
+      this.over({ code: null, reason: `polling failed: ${String(error)}` }); // our own mistake: try again, and let it be seen
+      throw error;
+    }
   }
 
   private sleep(ms: number): Promise<void> {

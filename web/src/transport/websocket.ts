@@ -40,7 +40,7 @@ class WebSocketTransport implements Transport {
   }
 
   send(frame: Uint8Array): void {
-    if (this.socket.readyState === this.socket.OPEN) this.socket.send(frame as Uint8Array<ArrayBuffer>);
+    if (this.socket.readyState === this.socket.OPEN) this.socket.send(frame);
   }
 
   renew(): void {
