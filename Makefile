@@ -17,9 +17,10 @@ test: setup system lint web/node_modules/ready
 	$(BIN)/pytest
 
 # The figures, side by side with the peers; never part of a test.
-bench: setup $(VENV)/bench benchmarks/peers/node_modules/ready
+bench: setup system $(VENV)/bench benchmarks/peers/node_modules/ready web/node_modules/ready
 	for each in ceiling fan_out rooms idle join_storm slow_reader presence authentication api disk engine latency local_store search; do \
 		PYTHONPATH=. $(BIN)/python -m benchmarks.$$each || exit 1; done
+	PYTHONPATH=. $(BIN)/python -m benchmarks.browser
 	PYTHONPATH=. $(BIN)/python -m benchmarks.page
 	PYTHONPATH=. $(BIN)/python -m benchmarks.plots
 	PYTHONPATH=. $(BIN)/python benchmarks/blocking_calls.py

@@ -1,5 +1,6 @@
 /** The package itself in a page: `window.session` is the library of the room in the URL, and `window.asked` counts tokens. */
-import { LibrarySession } from "crdt-sync";
+import { LibraryClient, LibrarySession } from "crdt-sync";
+import * as Y from "yjs";
 
 declare global {
   interface Window {
@@ -7,12 +8,21 @@ declare global {
     asked: number;
     /** The states that the status has gone through, one after another. */
     states: string[];
+    /** For the benchmarks: a library that is loaded anew. */
+    loaded: (update: Uint8Array) => LibraryClient;
+    encoded: (library: LibraryClient) => Uint8Array;
   }
 }
 
 const query = new URLSearchParams(location.search);
 window.asked = 0;
 window.states = [];
+window.encoded = ({ doc }) => Y.encodeStateAsUpdate(doc);
+window.loaded = (update) => {
+  const doc = new Y.Doc();
+  Y.applyUpdate(doc, update);
+  return new LibraryClient(doc);
+};
 
 /** A JSON Web Token of the secret in the URL, good for as many seconds as that says. */
 async function token(): Promise<string> {
