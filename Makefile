@@ -37,11 +37,12 @@ bench: setup system $(VENV)/bench benchmarks/peers/node_modules/ready web/node_m
 	PYTHONPATH=. $(BIN)/python benchmarks/churn.py
 	PYTHONPATH=. $(BIN)/python benchmarks/fuzz.py
 
-lint: setup
+lint: setup web/node_modules/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	cd web && npm run --silent lint
 
 setup: $(VENV)/ready tests/interop/node_modules/ready
 
@@ -76,4 +77,4 @@ benchmarks/peers/node_modules/ready: benchmarks/peers/package-lock.json
 	touch $@
 
 clean:
-	rm -rf $(VENV) web/node_modules web/dist tests/interop/node_modules benchmarks/peers/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) web/node_modules web/dist web/.pages tests/e2e/artefacts tests/interop/node_modules benchmarks/peers/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
