@@ -19,6 +19,7 @@ import type { SyncStatus } from "./status.js";
 import { STORED, Tabs } from "./tabs.js";
 
 export const READ_ONLY = "this account is read-only here: what is edited stays on this device until it may edit";
+const DAMAGED = "edits that this browser kept cannot be read; they are kept aside, and what the relay has is not touched";
 
 export interface ProviderOptions {
   /** The relay's URL, like `wss://relay.example`; http and https are taken too. */
@@ -74,7 +75,8 @@ export class RelayProvider {
     this.store = options.store ?? null;
     this.ledger = new Ledger(this.store, String(doc.clientID), (error) => this.storeFails(error));
     if (this.store) this.store.onTrouble = (error) => this.storeFails(error);
-    this.current = { ...OFFLINE, pending: this.ledger.pending };
+    if (this.store?.damagedRows) this.storeTrouble = `${this.store.damagedRows} ${DAMAGED}`;
+    this.current = { ...OFFLINE, pending: this.ledger.pending, lastError: this.storeTrouble };
     this.credentials = new Credentials(options.token ?? null);
     this.loop = new SyncLoop(options.transport ?? "auto", connects, this.credentials, this.owner(), random);
     this.tabs =
