@@ -26,9 +26,10 @@ test: setup system lint web web/node_modules/ready
 	$(BIN)/pytest
 
 # The figures, side by side with the peers; never part of a test.
-bench: setup $(VENV)/bench benchmarks/peers/node_modules/ready
+bench: setup system $(VENV)/bench benchmarks/peers/node_modules/ready web/node_modules/ready
 	for each in ceiling fan_out rooms idle join_storm slow_reader presence authentication api disk engine latency local_store search; do \
 		PYTHONPATH=. $(BIN)/python -m benchmarks.$$each || exit 1; done
+	PYTHONPATH=. $(BIN)/python -m benchmarks.browser
 	PYTHONPATH=. $(BIN)/python -m benchmarks.page
 	PYTHONPATH=. $(BIN)/python -m benchmarks.plots
 	PYTHONPATH=. $(BIN)/python benchmarks/blocking_calls.py
@@ -45,11 +46,12 @@ bench: setup $(VENV)/bench benchmarks/peers/node_modules/ready
 	PYTHONPATH=. $(BIN)/python benchmarks/churn.py
 	PYTHONPATH=. $(BIN)/python benchmarks/fuzz.py
 
-lint: setup
+lint: setup web/node_modules/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	cd web && npm run --silent lint
 
 setup: $(VENV)/ready tests/interop/node_modules/ready
 
@@ -96,4 +98,4 @@ benchmarks/peers/node_modules/ready: benchmarks/peers/package-lock.json
 	touch $@
 
 clean:
-	rm -rf $(VENV) web/node_modules web/dist web/reader/node_modules web/reader/.text server/crdt_sync_server/static tests/interop/node_modules benchmarks/peers/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) web/node_modules web/dist web/.pages web/reader/node_modules web/reader/.text tests/e2e/artefacts server/crdt_sync_server/static tests/interop/node_modules benchmarks/peers/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis

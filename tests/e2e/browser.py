@@ -20,6 +20,7 @@ WITHIN_MS = 15_000
 FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
+    "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets",  # for pages of `keep_site`
     "--disable-gpu",
     "--disable-quic",
     "--disable-sync",

@@ -23,17 +23,20 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def site() -> Iterator[Site]:
     modules = {path.name: path.read_text("utf-8") for path in sorted((WEB / "test" / "pages").glob("*.ts*"))}
-    for page in ("browsers.md",):
+    for page in ("browsers.md", "react.md"):
         modules |= {title: run_with_query(code) for title, code in code_blocks(page).items()}
     with Site(build(modules)) as site:
         yield site
 
 
 def run_with_query(code: str) -> str:
-    """Return the docs' code with its relay and its room taken from the page's URL."""
-    for name, shown in {"relay": "wss://relay.example", "room": "my-library"}.items():
-        code = code.replace(f'"{shown}"', f'new URLSearchParams(location.search).get("{name}")!')
-    return code
+    """Return the docs' code with its relay, room and user taken from the page's URL."""
+
+    def taken(name: str) -> str:
+        return f'new URLSearchParams(location.search).get("{name}")!'
+
+    code = code.replace('"wss://relay.example"', taken("relay")).replace('"my-library"', taken("room"))
+    return code.replace('const userId = "ada"', f"const userId = {taken('user')}")
 
 
 @pytest.fixture(scope="package")

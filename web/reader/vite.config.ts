@@ -24,7 +24,7 @@ export default defineConfig(() => {
         react: "preact/compat",
       },
       // the package in ../src may have modules of its own beside it; two copies of Yjs would not know each other's types
-      dedupe: ["lib0", "preact", "y-indexeddb", "y-protocols", "yjs"],
+      dedupe: ["lib0", "preact", "y-protocols", "yjs"],
     },
     build: {
       outDir: resolve(here, "../../server/crdt_sync_server/static"),

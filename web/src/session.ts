@@ -3,10 +3,10 @@
  * a route that comes and goes mount and unmount without a new connection each time.
  */
 import * as Y from "yjs";
-import { LibraryClient } from "./library/client";
-import { LocalStore, NothingIsKept, storeName } from "./provider/localStore";
-import { RelayProvider } from "./provider/provider";
-import type { ProviderOptions } from "./provider/provider";
+import { LibraryClient } from "./library/client.js";
+import { LocalStore, NothingIsKept, storeName } from "./provider/localStore.js";
+import { RelayProvider } from "./provider/provider.js";
+import type { ProviderOptions } from "./provider/provider.js";
 
 export interface LibraryOptions extends Pick<ProviderOptions, "relay" | "room" | "token" | "transport" | "tabs"> {
   subject?: string | null;

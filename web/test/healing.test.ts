@@ -50,7 +50,7 @@ test("a stock y-websocket server confirms nothing: that is said, and all else wo
   }
 });
 
-test("a reader is told so, and edits stay with it", async () => {
+test("a reader is told so, and edits stay with it; a document that was deleted stays deleted", async () => {
   const { execFileSync } = await import("node:child_process");
   const own = new Relay(["--auth", "static"]);
   const python = resolve(import.meta.dirname, "../../.venv/bin/python");
@@ -82,6 +82,11 @@ test("a reader is told so, and edits stay with it", async () => {
     await holds(reader, "c", 3); // it has not been thrown out
     expect(writer.doc.getMap("fields").has("b")).toBe(false);
     expect(reader.status.pending).toBe(1);
+    await fetch(`${http}/api/v1/rooms/u%2Fada`, { method: "DELETE", headers: { authorization: `Bearer ${ada}` } });
+    const deleted = await until(writer, ({ state }) => state === "stopped");
+    expect(deleted.lastError).toMatch(/deleted/);
+    writer.reconnect();
+    expect(writer.status.state).toBe("stopped"); // for ever: what is here must not come back there by itself
   } finally {
     await own.stop();
   }

@@ -60,6 +60,7 @@ test("a damaged row hides no other, and is kept aside when rows become one", asy
   await put("updates", new Uint8Array([255, 255, 1]));
   const second = await visit();
   expect(second.store.damagedRows).toBe(1);
+  expect(device({ ...NOBODY, store: second.store }, second.doc).status.lastError).toMatch(/^1 edits .* cannot be read/);
   for (let n = 0; n < 600; n++) second.doc.getMap("fields").set("n", n);
   await second.store.flushed();
   await second.store.close();

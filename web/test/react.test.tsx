@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import * as Y from "yjs";
 import { LibraryClient } from "../src/library/client";
 import { RelayProvider } from "../src/provider/provider";
+import { LibrarySession } from "../src/session";
 import { Avatars, CrdtSync, SyncStatus, useHighlights, usePresence, useRealtimeSync, useSession } from "../src/react";
 import { Relay } from "./relay";
 
@@ -165,4 +166,57 @@ test("the status says that it is offline and what waits, and a button tries agai
   if (again) fireEvent.click(again);
   await screen.findByText("Up to date", {}, until);
   await own.stop();
+});
+
+test("who signs out and in again gets a library that works, from the relay", async () => {
+  const other = peer("u/again");
+  other.library.addHighlight({ id: "a", anchor: { source: "Gen.1.1" }, color: "green" });
+  expect(await other.provider.synced(10_000)).toBe(true);
+  function Account() {
+    const { session } = useSession();
+    const highlights = useHighlights();
+    return (
+      <>
+        <output>{highlights.map((each) => each.id).join() || "nothing"}</output>
+        <button onClick={() => session?.library.addHighlight({ id: "b", anchor: { source: "Gen.1.2" } })}>add</button>
+        <button onClick={() => void session?.wipe()}>wipe</button>
+      </>
+    );
+  }
+  function App() {
+    const [user, setUser] = useState<string | undefined>("again");
+    return (
+      <>
+        <button onClick={() => setUser(user ? undefined : "again")}>{user ? "sign out" : "sign in"}</button>
+        {user && (
+          <CrdtSync relay={relay.url} userId={user}>
+            <Account />
+          </CrdtSync>
+        )}
+      </>
+    );
+  }
+  render(<App />);
+  await screen.findByText("a", {}, until);
+  fireEvent.click(screen.getByText("wipe"));
+  fireEvent.click(screen.getByText("sign out"));
+  fireEvent.click(screen.getByText("sign in")); // within the second in which a session lives on
+  await screen.findByText("a", {}, until);
+  fireEvent.click(screen.getByText("add"));
+  await waitFor(() => expect(other.library.highlight("b")).toBeTruthy(), until);
+  other.provider.destroy();
+});
+
+test("a server renders what is there before anything is loaded, and opens nothing", async () => {
+  const { renderToString } = await import("react-dom/server");
+  const opened = vi.spyOn(LibrarySession, "open");
+  vi.stubGlobal("window", undefined);
+  const html = renderToString(
+    <CrdtSync relay="ws://127.0.0.1:9" userId="server">
+      <SyncStatus />
+    </CrdtSync>,
+  );
+  vi.unstubAllGlobals();
+  expect(html).toContain("Offline");
+  expect(opened).not.toHaveBeenCalled();
 });

@@ -43,6 +43,10 @@ export class Relay {
     });
   }
 
+  signal(signal: NodeJS.Signals): void {
+    this.process?.kill(signal);
+  }
+
   /** kill -9. */
   async kill(): Promise<void> {
     await this.end("SIGKILL");

@@ -5,8 +5,8 @@
  * `crdt_sync.Text` finds much more: it folds and compares what is alike. What this finds, it finds too, with the same
  * verdict; where this says "orphan", it may still find the place.
  */
-import { InvalidEdit } from "./checks";
-import type { Anchor, Position, Quote } from "./values";
+import { InvalidEdit } from "./checks.js";
+import type { Anchor, Position, Quote } from "./values.js";
 
 /** How many code points before and after a quote an anchor keeps. */
 const AROUND = 32;
@@ -120,14 +120,15 @@ export function resolve(text: string | Offsets, anchor: Anchor): Resolution {
   }
   const places = occurrences(offsets.text, whole).map(of);
   const [only] = places;
-  if (only && places.length === 1 && weightOf(whole) >= WEIGHT && occurrences(folded(offsets.text), folded(whole)).length === 1) {
+  const isWhole = Boolean(exact.trim()) && ![exact, suffix].some((part) => /^\p{M}/u.test(part)); // or a letter's accent alone
+  const isAlone = places.length === 1 && occurrences(folded(offsets.text), folded(whole)).length === 1;
+  if (only && isWhole && isAlone && weightOf(whole) >= WEIGHT) {
     const reach = Math.max(NEAR * offsets.length, NEAR_AT_LEAST);
     if (!position) return { verdict: "exact", range: only, candidates: places };
     if (recorded !== null && Math.abs(only[0] - recorded) <= reach)
       return { verdict: only[0] === recorded ? "exact" : "relocated", range: only, candidates: places };
   }
-  const candidates = places.length || !exact ? places : occurrences(offsets.text, exact).map((at): [number, number] => [at, at + exact.length]);
-  return candidates.length ? { verdict: "ambiguous", range: null, candidates: candidates.slice(0, SHOWN) } : ORPHAN;
+  return places.length ? { verdict: "ambiguous", range: null, candidates: places.slice(0, SHOWN) } : ORPHAN;
 }
 
 /** Whether what stands at the recorded position would hardly stand there in a text that has moved. */

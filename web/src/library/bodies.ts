@@ -4,7 +4,7 @@
  */
 import { digest } from "lib0/hash/sha256";
 import * as Y from "yjs";
-import * as schema from "./schema";
+import * as schema from "./schema.js";
 
 const TEXT_BLOCKS = new Set(["paragraph", "heading", "codeBlock", "code_block"]);
 const HARD_BREAKS = new Set(["hardBreak", "hard_break"]);
@@ -12,7 +12,8 @@ const RULES = new Set(["horizontalRule", "horizontal_rule"]);
 /** What is deeper is read as its text. */
 const MAX_DEPTH = 32;
 
-type Child = Y.XmlElement | Y.XmlText | string | unknown;
+/** What a fragment holds: elements and texts, and the pieces of a text that Quill keeps in it. */
+type Child = unknown;
 
 /** Returns a body's words, a line for each block that holds text; a hard break and code have lines of their own. */
 export function plainText(body: Y.XmlFragment): string {

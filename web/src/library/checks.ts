@@ -1,5 +1,5 @@
 /** What an edit may say. Each check throws before anything has changed. */
-import type { Anchor } from "./values";
+import type { Anchor } from "./values.js";
 
 /** An edit that cannot be made; nothing has changed. */
 export class InvalidEdit extends Error {

@@ -1,13 +1,13 @@
 /** A library of highlights, notes and collections over a Yjs document: typed edits go in, values come out. */
 import * as Y from "yjs";
-import { paragraphs, seed } from "./bodies";
-import { checkedAnchor, checkId, checkTags, checkTexts, InvalidEdit } from "./checks";
-import { placed } from "./order";
-import { deviceId, furthestOf, readPosition } from "./positions";
-import { LibraryQueries } from "./queries";
-import * as schema from "./schema";
-import type { Anchor, Highlight } from "./values";
-import { workId } from "./values";
+import { paragraphs, seed } from "./bodies.js";
+import { checkedAnchor, checkId, checkTags, checkTexts, InvalidEdit } from "./checks.js";
+import { placed } from "./order.js";
+import { deviceId, furthestOf, readPosition } from "./positions.js";
+import { LibraryQueries } from "./queries.js";
+import * as schema from "./schema.js";
+import type { Anchor, Highlight } from "./values.js";
+import { workId } from "./values.js";
 
 export interface NewHighlight {
   anchor: Anchor;
@@ -160,7 +160,10 @@ export class LibraryClient extends LibraryQueries {
     const key = schema.positionKey(deviceId(), work);
     const furthest = furthestOf(readPosition(key, this.roots.positions.get(key), "")?.furthest ?? null, place);
     const value = { anchor: place, at: Date.now(), name: deviceName, ...(furthest ? { furthest } : {}) };
-    this.doc.transact(() => this.roots.positions.set(key, value), this);
+    this.doc.transact(() => {
+      this.roots.positions.set(key, value);
+      this.sign();
+    }, this);
   }
 
   /**
@@ -172,11 +175,10 @@ export class LibraryClient extends LibraryQueries {
     const key = schema.fieldKey(id, schema.BODY);
     const text = this.roots.fields.get(key);
     if (text === undefined || this.isReadOnly || !this.roots.notes.has(id)) return body;
-    this.edit(id, undefined, () => {
-      if (typeof text === "string" && text && !body.length)
-        Y.applyUpdate(this.doc, seed(id, text, (client) => this.doc.store.clients.has(client)), this);
-      this.drop(key);
-    });
+    // in a transaction of its own: Yjs takes one that has both for a stranger's who uses our client id
+    if (typeof text === "string" && text && !body.length)
+      Y.applyUpdate(this.doc, seed(id, text, (client) => this.doc.store.clients.has(client)), this);
+    this.edit(id, undefined, () => this.drop(key));
     return body;
   }
 

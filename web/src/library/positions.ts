@@ -2,8 +2,8 @@
  * Where a person reads, on each device, and when another device's place is worth an offer. Each device writes keys of its
  * own, so two never write the same one; clocks decide only what is offered. `docs/protocol.md`, "Reading positions".
  */
-import { readAnchor } from "./anchors";
-import type { Anchor, ReadingPosition } from "./values";
+import { readAnchor } from "./anchors.js";
+import type { Anchor, ReadingPosition } from "./values.js";
 
 /** Places whose progression differs by less are one. */
 const SAME_PLACE = 0.001;

@@ -4,12 +4,12 @@
  * A value is the same object for as long as nothing in it changes, so a list of 10,000 renders what has changed.
  */
 import * as Y from "yjs";
-import { readAnchor } from "./anchors";
-import { plainText } from "./bodies";
-import { compareMembers, compareText, orderKey } from "./order";
-import type { Member } from "./order";
-import * as schema from "./schema";
-import type { Collection, Highlight, Note } from "./values";
+import { readAnchor } from "./anchors.js";
+import { plainText } from "./bodies.js";
+import { compareMembers, compareText, orderKey } from "./order.js";
+import type { Member } from "./order.js";
+import * as schema from "./schema.js";
+import type { Collection, Highlight, Note } from "./values.js";
 
 export class Projection {
   readonly highlights = new Map<string, Highlight>();
@@ -130,6 +130,7 @@ export class Projection {
     if (!isObject(made)) return undefined;
     return {
       ...this.item(id, made),
+      tags: this.tagsOf(id),
       kind: made[schema.KIND] === "bookmark" ? "bookmark" : "highlight",
       anchor: readAnchor(this.field(id, schema.ANCHOR) ?? made.anchor),
       color: this.text(id, schema.COLOR),
@@ -144,6 +145,7 @@ export class Projection {
     const body = plainText(this.doc.getXmlFragment(schema.noteRoot(id)));
     return {
       ...this.item(id, made),
+      tags: this.tagsOf(id),
       highlightId: typeof made.highlight === "string" ? made.highlight : null,
       title: this.text(id, schema.TITLE),
       text: body || this.text(id, schema.BODY),
@@ -153,14 +155,16 @@ export class Projection {
   private collection(id: string): Collection | undefined {
     const made = this.roots.collections.get(id);
     if (!isObject(made)) return undefined;
-    const { tags: _tags, ...item } = this.item(id, made);
-    return { ...item, title: this.text(id, schema.TITLE), itemIds: this.membersOf(id).map(([, itemId]) => itemId) };
+    return { ...this.item(id, made), title: this.text(id, schema.TITLE), itemIds: this.membersOf(id).map(([, itemId]) => itemId) };
+  }
+
+  private tagsOf(id: string): string[] {
+    return [...(this.tags.get(id) ?? [])].sort(compareText);
   }
 
   private item(id: string, made: Record<string, unknown>) {
     return {
       id,
-      tags: [...(this.tags.get(id) ?? [])].sort(compareText),
       createdAtMs: milliseconds(made.createdAt) ?? 0,
       createdBy: typeof made.createdBy === "string" ? made.createdBy : "",
       updatedAtMs: milliseconds(this.field(id, schema.UPDATED_AT)) ?? 0,

@@ -1,9 +1,9 @@
 /** What a library answers: values, and lists of them. */
-import { readPosition, deviceId, suggest } from "./positions";
-import type { Jump } from "./positions";
-import type { Anchor, Collection, Highlight, Note, ReadingPosition } from "./values";
-import { liesWithin, workId } from "./values";
-import { LibraryWriter } from "./writer";
+import { readPosition, deviceId, suggest } from "./positions.js";
+import type { Jump } from "./positions.js";
+import type { Anchor, Collection, Highlight, Note, ReadingPosition } from "./values.js";
+import { liesWithin, workId } from "./values.js";
+import { LibraryWriter } from "./writer.js";
 
 export interface HighlightFilter {
   work?: string;

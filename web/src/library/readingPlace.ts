@@ -2,8 +2,8 @@
  * Tells the library where a person reads, no more than once a minute: each value that is replaced stays in the document
  * for good as a deleted one.
  */
-import type { LibraryClient } from "./client";
-import type { Anchor } from "./values";
+import type { LibraryClient } from "./client.js";
+import type { Anchor } from "./values.js";
 
 const AT_MOST_EVERY_MS = 60_000;
 

@@ -4,7 +4,7 @@
  * trash. `docs/protocol.md`, "Going back".
  */
 import type * as Y from "yjs";
-import * as schema from "./schema";
+import * as schema from "./schema.js";
 
 const MOST_STEPS = 200;
 

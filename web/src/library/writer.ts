@@ -3,10 +3,10 @@
  * leaves a tombstone for ever.
  */
 import * as Y from "yjs";
-import { InvalidEdit } from "./checks";
-import { Projection } from "./projection";
-import * as schema from "./schema";
-import { UndoStack } from "./undo";
+import { InvalidEdit } from "./checks.js";
+import { Projection } from "./projection.js";
+import * as schema from "./schema.js";
+import { UndoStack } from "./undo.js";
 
 export abstract class LibraryWriter {
   protected readonly projection: Projection;
@@ -89,10 +89,15 @@ export abstract class LibraryWriter {
       if (!this.wrote) return;
       this.roots.fields.set(schema.fieldKey(id, schema.UPDATED_AT), updatedAtMs ?? Date.now());
       this.stack.end();
-      if (this.meta.has(schema.META_SCHEMA)) return;
-      this.meta.set(schema.META_SCHEMA, schema.SCHEMA);
-      this.meta.set(schema.META_MIN_WRITER, schema.SCHEMA);
+      this.sign();
     }, this);
+  }
+
+  /** Says, once, which layout this is. */
+  protected sign(): void {
+    if (this.meta.has(schema.META_SCHEMA)) return;
+    this.meta.set(schema.META_SCHEMA, schema.SCHEMA);
+    this.meta.set(schema.META_MIN_WRITER, schema.SCHEMA);
   }
 
   /** An empty text that is not there stays away. */

@@ -8,13 +8,13 @@
 import type { Awareness } from "y-protocols/awareness";
 import { applyAwarenessUpdate, encodeAwarenessUpdate } from "y-protocols/awareness";
 import * as Y from "yjs";
-import { decodeFrame, encodeMessage, ProtocolError } from "../protocol/messages";
-import type { Message } from "../protocol/messages";
-import type { Ended, Transport } from "../transport/transport";
-import { renewAfterMs } from "./credentials";
-import type { Credentials } from "./credentials";
-import { integrated } from "./integrated";
-import { STORED } from "./tabs";
+import { decodeFrame, encodeMessage, ProtocolError } from "../protocol/messages.js";
+import type { Message } from "../protocol/messages.js";
+import type { Ended, Transport } from "../transport/transport.js";
+import { renewAfterMs } from "./credentials.js";
+import type { Credentials } from "./credentials.js";
+import { integrated } from "./integrated.js";
+import { STORED } from "./tabs.js";
 
 const ASK_AFTER_MS = 25_000;
 const DEAD_AFTER_MS = 45_000;

@@ -18,6 +18,8 @@ export interface PendingStore {
   readonly origin: unknown;
   /** The counts by key, of edits that are all in the document. */
   readonly pendingAtOpen: ReadonlyMap<string, PendingCount>;
+  /** How much of what was kept could not be read. */
+  readonly damagedRows: number;
   /** Called with what could not be kept, and with null once all is. */
   onTrouble: (error: Error | null) => void;
   setPending(key: string, count: PendingCount): void;
@@ -36,7 +38,7 @@ export class Ledger {
   constructor(
     private readonly store: PendingStore | null,
     private readonly key: string,
-    private readonly onTrouble: (error: unknown) => void,
+    private readonly onTrouble: (error: Error) => void,
   ) {
     this.inherited = store?.pendingAtOpen ?? new Map<string, PendingCount>();
   }

@@ -7,7 +7,7 @@
  * account never opens it.
  */
 import * as Y from "yjs";
-import type { PendingCount, PendingStore } from "./ledger";
+import type { PendingCount, PendingStore } from "./ledger.js";
 
 const UPDATES = "updates";
 const PENDING = "pending";
@@ -167,7 +167,8 @@ export class LocalStore implements PendingStore {
 
   private async write(): Promise<void> {
     const { updates, counts } = this;
-    [this.updates, this.counts] = [[], new Map()];
+    this.updates = [];
+    this.counts = new Map();
     const rows = this.lacksRows ? [Y.encodeStateAsUpdate(this.doc)] : updates;
     const compact = this.rows + rows.length > COMPACT_ROWS;
     try {
@@ -239,7 +240,7 @@ function readAll(database: IDBDatabase): Promise<{ rows: Uint8Array[]; pending: 
     const keys = transaction.objectStore(PENDING).getAllKeys();
     const counts = transaction.objectStore(PENDING).getAll() as IDBRequest<PendingCount[]>;
     transaction.oncomplete = () =>
-      resolve({ rows: rows.result, pending: new Map(keys.result.map((key, at) => [String(key), counts.result[at]!])) });
+      resolve({ rows: rows.result, pending: new Map(keys.result.map((key, at) => [key as string, counts.result[at]!])) });
     transaction.onabort = () => reject(transaction.error ?? new Error("the database could not be read"));
   });
 }

@@ -2,15 +2,15 @@
  * One loop: a token, a connection, and on loss back-off (`protocol/backoff.ts`), which starts again only after a completed
  * sync. Close codes say whether to try again at all (`outcome.ts`).
  */
-import { Backoff } from "../protocol/backoff";
-import { Chooser } from "../transport/chooser";
-import type { Way } from "../transport/chooser";
-import type { Connect, Ended, Transport } from "../transport/transport";
-import type { Connection } from "./connection";
-import type { Credentials } from "./credentials";
-import { Refusals } from "./outcome";
-import { Prober } from "./prober";
-import type { SyncStatus } from "./status";
+import { Backoff } from "../protocol/backoff.js";
+import { Chooser } from "../transport/chooser.js";
+import type { Way } from "../transport/chooser.js";
+import type { Connect, Ended, Transport } from "../transport/transport.js";
+import type { Connection } from "./connection.js";
+import type { Credentials } from "./credentials.js";
+import { Refusals } from "./outcome.js";
+import { Prober } from "./prober.js";
+import type { SyncStatus } from "./status.js";
 
 /** Who owns the loop. */
 export interface LoopOwner {
@@ -32,6 +32,7 @@ export class SyncLoop {
   private isHalted = false; // refused, until somebody calls `reconnect`
   private hasLeft = false; // the page has gone, and may come back from the back/forward cache
   private transport: Transport | null = null;
+  private openedMs: number | null = null; // null while it is not
   private prober: Prober | null = null;
   private wakeUp: () => void = () => undefined;
 
@@ -152,20 +153,20 @@ export class SyncLoop {
     const refused = this.refusals.known(token);
     if (refused) return refused; // it would be so again
     this.refusals.shows(token);
-    let openedMs: number | null = null;
-    const ended = await this.connected(token, () => (openedMs = performance.now()));
+    this.openedMs = null;
+    const ended = await this.connected(token);
     this.closed();
     if (ended.isOurs || this.mode !== "auto") return ended;
-    const tryOtherWay = this.chooser.ended(ended, openedMs === null ? null : performance.now() - openedMs);
+    const tryOtherWay = this.chooser.ended(ended, this.openedMs === null ? null : performance.now() - this.openedMs);
     return tryOtherWay ? AT_ONCE : ended;
   }
 
-  private connected(token: string | null, onOpened: () => void): Promise<Ended> {
+  private connected(token: string | null): Promise<Ended> {
     return new Promise((resolve) => {
       try {
         const transport = this.connects[this.chooser.way](token, {
           opened: () => {
-            onOpened();
+            this.openedMs = performance.now();
             this.opened(transport);
           },
           frame: (frame) => this.connection?.receive(frame),

@@ -1,7 +1,7 @@
 /** What comes after a connection has ended, or could not be made. No I/O and no clock; the Python engine decides alike. */
-import { CloseCode, retryAfter } from "../protocol/closeCodes";
-import type { Ended } from "../transport/transport";
-import type { Credentials } from "./credentials";
+import { CloseCode, retryAfter } from "../protocol/closeCodes.js";
+import type { Ended } from "../transport/transport.js";
+import type { Credentials } from "./credentials.js";
 
 export type Outcome =
   | { next: "again" | "back off" }

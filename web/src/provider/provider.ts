@@ -1,24 +1,25 @@
 /** Keeps a Yjs document in step with a room of a crdt-sync relay, across tabs, sleep, and networks that come and go. */
 import { Awareness, removeAwarenessStates } from "y-protocols/awareness";
 import type * as Y from "yjs";
-import { pollingConnect } from "../transport/polling";
-import type { Connect, Transport } from "../transport/transport";
-import { roomUrl } from "../transport/transport";
-import { websocketConnect } from "../transport/websocket";
-import { Connection } from "./connection";
-import { Credentials } from "./credentials";
-import type { Token } from "./credentials";
-import { Ledger } from "./ledger";
-import type { PendingStore } from "./ledger";
-import { storeName } from "./localStore";
-import { SyncLoop } from "./loop";
-import type { LoopOwner } from "./loop";
-import { watchPage } from "./page";
-import { OFFLINE, sameStatus } from "./status";
-import type { SyncStatus } from "./status";
-import { STORED, Tabs } from "./tabs";
+import { pollingConnect } from "../transport/polling.js";
+import type { Connect, Transport } from "../transport/transport.js";
+import { roomUrl } from "../transport/transport.js";
+import { websocketConnect } from "../transport/websocket.js";
+import { Connection } from "./connection.js";
+import { Credentials } from "./credentials.js";
+import type { Token } from "./credentials.js";
+import { Ledger } from "./ledger.js";
+import type { PendingStore } from "./ledger.js";
+import { storeName } from "./localStore.js";
+import { SyncLoop } from "./loop.js";
+import type { LoopOwner } from "./loop.js";
+import { watchPage } from "./page.js";
+import { OFFLINE, sameStatus } from "./status.js";
+import type { SyncStatus } from "./status.js";
+import { STORED, Tabs } from "./tabs.js";
 
 export const READ_ONLY = "this account is read-only here: what is edited stays on this device until it may edit";
+const DAMAGED = "edits that this browser kept cannot be read; they are kept aside, and what the relay has is not touched";
 
 export interface ProviderOptions {
   /** The relay's URL, like `wss://relay.example`; http and https are taken too. */
@@ -74,7 +75,8 @@ export class RelayProvider {
     this.store = options.store ?? null;
     this.ledger = new Ledger(this.store, String(doc.clientID), (error) => this.storeFails(error));
     if (this.store) this.store.onTrouble = (error) => this.storeFails(error);
-    this.current = { ...OFFLINE, pending: this.ledger.pending };
+    if (this.store?.damagedRows) this.storeTrouble = `${this.store.damagedRows} ${DAMAGED}`;
+    this.current = { ...OFFLINE, pending: this.ledger.pending, lastError: this.storeTrouble };
     this.credentials = new Credentials(options.token ?? null);
     this.loop = new SyncLoop(options.transport ?? "auto", connects, this.credentials, this.owner(), random);
     this.tabs =
@@ -229,7 +231,7 @@ export class RelayProvider {
   }
 
   /** Told with null once everything is kept again. */
-  private storeFails(error: unknown): void {
+  private storeFails(error: Error | null): void {
     const trouble = error === null ? null : `this browser could not store an edit: ${String(error)}`;
     if (trouble !== null || this.current.lastError === this.storeTrouble) this.set({ lastError: trouble });
     this.storeTrouble = trouble;

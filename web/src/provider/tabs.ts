@@ -7,7 +7,7 @@
 import type { Awareness } from "y-protocols/awareness";
 import { applyAwarenessUpdate, encodeAwarenessUpdate } from "y-protocols/awareness";
 import * as Y from "yjs";
-import { integrated } from "./integrated";
+import { integrated } from "./integrated.js";
 
 type TabMessage =
   | { kind: "step1"; from: number; stateVector: Uint8Array }

@@ -1,9 +1,9 @@
 /** Which library the hooks below it work on. */
 import { createContext, useCallback, useContext, useRef, useSyncExternalStore } from "react";
 import type { ReactNode } from "react";
-import type { LibraryOptions } from "../session";
-import { sharedSession } from "./sessions";
-import type { Opening } from "./sessions";
+import type { LibraryOptions } from "../session.js";
+import { sharedSession } from "./sessions.js";
+import type { Opening } from "./sessions.js";
 
 export interface CrdtSyncProps extends Omit<LibraryOptions, "room" | "subject"> {
   /** Whose library the hooks show, unless they name another. */

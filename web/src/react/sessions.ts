@@ -2,9 +2,9 @@
  * The sessions that components share. One that nobody uses any more is closed a second later: strict mode and a change of
  * route unmount and mount again at once, and must not cost a connection.
  */
-import { LibrarySession } from "../session";
-import type { LibraryOptions } from "../session";
-import { storeName } from "../provider/localStore";
+import { LibrarySession } from "../session.js";
+import type { LibraryOptions } from "../session.js";
+import { storeName } from "../provider/localStore.js";
 
 const CLOSE_AFTER_MS = 1000;
 

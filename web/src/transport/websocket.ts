@@ -1,6 +1,6 @@
 /** A WebSocket as a transport. A browser tells nothing of why one could not be opened, only code 1006. */
-import type { Connect, Ended, Transport, TransportEvents } from "./transport";
-import { LEFT } from "./transport";
+import type { Connect, Ended, Transport, TransportEvents } from "./transport.js";
+import { LEFT } from "./transport.js";
 
 const CLOSE_WITHIN_MS = 2000;
 /** A token that fits into a subprotocol (RFC 9110, "token"); another goes into the query. */
@@ -40,7 +40,7 @@ class WebSocketTransport implements Transport {
   }
 
   send(frame: Uint8Array): void {
-    if (this.socket.readyState === this.socket.OPEN) this.socket.send(frame as Uint8Array<ArrayBuffer>);
+    if (this.socket.readyState === this.socket.OPEN) this.socket.send(frame);
   }
 
   renew(): void {
