@@ -6,7 +6,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.e2e.browser import Tab
 
-__all__ = ["App"]
+__all__ = ["App", "until"]
 
 SELECT = """([verse, start, length]) => {
   const text = document.querySelector(`[data-verse="${verse}"] .verse-text`);
@@ -81,3 +81,15 @@ class App:
 
     def rows(self) -> Locator:
         return self.panel().locator(".virtual li")
+
+
+def until(app: App, condition: str) -> None:
+    """Wait, bounded, for what the page has to ask for; `wait_for_function` takes a promise for true."""
+    script = f"""async () => {{
+      for (let turn = 0; turn < 150; turn += 1) {{
+        if ({condition}) return true;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }}
+      return false;
+    }}"""
+    assert app.tab.run(script), condition

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 
 from crdt_sync import blocking
 from crdt_sync_server.reader_files import FOLDER
-from tests.e2e.reader.app import App
+from tests.e2e.reader.app import App, until
 from tests.e2e.reader.conftest import VIOLATIONS
 from tests.relay import RelayProcess
 
@@ -24,18 +24,6 @@ ONE_SHELL = (
     "((names) => names.length === 1 && names[0].startsWith('shell-newer-'))"
     "((await caches.keys()).filter((name) => name.startsWith('shell-')))"
 )
-
-
-def until(app: App, condition: str) -> None:
-    """Wait, bounded, for what the page has to ask for; `wait_for_function` takes a promise for true."""
-    script = f"""async () => {{
-      for (let turn = 0; turn < 150; turn += 1) {{
-        if ({condition}) return true;
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }}
-      return false;
-    }}"""
-    assert app.tab.run(script), condition
 
 
 def test_it_opens_and_edits_with_no_network_and_is_in_step_afterwards(

@@ -2,6 +2,7 @@
 import { useSession } from "crdt-sync/react";
 import { useId, useState } from "react";
 import type { ReactNode } from "react";
+import { forgetLibraries } from "../session/account";
 import type { Account } from "../session/account";
 import { MAX_SIZE, useSettings } from "../session/settings";
 import { LANGUAGES, useTexts } from "../texts";
@@ -23,9 +24,9 @@ export function SettingsDialog({ account, pending, onSignedOut, onClose }: Setti
   const [room, setRoom] = useState(settings.room);
   const [leaving, setLeaving] = useState(false);
   const themes = [["auto", texts.themeAuto], ["light", texts.themeLight], ["dark", texts.themeDark]] as const;
-  const signOut = async () => {
-    await session?.wipe();
-    onSignedOut();
+  const signOut = () => {
+    onSignedOut(); // nothing on the page uses the library any more, and nothing opens it again
+    void session?.wipe().then(() => forgetLibraries(account));
   };
   return (
     <Modal title={texts.menu} className="narrow" onClose={onClose}>
@@ -80,7 +81,7 @@ export function SettingsDialog({ account, pending, onSignedOut, onClose }: Setti
               {pending > 0 && <p className="error">{texts.signOutPending(pending)}</p>}
               <div className="modal-actions">
                 <button type="button" className="button" onClick={() => setLeaving(false)}>{texts.cancel}</button>
-                <button type="button" className="button danger" onClick={() => void signOut()}>{texts.signOut}</button>
+                <button type="button" className="button danger" onClick={signOut}>{texts.signOut}</button>
               </div>
             </div>
           ) : (

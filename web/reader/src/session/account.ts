@@ -1,5 +1,5 @@
 /** Who reads here. In open mode nobody is asked; else a token says it, for as long as this tab lives. */
-import { RelayRefused, ask } from "./relay";
+import { RELAY, RelayRefused, ask } from "./relay";
 
 export interface Account {
   /** Null in open mode. */
@@ -49,6 +49,13 @@ export async function signIn(given: string): Promise<Account> {
 export function forget(): void {
   sessionStorage.removeItem(TOKEN);
   for (const key of Object.keys(localStorage)) if (key.startsWith("reader/") && key !== "reader/settings") localStorage.removeItem(key);
+}
+
+/** Destroys what this browser keeps of an account's libraries on this relay: its own, its groups' and their threads. */
+export async function forgetLibraries({ subject }: Account): Promise<void> {
+  if (subject === null) return;
+  const [first, last] = [`crdt-sync/${encodeURIComponent(RELAY)}/`, `/${encodeURIComponent(subject)}`];
+  for (const { name } of await indexedDB.databases()) if (name?.startsWith(first) && name.endsWith(last)) indexedDB.deleteDatabase(name);
 }
 
 const remember = (account: Account): void => localStorage.setItem(ACCOUNT, JSON.stringify(account));
