@@ -103,7 +103,7 @@ class DocumentValues(ObservedDoc):
         return body_of(self._doc, self._fields, note_id)
 
     def all_items(self) -> dict[str, Touch]:
-        """Return every item with its tags and members, for a rebuild of the read model."""
+        """Return every item with its tags and members, in the order in which they were made by the devices' clocks."""
         touched = Touched()
         for key in self._fields:
             item_id, name, of = schema.split_field_key(key)
@@ -111,10 +111,13 @@ class DocumentValues(ObservedDoc):
                 touched.item(item_id).tags.add(of)
             elif name == schema.ITEM:
                 touched.item(item_id).members.add(of)
+        made: dict[str, int] = {}
         for items in (self._highlights, self._notes, self._collections):
-            for item_id in items:
+            for item_id, value in items.items():
                 touched.item(item_id)
-        return touched.items
+                at = value.get("createdAt") if isinstance(value, dict) else None
+                made.setdefault(item_id, _milliseconds(at) or 0)
+        return dict(sorted(touched.items.items(), key=lambda each: (made.get(each[0], 0), each[0])))
 
     def kind(self, item_id: str) -> ItemKind | None:
         """Return what an item is, or None if it is not there (any more)."""
