@@ -128,7 +128,10 @@ class DocumentValues(ObservedDoc):
         return ItemKind.COLLECTION if item_id in self._collections else None
 
     def _field(self, item_id: str, name: str) -> Any:
-        return self._fields.get(schema.field_key(item_id, name))
+        try:  # `get` would look twice whether it is there
+            return self._fields[schema.field_key(item_id, name)]
+        except KeyError:
+            return None
 
     def _text(self, item_id: str, name: str) -> str:
         value = self._field(item_id, name)

@@ -280,7 +280,7 @@ def _standing(item: Highlight | Note | Collection, was: _Standing | None) -> _St
 
 
 def _highlight_row(item: Highlight, was: _Standing | None) -> Row:
-    anchor = json.dumps(item.anchor.to_json(), ensure_ascii=False, sort_keys=True)
+    anchor = _ENCODER.encode(item.anchor.to_json())
     stays = was is not None and was.table == "highlights" and was.row[6] == anchor
     return (
         item.id,
@@ -317,6 +317,7 @@ def _collection_row(item: Collection) -> Row:
     return (item.id, item.title, item.created_at_ms, item.created_by, item.updated_at_ms, item.deleted_at_ms)
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 _place_key: Callable[[str | None], str] = lru_cache(maxsize=4096)(place_key)
 
 
