@@ -24,6 +24,7 @@ _LIGATURES = {
     "ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "…": "...", "æ": "ae", "œ": "oe",
 }  # fmt: skip
 _NO_WIDTH = "\xad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+_SPELLED = str.maketrans({**_LIGATURES, **dict.fromkeys(_NO_WIDTH, "")})
 
 
 class Folded:
@@ -98,22 +99,21 @@ def _aligned(text: str) -> str:
 
 def _changing(aligned: str) -> re.Pattern[str] | None:
     """Return what finds the places that change their length, or None if there is none."""
-    kinds = ["  +"] if "  " in aligned else []
+    characters = frozenset() if aligned.isascii() else frozenset(aligned)
+    no_width = "".join(each for each in _NO_WIDTH if each in characters)
+    kinds = [f" [ {no_width}]+"] if "  " in aligned or no_width else []
     if "-" in aligned:
         kinds.append(r"(?<=\w)- *(?=\w)")
-    if not aligned.isascii():
-        characters = set(aligned)
-        marks = "".join(each for each in characters if unicodedata.combining(each))
-        if marks and not unicodedata.is_normalized("NFC", aligned):
-            kinds.append(f"[^{re.escape(marks)}][{re.escape(marks)}]+")
-        if found := "".join(each for each in (*_LIGATURES, *_NO_WIDTH) if each in characters):
-            kinds.append(f"[{re.escape(found)}]")
+    marks = re.escape("".join(each for each in characters if unicodedata.combining(each)))
+    if marks and not unicodedata.is_normalized("NFC", aligned.translate(_SPELLED)):
+        kinds.append(f"[^{marks}{no_width}][{marks}{no_width}]*[{marks}]")
+    if found := no_width + "".join(each for each in _LIGATURES if each in characters):
+        kinds.append(f"[{re.escape(found)}]")
     return re.compile("|".join(kinds)) if kinds else None
 
 
 def _instead(found: str) -> str:
-    if found[0] == " ":
-        return " "
-    if found[0] == "-" or found in _NO_WIDTH:
+    if found[0] == "-":
         return ""
-    return _LIGATURES.get(found) or unicodedata.normalize("NFC", found)
+    spelled = found.translate(_SPELLED)
+    return " " if spelled and not spelled.strip(" ") else unicodedata.normalize("NFC", spelled)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crdt_sync.document.folding import Folded
@@ -33,6 +33,10 @@ def test_other_words_stay_others() -> None:
 
 
 @given(TEXTS)
+@example("\x85\xad\r")  # spaces on both sides of what has no width
+@example("\u200b\u0300I\u0300")
+@example("I\u200b\u0300")
+@example("ﬁ\u0300")
 def test_offsets_lead_back_to_what_was_folded(text: str) -> None:
     folded = Folded(text)
     starts = [folded.start(at) for at in range(len(folded.text))]
