@@ -99,7 +99,7 @@ def passes(known: Known, item: Highlight | Note, asked: dict[str, Any]) -> bool:
         and kind in (None, item.kind if isinstance(item, Highlight) else "note")
         and asked.get("work") in (None, of and of.anchor.work_id)
         and asked.get("color") in (None, of and of.color)
-        and (within is None or source == within or source.startswith(f"{within}.") or source.startswith(f"{within}-"))
+        and (within is None or source == within or source.startswith(f"{within}."))
         and set([tags] if isinstance(tags, str) else tags) <= set(item.tags)
         and ("collection" not in asked or (asked["collection"] == "c" and item.id in known.members))
         and (has_note is None or (isinstance(item, Highlight) and (item.id in known.with_a_note) == has_note))
