@@ -2,55 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from collections.abc import Iterable, Mapping
 
-from crdt_sync.document.anchors import Anchor
 from crdt_sync.document.library_document import LibraryDocument
-from crdt_sync.document.links import link_target, title_key
+from crdt_sync.document.links import link_target
 from crdt_sync.document.observed import Touch
-from crdt_sync.document.values import Collection, Highlight, Note
-from crdt_sync.document.verses import place_key
-from crdt_sync.storage.words import indexed
+from crdt_sync.document.values import Highlight, Note
+from crdt_sync.storage.standing import COLLECTIONS, HIGHLIGHTS, ITEMS, NOTES, Facets, Row, Standing, standing, texts_of
 
 __all__ = ["PROJECTION", "Projection"]
 
 PROJECTION = 2
 """The version of what is projected. A file with an older one is projected anew when it is opened."""
 
-_HIGHLIGHTS = (
-    "id", "work", "source", "color", "style", "comment", "anchor", "created_at_ms", "created_by", "updated_at_ms",
-    "deleted_at_ms", "kind", "place",
-)  # fmt: skip
-_NOTES = (
-    "id", "highlight_id", "title", "text", "created_at_ms", "created_by", "updated_at_ms", "deleted_at_ms", "title_key",
-)  # fmt: skip
-_COLLECTIONS = ("id", "title", "created_at_ms", "created_by", "updated_at_ms", "deleted_at_ms")
 _TEXTS = ("title", "quote", "text", "comment", "tags", "heading")
 """The columns of the full text."""
-_ITEMS = {"highlights": _HIGHLIGHTS, "notes": _NOTES, "collections": _COLLECTIONS}
-"""An item stands in one of these tables. Highlights, notes and the full text have their row numbers in common."""
-
 _CONTENT = {
-    "highlights": ", ".join(_HIGHLIGHTS),
-    "notes": ", ".join(_NOTES),
+    "highlights": ", ".join(HIGHLIGHTS),
+    "notes": ", ".join(NOTES),
     "tags": "item_id, tag",
     "full text": f"item_id, {', '.join(_TEXTS)}",
-    "collections": ", ".join(_COLLECTIONS),
+    "collections": ", ".join(COLLECTIONS),
     "members": "collection_id, item_id, order_key",
     "links": "item_id, link, target, dangling",
     "tallies": "facet, value, items",
 }
 """What is projected, and the columns of each in a fixed order."""
 _TABLES = {name: "searched" if name == "full text" else name for name in _CONTENT}
-
-Row = tuple[Any, ...]
-Facets = set[tuple[str, str]]
 
 _DANGLES = (
     "CASE substr({0}, 1, 5) WHEN 'osis:' THEN 0 "
@@ -60,40 +40,6 @@ _DANGLES = (
     "WHERE title_key = substr({0}, 3, length({0}) - 4) AND deleted_at_ms IS NULL) END"
 )
 """Whether a link's target leads to nothing, or only into the trash. A place always leads somewhere."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Standing:
-    """An item as its table has it, or shall have it; `number` is its row's, if that is known."""
-
-    table: str
-    row: Row
-    number: int | None = None
-
-    @property
-    def is_searched(self) -> bool:
-        return self.table != "collections"
-
-    @property
-    def words(self) -> Row:
-        """What its full text is made of, but for tags."""
-        return self.row[5:7] if self.table == "highlights" else self.row[2:4]
-
-    def facets(self, tags: Iterable[str]) -> Facets:
-        """Return what it counts for; nothing while it is in the trash."""
-        if self.table == "highlights" and self.row[10] is None:
-            return {("work", self.row[1]), ("color", self.row[3]), *(("tag", tag) for tag in tags)}
-        if self.table == "notes" and self.row[7] is None:
-            return {("tag", tag) for tag in tags}
-        return set()
-
-    def targets(self) -> set[str]:
-        """Return the targets of links that lead to it; none while it is in the trash."""
-        if self.table == "highlights" and self.row[10] is None:
-            return {f"highlight:{self.row[0]}"}
-        if self.table == "notes" and self.row[7] is None:
-            return {f"note:{self.row[0]}", f"[[{self.row[8]}]]"}
-        return set()
 
 
 class Projection:
@@ -163,11 +109,11 @@ class Projection:
         was = None if anew else self._standing(item_id)
         tags = document.tags(item_id, {*touch.tags, *known})
         item = document.highlight(item_id, tags) or document.note(item_id, tags) or document.collection(item_id)
-        now = None if item is None else _standing(item, was)
+        now = None if item is None else standing(item, was)
         same_words = was is not None and now is not None and was.table == now.table and was.words == now.words
         number = was.number if was is not None and was.is_searched else None
         if not same_words or known != set(tags):
-            texts = _texts(item) if isinstance(item, Highlight | Note) else None
+            texts = texts_of(item) if isinstance(item, Highlight | Note) else None
             number = self._put_words(number, item_id, texts, index=not anew)
         self._put(was, now, number)
         self._put_tags(item_id, set(tags), known)
@@ -183,18 +129,18 @@ class Projection:
                 self._connection.execute(f"UPDATE links SET dangling = {dangles} WHERE target = ?", (target,))
         return (set() if was is None else was.facets(known)), (set() if now is None else now.facets(tags))
 
-    def _standing(self, item_id: str) -> _Standing | None:
-        for table, columns in _ITEMS.items():
+    def _standing(self, item_id: str) -> Standing | None:
+        for table, columns in ITEMS.items():
             select = f"SELECT rowid, {', '.join(columns)} FROM {table} WHERE id = ?"
             found = self._connection.execute(select, (item_id,)).fetchone()
             if found is not None:
-                return _Standing(table, found[1:], found[0])
+                return Standing(table, found[1:], found[0])
         return None
 
-    def _put(self, was: _Standing | None, now: _Standing | None, number: int | None) -> None:
+    def _put(self, was: Standing | None, now: Standing | None, number: int | None) -> None:
         """Write what differs of a row, so that only the indexes of what has changed are written."""
         if was is not None and now is not None and was.table == now.table:
-            columns = _ITEMS[now.table]
+            columns = ITEMS[now.table]
             changed = [place for place, value in enumerate(now.row) if was.row[place] != value]
             if changed:
                 setting = ", ".join(f"{columns[place]} = ?" for place in changed)
@@ -204,7 +150,7 @@ class Projection:
         if was is not None:
             self._connection.execute(f"DELETE FROM {was.table} WHERE rowid = ?", (was.number,))
         if now is not None:
-            names, holes = ", ".join(_ITEMS[now.table]), ", ?" * len(now.row)
+            names, holes = ", ".join(ITEMS[now.table]), ", ?" * len(now.row)
             self._connection.execute(f"INSERT INTO {now.table} (rowid, {names}) VALUES (?{holes})", (number, *now.row))
 
     def _put_tags(self, item_id: str, wanted: set[str], known: set[str]) -> None:
@@ -269,71 +215,3 @@ class Projection:
 
     def _known_links(self, item_id: str) -> set[tuple[str, str]]:
         return set(self._connection.execute("SELECT link, target FROM links WHERE item_id = ?", (item_id,)))
-
-
-def _standing(item: Highlight | Note | Collection, was: _Standing | None) -> _Standing:
-    if isinstance(item, Highlight):
-        return _Standing("highlights", _highlight_row(item, was))
-    if isinstance(item, Note):
-        return _Standing("notes", _note_row(item))
-    return _Standing("collections", _collection_row(item))
-
-
-def _highlight_row(item: Highlight, was: _Standing | None) -> Row:
-    anchor = _ENCODER.encode(item.anchor.to_json())
-    stays = was is not None and was.table == "highlights" and was.row[6] == anchor
-    return (
-        item.id,
-        item.anchor.work_id,
-        item.anchor.source or "",
-        item.color,
-        item.style,
-        item.comment,
-        anchor,
-        item.created_at_ms,
-        item.created_by,
-        item.updated_at_ms,
-        item.deleted_at_ms,
-        item.kind,
-        was.row[12] if was is not None and stays else _place(item.anchor),
-    )
-
-
-def _note_row(item: Note) -> Row:
-    return (
-        item.id,
-        item.highlight_id,
-        item.title,
-        item.text,
-        item.created_at_ms,
-        item.created_by,
-        item.updated_at_ms,
-        item.deleted_at_ms,
-        title_key(item.title),
-    )
-
-
-def _collection_row(item: Collection) -> Row:
-    return (item.id, item.title, item.created_at_ms, item.created_by, item.updated_at_ms, item.deleted_at_ms)
-
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
-_place_key: Callable[[str | None], str] = lru_cache(maxsize=4096)(place_key)
-
-
-def _place(anchor: Anchor) -> str:
-    """Return what sorts a highlight in its work: the source's place, then how far it is in the work, then where."""
-    progression = "" if anchor.progression is None else f"{anchor.progression:.9f}"
-    position = "" if anchor.position is None else f"{anchor.position.start:016}"
-    return f"{_place_key(anchor.source)}\x01{progression}\x01{position}"
-
-
-def _texts(item: Highlight | Note) -> Row:
-    """Return the full text of an item, in the order of `_TEXTS`."""
-    tags = "\n".join(item.tags)
-    if isinstance(item, Highlight):
-        quote = item.anchor.quote.exact if item.anchor.quote else ""
-        texts = ("", quote, "", item.comment, tags, item.anchor.heading or "")
-    else:
-        texts = (item.title, "", item.text, "", tags, "")
-    return tuple(indexed(text) if text else "" for text in texts)
