@@ -39,6 +39,7 @@ bench: setup system $(VENV)/bench benchmarks/peers/node_modules/ready web/node_m
 	PYTHONPATH=. $(BIN)/python -m benchmarks.webhooks
 	PYTHONPATH=. $(BIN)/python -m benchmarks.imports
 	PYTHONPATH=. $(BIN)/python benchmarks/fifty_years.py
+	PYTHONPATH=. $(BIN)/python benchmarks/reading_positions.py
 	PYTHONPATH=. $(BIN)/python -m benchmarks.anchors
 	PYTHONPATH=. $(BIN)/python -m benchmarks.anchors_page
 	PYTHONPATH=. $(BIN)/python benchmarks/planted.py
@@ -57,7 +58,7 @@ setup: $(VENV)/ready tests/interop/node_modules/ready
 
 # What the tests alone need from the system; the libraries are what Qt needs to start without a screen.
 system:
-	@sh tests/system_packages.sh chromium curl jq lua5.1 strace tinyproxy systemd-analyze
+	@sh tests/system_packages.sh caddy chromium curl jq lua5.1 nginx strace tinyproxy systemd-analyze
 	@sh tests/system_packages.sh libdbus-1.so.3 libEGL.so.1 libfontconfig.so.1 libGL.so.1 libglib-2.0.so.0 libxkbcommon.so.0
 
 $(VENV)/ready: pyproject.toml constraints.txt

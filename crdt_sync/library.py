@@ -126,8 +126,7 @@ class Library(
     What can be asked of it is in `Queries`; `Anchoring` finds highlights in a text; `Organising` puts things together;
     `RichNotes` has the bodies of notes and `Bookmarks` sets them; `History`, from `undo` to `restore_version`, goes
     back; `Upkeep`, from `verify` to `export_updates`, is for its file's long life; `Formats` are those of other
-    programs; and `Live` is how it stands.
-    `reading` says where each device reads.
+    programs; and `Live` is how it stands. `reading` says where each device reads.
     """
 
     def __init__(
@@ -228,8 +227,9 @@ class Library(
         await self._sync(connect, self._replica, self.presence, token)
 
     async def _leave(self, within_s: float) -> None:
-        await self.reading._leave()
-        await super()._leave(within_s)
+        with anyio.move_on_after(within_s) as scope:
+            await self.reading._leave()
+        await super()._leave(max(scope.deadline - anyio.current_time(), 0))
 
     async def _follow(self) -> None:
         while True:

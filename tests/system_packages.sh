@@ -13,6 +13,7 @@ missing=""
 for part in "$@"; do
     is_there "$part" || case $part in
         node) missing="$missing nodejs" ;;
+        nginx) missing="$missing nginx-light" ;;
         systemd-analyze) missing="$missing systemd" ;;
         libdbus-1.so.3) missing="$missing libdbus-1-3" ;;
         libEGL.so.1) missing="$missing libegl1" ;;
