@@ -26,7 +26,7 @@ test: setup system lint web web/node_modules/ready
 	$(BIN)/pytest
 
 # The figures, side by side with the peers; never part of a test.
-bench: setup system $(VENV)/bench benchmarks/peers/node_modules/ready web/node_modules/ready
+bench: setup system web $(VENV)/bench benchmarks/peers/node_modules/ready web/node_modules/ready
 	for each in ceiling fan_out rooms idle join_storm slow_reader presence authentication api disk engine latency local_store search; do \
 		PYTHONPATH=. $(BIN)/python -m benchmarks.$$each || exit 1; done
 	PYTHONPATH=. $(BIN)/python -m benchmarks.browser
@@ -38,6 +38,7 @@ bench: setup system $(VENV)/bench benchmarks/peers/node_modules/ready web/node_m
 	PYTHONPATH=. $(BIN)/python -m benchmarks.relay_store
 	PYTHONPATH=. $(BIN)/python -m benchmarks.webhooks
 	PYTHONPATH=. $(BIN)/python -m benchmarks.imports
+	PYTHONPATH=. $(BIN)/python -m benchmarks.reader
 	PYTHONPATH=. $(BIN)/python benchmarks/fifty_years.py
 	PYTHONPATH=. $(BIN)/python benchmarks/reading_positions.py
 	PYTHONPATH=. $(BIN)/python -m benchmarks.anchors

@@ -1,4 +1,4 @@
-"""The reader in Chromium with 10,000 highlights: how soon it shows the text, how it scrolls, how it filters, how big it is.
+"""The reader in Chromium with 10,000 highlights: how soon the text is there, how it scrolls and filters, how big it is.
 
 Frames come every 16.7 ms at best. A device fills the library; the page is opened in a browser that has never seen it.
 """

@@ -58,7 +58,12 @@ def main() -> None:
         expect(dark.get_by_role("textbox", name="Text of the note")).to_contain_text("ask on Sunday")
         dark.screenshot(path=IMAGES / "reader_dark.png")
         dark.context.close()
-        phone = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+        phone = {
+            "viewport": {"width": 390, "height": 844},
+            "device_scale_factor": 2,
+            "is_mobile": True,
+            "has_touch": True,
+        }
         small = reader(browser, url, "Gen.1", color_scheme="light", **phone)
         small.locator("mark", has_text="Let there be light").tap()
         expect(small.get_by_label("Comment")).to_be_visible()

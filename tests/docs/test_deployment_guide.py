@@ -109,7 +109,9 @@ def test_nginx_passes_the_reader_websockets_and_polls_on(
         assert ours in server, ours
         server = server.replace(ours, theirs)
     (upgrade,) = re.findall(r"`(map \$http_upgrade .*?\})`", PAGE)
-    places = "".join(f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    places = "".join(
+        f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
     config = tmp_path / "nginx.conf"
     config.write_text(
         f"pid {tmp_path}/pid; daemon off; error_log stderr; events {{}}\n"
@@ -133,7 +135,9 @@ def test_caddy_passes_the_reader_websockets_and_polls_on(
     site = shown("Caddyfile").replace("127.0.0.1:8765", f"127.0.0.1:{relay.port}")
     own = f"localhost:{port} {{\n    tls {tmp_path}/cert.pem {tmp_path}/cert.pem"
     assert "relay.example {" in site
-    config.write_text(f"{{\n    admin off\n    auto_https disable_redirects\n}}\n{site.replace('relay.example {', own)}")
+    config.write_text(
+        f"{{\n    admin off\n    auto_https disable_redirects\n}}\n{site.replace('relay.example {', own)}"
+    )
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     with running([caddy, "run", "--config", config, "--adapter", "caddyfile"], port, tmp_path):

@@ -24,7 +24,18 @@ def strict_relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rel
 
 
 def token_of(data: Path, subject: str) -> str:
-    command = [sys.executable, "-m", "crdt_sync_server", "tokens", "create", subject, "--name", "browser", "--data", str(data)]
+    command = [
+        sys.executable,
+        "-m",
+        "crdt_sync_server",
+        "tokens",
+        "create",
+        subject,
+        "--name",
+        "browser",
+        "--data",
+        str(data),
+    ]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split()[-1]
 
 
@@ -34,7 +45,9 @@ def sign_in(app: App, token: str) -> App:
     return app.loaded().in_step()
 
 
-def test_a_wrong_token_is_refused_and_signing_out_leaves_nothing(opened: Opened, strict_relay: tuple[RelayProcess, Path]) -> None:
+def test_a_wrong_token_is_refused_and_signing_out_leaves_nothing(
+    opened: Opened, strict_relay: tuple[RelayProcess, Path]
+) -> None:
     relay, data = strict_relay
     app = opened(url=relay.url, in_room=None, network_fails=True)
     app.page.get_by_label("Token").fill("crdt_wrong")

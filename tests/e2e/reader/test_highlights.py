@@ -110,7 +110,7 @@ def test_filters_narrow_the_list(opened: Opened) -> None:
     app.highlight(1, "In the beginning", "yellow")
     app.highlight(3, "Let there be light", "green")
     app.page.get_by_role("button", name="Next chapter").click()
-    expect(app.page.get_by_role("heading", name="Genesis 2")).to_be_visible()
+    expect(app.page.get_by_role("heading", name="Genesis 2", exact=True)).to_be_visible()
     app.highlight(2, "the seventh day", "green")
     expect(app.rows()).to_have_count(3)
     expect(app.rows().first).to_contain_text("Genesis 1:1")
@@ -122,7 +122,7 @@ def test_filters_narrow_the_list(opened: Opened) -> None:
     app.panel().get_by_label("Search highlights").fill("LIGHT there")
     expect(app.rows()).to_have_count(1)
     app.rows().first.get_by_role("button").click()
-    expect(app.page.get_by_role("heading", name="Genesis 1")).to_be_visible()
+    expect(app.page.get_by_role("heading", name="Genesis 1", exact=True)).to_be_visible()
     expect(app.card()).to_be_visible()
 
 

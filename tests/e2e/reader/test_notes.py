@@ -97,7 +97,7 @@ def test_opening_a_note_that_python_wrote_changes_nothing_in_it(
         assert library.synced(10)
         assert library.note_markdown(note) == before
         body.locator("a[data-kind=verse]").click()
-        expect(app.page.get_by_role("heading", name="John 1")).to_be_visible()
+        expect(app.page.get_by_role("heading", name="John 1", exact=True)).to_be_visible()
 
 
 def test_notes_are_found_linked_and_lead_back(opened: Opened) -> None:

@@ -116,7 +116,7 @@ function FormatBar({ editor, notes, texts }: { editor: Editor; notes: readonly N
   );
   return (
     <>
-      <div className="format-bar" role="toolbar" aria-label={texts.format}>
+      <div className="format-bar" role="toolbar" aria-label={texts.format} onMouseDown={(event) => event.preventDefault()} /* the focus stays in the text */>
         {BUTTONS.map(({ icon, label, run }, at) => (
           <button key={icon} type="button" className="icon-button" aria-label={label(texts)} title={label(texts)} aria-pressed={on[at] === "1"} onClick={() => run(editor)}>
             <Icon name={icon} />
