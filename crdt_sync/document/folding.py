@@ -98,16 +98,16 @@ def _aligned(text: str) -> str:
 
 def _changing(aligned: str) -> re.Pattern[str] | None:
     """Return what finds the places that change their length, or None if there is none."""
-    kinds = ["  +"] if "  " in aligned else []
+    kinds = ["  +"] if "  " in aligned else []  # each begins with a character that re can skip to
     if "-" in aligned:
-        kinds.append(r"(?<=\w)- *(?=\w)")
+        kinds.append(r"-(?<=\w-) *(?=\w)")
     if not aligned.isascii():
         characters = set(aligned)
         marks = "".join(each for each in characters if unicodedata.combining(each))
         if marks and not unicodedata.is_normalized("NFC", aligned):
             kinds.append(f"[^{re.escape(marks)}][{re.escape(marks)}]+")
         if found := "".join(each for each in (*_LIGATURES, *_NO_WIDTH) if each in characters):
-            kinds.append(f"[{re.escape(found)}]")
+            kinds += map(re.escape, found)
     return re.compile("|".join(kinds)) if kinds else None
 
 
