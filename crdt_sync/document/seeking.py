@@ -10,11 +10,13 @@ What is too short for that, and asked for by many, is looked for at every place,
 
 from __future__ import annotations
 
-import heapq
 import re
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import compress, count
+from operator import sub
 
 __all__ = ["FOUND_BY_PIECES", "MAX_OCCURRENCES", "Cluster", "Pieces", "clusters_near", "occurrences"]
 
@@ -26,7 +28,10 @@ MAX_OCCURRENCES = 1000
 _RARE = 100
 _MAX_HITS = 500
 _MAX_CLUSTERS, _MAX_NEAR, _FEWER = 10, 2, 3
+_AROUND = _MAX_CLUSTERS + _MAX_NEAR
 _NEAR = 2000
+_STRIDE = 2048
+"""More than the characters of a text whose pieces are put together."""
 _HEAD, _COMMON_HEAD = 4, 10_000
 _MANY = 50
 """From this number of short texts on one pass by their heads costs less than a search of the text for each."""
@@ -47,7 +52,7 @@ class Pieces:
     def __init__(self, text: str, sought: Iterable[str]) -> None:
         sought = set(sought)
         self._text = text
-        self._hits: dict[str, list[int]] = {}
+        self._hits: defaultdict[str, list[int]] = defaultdict(list)
         self._known: dict[str, list[int]] = {}  # short texts are asked for again and again: a word in a list of words
         short = {each for each in sought if _HEAD <= len(each) < FOUND_BY_PIECES}
         self._heads = _heads(text, short) if len(short) >= _MANY else None
@@ -56,10 +61,8 @@ class Pieces:
             pieces = _PIECES.findall(text)
             found = compress(zip(count(0, PIECE), pieces), map(wanted.__contains__, pieces))
             for at, piece in found:
-                if (hits := self._hits.get(piece)) is None:
-                    self._hits[piece] = [at]
-                else:
-                    hits.append(at)
+                self._hits[piece].append(at)
+        self._rare = {piece: hits for piece, hits in self._hits.items() if len(hits) <= _RARE}
 
     def occurrences(self, sought: str) -> list[int]:
         """Return where one of the sought texts, or a part of one, stands to the letter, in order.
@@ -102,17 +105,16 @@ class Pieces:
 
     def clusters(self, sought: str, expected: int | None) -> list[Cluster]:
         """Return where the text is most like a sought one, and some places that are less so but near `expected`."""
-        places = {sought[at : at + PIECE]: at for at in range(len(sought) - PIECE + 1)}
-        rare = [
-            (len(hits), at, hits)
-            for piece, at in places.items()
-            if (hits := self._hits.get(piece)) and len(hits) <= _RARE
-        ]
-        shifts: list[tuple[int, int]] = []
+        pieces = [sought[at : at + PIECE] for at in range(len(sought) - PIECE + 1)]
+        met = list(map(self._rare.__contains__, pieces))
+        places = dict(zip(compress(pieces, met), compress(count(), met)))
+        rare = [(len(hits := self._rare[piece]), at, hits) for piece, at in places.items()]
+        shifts: list[int] = []
         for number, at, hits in sorted(rare):
             if len(shifts) + number > _MAX_HITS:
                 break
-            shifts += [(hit - at, at) for hit in hits]
+            packed = at - at * _STRIDE
+            shifts += [hit * _STRIDE + packed for hit in hits]
         return _clusters(shifts, len(sought), expected)
 
 
@@ -132,7 +134,8 @@ def clusters_near(text: str, sought: str, expected: int) -> list[Cluster]:
     low, high = max(expected - _NEAR, 0), min(expected + len(sought) + _NEAR, len(text))
     near = text[low:high]
     met = compress(zip(count(low), _fours(near)), map(places.__contains__, _fours(near)))
-    return _clusters([(at - places[piece], places[piece]) for at, piece in met], len(sought), expected)
+    shifts = [(hit - places[piece]) * _STRIDE + places[piece] for hit, piece in met]
+    return _clusters(shifts, len(sought), expected)
 
 
 def _fours(text: str) -> Iterator[tuple[str, ...]]:
@@ -149,22 +152,29 @@ def _heads(text: str, sought: Iterable[str]) -> dict[str, list[int]]:
     return hits
 
 
-def _clusters(shifts: list[tuple[int, int]], length: int, expected: int | None) -> list[Cluster]:
-    """Put pieces together whose distance in the text is about that in the sought one; they are (distance, sought)."""
+def _clusters(shifts: list[int], length: int, expected: int | None) -> list[Cluster]:
+    """Put pieces together whose distance in the text is about that in the sought one.
+
+    A number stands for each, since there are hundreds for each quote: the distance times `_STRIDE`, and the offset in
+    the sought text.
+    """
     shifts.sort()
     width, until = max(32, length // 4), 0
     bounds: list[int] = []
-    for index, (shift, _) in enumerate(shifts):
-        if shift > until or not bounds:
+    for index, shift in enumerate(shifts):
+        if shift >= until or not bounds:
             bounds.append(index)
-            until = shift + width
-    groups = list(zip(bounds, [*bounds[1:], len(shifts)]))
-    groups.sort(key=lambda group: group[0] - group[1])  # the largest first
-    many = (groups[0][1] - groups[0][0]) / _FEWER if groups else 0
-    chosen = [group for group in groups[:_MAX_CLUSTERS] if group[1] - group[0] >= many]
+            until = (shift // _STRIDE + width + 1) * _STRIDE
+    bounds.append(len(shifts))
+    sizes = list(map(sub, bounds[1:], bounds))
+    largest = sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)[:_MAX_CLUSTERS]
+    chosen = [group for group in largest if sizes[group] * _FEWER >= sizes[largest[0]]]
     if expected is not None:
-        rest = groups[len(chosen) :]
-        distances = ((abs(shifts[start][0] - expected), at) for at, (start, _) in enumerate(rest))
-        chosen += [rest[at] for _, at in heapq.nsmallest(_MAX_NEAR, distances)]
-    members = ([(at, at + shift) for shift, at in shifts[start:end]] for start, end in chosen)
+        starts = [shifts[at] for at in bounds[:-1]]
+        middle = bisect_left(starts, expected * _STRIDE)
+        near = range(max(middle - _AROUND, 0), min(middle + _AROUND, len(starts)))
+        distances = [(abs(starts[at] // _STRIDE - expected), -sizes[at], at) for at in near if at not in chosen]
+        chosen += [at for _, _, at in sorted(distances)[:_MAX_NEAR]]
+    unpacked = ([divmod(shift, _STRIDE) for shift in shifts[bounds[at] : bounds[at + 1]]] for at in chosen)
+    members = ([(at, at + distance) for distance, at in each] for each in unpacked)
     return [Cluster(min(each), max(each)) for each in members]
