@@ -1,4 +1,4 @@
-"""The commands that look after the file and carry edits by hand: a process each, on real files."""
+"""The commands that look after the file and carry edits by hand, on real files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from crdt_sync.cli.settings import Settings
 from crdt_sync.document import AddHighlight, AddNote, Anchor, AppendToNote, Edit
 from crdt_sync.storage.store import LibraryStore
-from tests.cli.test_cli import Device
+from tests.cli.devices import Device, Here
 from tests.relay import RelayProcess
 
 
@@ -24,11 +24,11 @@ def device(tmp_path: Path) -> Device:
     return made(tmp_path / "a.sqlite3")
 
 
-def made(path: Path) -> Device:
+def made(path: Path) -> Here:
     """Make a library, without the processes that the test is not about."""
     Settings(author="Ada").save(path)
     edited(path)
-    return Device(path)
+    return Here(path)
 
 
 def edited(path: Path, *edits: Edit) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ def test_a_sound_library_and_a_damaged_one(device: Device, tmp_path: Path) -> No
     error = device("verify", status=1)
     assert "crdt-sync: the updates 1 to 2 are missing" in error
     assert "crdt-sync repair" in error
-    new = Device(tmp_path / "new.sqlite3")
+    new = Here(tmp_path / "new.sqlite3")
     assert "crdt-sync repair" in device("highlight", "add", "Gen.1.3", status=1)  # no edit goes on top of a hole
     report = device("repair", str(device.path), "--into", str(new.path))
     assert "Found: the updates 1 to 2 are missing" in report
