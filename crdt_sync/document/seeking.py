@@ -107,7 +107,7 @@ class Pieces:
         """Return where the text is most like a sought one, and some places that are less so but near `expected`."""
         pieces = [sought[at : at + PIECE] for at in range(len(sought) - PIECE + 1)]
         met = list(map(self._rare.__contains__, pieces))
-        places = dict(zip(compress(pieces, met), compress(count(), met)))
+        places = dict(zip(compress(pieces, met), compress(count(), met), strict=True))
         rare = [(len(hits := self._rare[piece]), at, hits) for piece, at in places.items()]
         shifts: list[int] = []
         for number, at, hits in sorted(rare):
@@ -140,7 +140,7 @@ def clusters_near(text: str, sought: str, expected: int) -> list[Cluster]:
 
 def _fours(text: str) -> Iterator[tuple[str, ...]]:
     """Return the four characters from each place on; as tuples they cost half of what slices do."""
-    return zip(text, text[1:], text[2:], text[3:])
+    return zip(text, text[1:], text[2:], text[3:], strict=False)
 
 
 def _heads(text: str, sought: Iterable[str]) -> dict[str, list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +74,22 @@ def test_two_people_with_a_group(relay: RelayProcess, tmp_path: Path) -> None:
     ada("groups", "delete", "Dante", "--yes")
     assert ada.json("groups", "list") == []
     assert "no groups called" in ada("groups", "members", "Dante", status=1)
+
+
+def test_copies_that_the_relay_does_not_have_yet_are_told_of(relay: RelayProcess, tmp_path: Path) -> None:
+    ada, circle = device_of("ada", tmp_path, relay), str(tmp_path / "circle")
+    join(ada, ada("groups", "create", "Offline"), Path(circle))
+    marked = ada.json("highlight", "add", "Gen.1.1")["id"]
+    relay.kill()
+    try:
+        told = ada("groups", "copy", circle, marked, "--timeout", "0.2", status=3)
+        assert f"`crdt-sync sync --library {circle}` sends" in told
+        done = ada.run("groups", "copy", circle, marked, "--timeout", "0.2", "--json")
+        assert (done.status, json.loads(done.output)["sent"]) == (3, False)
+    finally:
+        relay.start()
+    assert ada.json("groups", "copy", circle, marked)["sent"] is True
+    assert ada.json("status", "--library", circle)["pending"] == 0
 
 
 def test_what_is_missing_is_said(relay: RelayProcess, tmp_path: Path) -> None:
