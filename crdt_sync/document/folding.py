@@ -98,22 +98,27 @@ def _aligned(text: str) -> str:
 
 def _changing(aligned: str) -> re.Pattern[str] | None:
     """Return what finds the places that change their length, or None if there is none."""
-    kinds = ["  +"] if "  " in aligned else []  # each begins with a character that re can skip to
+    nothing = re.escape("".join(each for each in _NO_WIDTH if each in aligned))
+    between = f"[{nothing}]*" if nothing else ""
+    kinds: list[str] = []  # each begins with a character that re can skip to, but for the accents
+    if "  " in aligned or nothing:
+        kinds.append(f" (?:{between} )+")
     if "-" in aligned:
-        kinds.append(r"-(?<=\w-) *(?=\w)")
+        kinds.append(rf"-(?<=\w-)[ {nothing}]*(?=\w)")
     if not aligned.isascii():
         characters = set(aligned)
-        marks = "".join(each for each in characters if unicodedata.combining(each))
-        if marks and not unicodedata.is_normalized("NFC", aligned):
-            kinds.append(f"[^{re.escape(marks)}][{re.escape(marks)}]+")
-        if found := "".join(each for each in (*_LIGATURES, *_NO_WIDTH) if each in characters):
-            kinds += map(re.escape, found)
+        marks = re.escape("".join(each for each in characters if unicodedata.combining(each)))
+        others = [re.escape(each) for each in (*_LIGATURES, *_NO_WIDTH) if each in characters]
+        if marks and (others or not unicodedata.is_normalized("NFC", aligned)):
+            kinds.append(f"[^{marks}{nothing}](?:{between}[{marks}])+")
+        kinds += others
     return re.compile("|".join(kinds)) if kinds else None
 
 
 def _instead(found: str) -> str:
     if found[0] == " ":
         return " "
-    if found[0] == "-" or found in _NO_WIDTH:
+    if found[0] == "-":
         return ""
-    return _LIGATURES.get(found) or unicodedata.normalize("NFC", found)
+    kept = "".join(_LIGATURES.get(each, each) for each in found if each not in _NO_WIDTH)
+    return unicodedata.normalize("NFC", kept)

@@ -149,7 +149,11 @@ class VerseRange:
         first, last = self.first, self.last
         if last == first:
             return first.usfm
-        if last.book != first.book or last.chapter is None or (first.verse is None) != (last.verse is None):
+        if (
+            last.book != first.book
+            or None in (first.chapter, last.chapter)
+            or (first.verse is None) != (last.verse is None)
+        ):
             return f"{first.usfm}-{last.usfm}"
         if last.verse is None:
             return f"{first.usfm}-{last.chapter}"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crdt_sync.document.folding import Folded
@@ -18,6 +18,7 @@ TEXTS = st.text() | st.text(st.sampled_from("aB é\u0301\xad-–\n\t“ﬁ…İ�
         ("over-\n  lapping and well-known", "overlapping and well\xadknown"),
         ("“He said – ‘yes’”", "\"he said - 'yes'\""),
         ("café\u200b", unicodedata.normalize("NFD", "CAFÉ")),
+        ("caf\xade\u200d\u0301", "café"),
         ("ﬁne… Cæsar", "fine... caesar"),
         ("ΛΟΓΟΣ", "λόγος".replace("ό", "ο")),
         ("İstanbul", "istanbul"),
@@ -33,6 +34,10 @@ def test_other_words_stay_others() -> None:
 
 
 @given(TEXTS)
+@example("u\xad\u0300")  # the soft hyphen is nothing, and the accent is the letter's
+@example("ﬁ\u0300")  # the accent is the second letter's
+@example("a \u200b b")  # one space, like any run of them
+@example("e\u0301\u200d\u0323 \xad\u0300")
 def test_offsets_lead_back_to_what_was_folded(text: str) -> None:
     folded = Folded(text)
     starts = [folded.start(at) for at in range(len(folded.text))]

@@ -4,7 +4,7 @@ import random
 
 import pytest
 import pythonbible
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crdt_sync.document.verses import BOOKS, MAX_CHARACTERS, VerseRange, VerseReference, osis_source, place_key
@@ -103,6 +103,7 @@ def test_lists_go_on_from_the_item_before() -> None:
 
 
 @given(ranges())
+@example(VerseRange(VerseReference("Gen"), VerseReference("Gen", 999)))
 def test_what_is_written_is_read_again(each: VerseRange) -> None:
     assert VerseRange.parse(each.osis) == each
     assert VerseRange.parse(each.osis.lower()).first == each.first
@@ -118,7 +119,8 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except InvalidEdit:
         assert place_key(text) == "" or place_key(text)[0] in "12"
     else:
-        assert VerseRange.parse_list(" ".join(each.osis for each in ranges if each.first.chapter)) or not ranges
+        kept = [each.osis for each in ranges if each.first.chapter]  # names of books alone are no list in OSIS
+        assert not kept or VerseRange.parse_list(" ".join(kept))
 
 
 @given(ranges(), ranges())
