@@ -116,9 +116,7 @@ def _changing(aligned: str) -> re.Pattern[str] | None:
 
 
 def _instead(found: str) -> str:
-    if found[0] == " ":
-        return " "
-    if found[0] == "-":
-        return ""
     kept = "".join(_LIGATURES.get(each, each) for each in found if each not in _NO_WIDTH)
+    if kept[:1] in (" ", "-") and not kept[1:].strip():  # else accents stand on it
+        return " " if kept[0] == " " else ""
     return unicodedata.normalize("NFC", kept)

@@ -36,6 +36,7 @@ def test_other_words_stay_others() -> None:
 @given(TEXTS)
 @example("u\xad\u0300")  # the soft hyphen is nothing, and the accent is the letter's
 @example("ﬁ\u0300")  # the accent is the second letter's
+@example(" \u0300 æ")
 @example("a \u200b b")  # one space, like any run of them
 @example("e\u0301\u200d\u0323 \xad\u0300")
 def test_offsets_lead_back_to_what_was_folded(text: str) -> None:
