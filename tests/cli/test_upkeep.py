@@ -121,6 +121,9 @@ def test_a_wipe_names_what_is_unsynced_and_asks(device: Device) -> None:
     error = device("sign-out", "--wipe", status=1)
     assert "Never confirmed by a relay: 1 edit" in error
     assert f"{item}  Gen.1.1  In the beginning" in error
+    assert "version" not in error
+    device("version", "save", "before Lent")
+    assert "go with it: before Lent" in device("sign-out", "--wipe", status=1)
     assert "--yes" in error
     assert device.path.exists()
     assert answered(device, "n\n") == 1
@@ -135,7 +138,9 @@ def test_a_wipe_for_a_program_says_what_it_destroyed_and_waits_for_other_program
         other.execute("SELECT * FROM highlights").fetchall()
         assert "held by another process" in device("sign-out", "--wipe", "--yes", status=1)
     assert highlights(device.path) == {item}
-    assert device.json("sign-out", "--wipe", "--yes") == {"wiped": True, "unsaved": [item]}
+    device("version", "save", "before Lent")
+    told = device.json("sign-out", "--wipe", "--yes")
+    assert told == {"wiped": True, "unsaved": [item], "versions": ["before Lent"]}
     assert not list(device.path.parent.glob("a.sqlite3*"))
 
 

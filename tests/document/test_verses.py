@@ -135,6 +135,18 @@ def test_overlap_and_containment_are_those_of_the_verses(one: VerseRange, other:
         assert one < other
 
 
+def test_whole_chapters_and_books_are_in_what_goes_from_their_first_verse_on() -> None:
+    """A title before verse 1 need not be named for that; how many verses a chapter has is not known."""
+    passage = VerseRange.parse("GEN 1:1-2:3")
+    assert passage.contains(VerseRange.parse("Gen.1"))
+    assert VerseRange.parse("GEN 1:1-EXO 2:3").contains(VerseRange.parse("Gen"))
+    assert VerseRange.parse("GEN 1-EXO 2:3").contains(VerseRange.parse("Gen-Exod.1"))
+    for other in ("Gen.2", "Gen", "Gen.1.0", "Gen.1-Gen.2"):
+        assert not passage.contains(VerseRange.parse(other)), other
+    assert not VerseRange.parse("GEN 1:2-2:3").contains(VerseRange.parse("Gen.1"))
+    assert not VerseRange.parse("GEN 1:1-31").contains(VerseRange.parse("Gen.1"))
+
+
 def test_a_chapter_contains_its_verses_and_no_others() -> None:
     chapter, book = VerseRange.parse("Gen.1"), VerseRange.parse("Gen")
     assert chapter.contains(VerseRange.parse("Gen.1.31"))
