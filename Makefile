@@ -3,16 +3,25 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo reader test lint bench setup system clean
+READER := server/crdt_sync_server/static/index.html
 
-demo: setup
+.PHONY: demo devices reader web screenshots test lint bench setup system clean
+
+demo: setup web
 	@PYTHONPATH=. $(BIN)/python docs/examples/demo.py
+
+# Two devices and a Yjs client, live, offline and together again, on the terminal.
+devices: setup
+	@PYTHONPATH=. $(BIN)/python docs/examples/devices.py
+
+# The reader in a browser, built into the relay's package: docs/reader.md.
+web: $(READER)
 
 # The desktop reader, on this device alone: docs/desktop.md says how it gets in step.
 reader: setup
 	@PYTHONPATH=. $(BIN)/python -m docs.examples.desktop_reader
 
-test: setup system lint web/node_modules/ready
+test: setup system lint web web/node_modules/ready
 	cd web && npm run --silent check && npm test --silent
 	$(BIN)/pytest
 
@@ -27,6 +36,7 @@ bench: setup $(VENV)/bench benchmarks/peers/node_modules/ready
 	PYTHONPATH=. $(BIN)/python benchmarks/operations.py
 	PYTHONPATH=. $(BIN)/python -m benchmarks.relay_store
 	PYTHONPATH=. $(BIN)/python -m benchmarks.webhooks
+	PYTHONPATH=. $(BIN)/python -m benchmarks.imports
 	PYTHONPATH=. $(BIN)/python benchmarks/fifty_years.py
 	PYTHONPATH=. $(BIN)/python -m benchmarks.anchors
 	PYTHONPATH=. $(BIN)/python -m benchmarks.anchors_page
@@ -45,7 +55,7 @@ setup: $(VENV)/ready tests/interop/node_modules/ready
 
 # What the tests alone need from the system; the libraries are what Qt needs to start without a screen.
 system:
-	@sh tests/system_packages.sh curl jq strace tinyproxy systemd-analyze
+	@sh tests/system_packages.sh chromium curl jq lua5.1 strace tinyproxy systemd-analyze
 	@sh tests/system_packages.sh libdbus-1.so.3 libEGL.so.1 libfontconfig.so.1 libGL.so.1 libglib-2.0.so.0 libxkbcommon.so.0
 
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -64,6 +74,18 @@ web/node_modules/ready: web/package-lock.json
 	cd web && npm ci --no-audit --no-fund
 	touch $@
 
+web/reader/node_modules/ready: web/reader/package-lock.json
+	@sh tests/system_packages.sh node npm
+	cd web/reader && npm ci --no-audit --no-fund
+	touch $@
+
+$(READER): web/reader/node_modules/ready $(shell find web/src web/reader -type f -not -path '*/node_modules/*' -not -path '*/.text/*')
+	cd web/reader && npm run --silent check && npm run --silent build
+
+# The pictures in docs/images, of the reader as it is now.
+screenshots: setup web
+	PYTHONPATH=. $(BIN)/python -m docs.examples.screenshots
+
 $(VENV)/bench: $(VENV)/ready
 	$(BIN)/pip install --quiet --constraint constraints.txt --group bench
 	touch $@
@@ -74,4 +96,4 @@ benchmarks/peers/node_modules/ready: benchmarks/peers/package-lock.json
 	touch $@
 
 clean:
-	rm -rf $(VENV) web/node_modules web/dist tests/interop/node_modules benchmarks/peers/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) web/node_modules web/dist web/reader/node_modules web/reader/.text server/crdt_sync_server/static tests/interop/node_modules benchmarks/peers/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -29,6 +29,7 @@ from crdt_sync.document import (
 )
 from crdt_sync.errors import InvalidEdit, StorageError
 from crdt_sync.feeds import ChangeFeed, Status, listening
+from crdt_sync.formats import Formats
 from crdt_sync.history import History
 from crdt_sync.live import Live, TransportChoice
 from crdt_sync.organising import Organising
@@ -122,12 +123,15 @@ async def open_library(
             yield library
 
 
-class Library(Anchoring, Organising, Bookmarks, History, Upkeep, RichNotes, Live[Status, tuple[int, int | None]]):
+class Library(
+    Anchoring, Organising, Bookmarks, History, Upkeep, Formats, RichNotes, Live[Status, tuple[int, int | None]]
+):
     """An open library. Get one from `open_library`; use it from that event loop.
 
     What can be asked of it is in `Queries`; `Anchoring` finds highlights in a text; `Organising` puts things together;
     `RichNotes` has the bodies of notes and `Bookmarks` sets them; `History`, from `undo` to `restore_version`, goes
-    back; `Upkeep`, from `verify` to `export_updates`, is for its file's long life; and `Live` is how it stands.
+    back; `Upkeep`, from `verify` to `export_updates`, is for its file's long life; `Formats` are those of other
+    programs; and `Live` is how it stands.
     `reading` says where each device reads.
     """
 

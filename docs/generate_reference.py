@@ -23,7 +23,9 @@ import crdt_sync.discussions
 import crdt_sync.document
 import crdt_sync.document.rich
 import crdt_sync.errors
+import crdt_sync.formats
 import crdt_sync.history
+import crdt_sync.interchange.records
 import crdt_sync.live
 import crdt_sync.protocol.person
 import crdt_sync.protocol.polling
@@ -127,6 +129,8 @@ def page() -> str:
         *module("crdt_sync.live", crdt_sync.live),
         *module("crdt_sync.queries", crdt_sync.queries),
         *module("crdt_sync.upkeep", crdt_sync.upkeep),
+        *module("crdt_sync.formats", crdt_sync.formats),
+        *module("crdt_sync.interchange.records", crdt_sync.interchange.records),
         *module("crdt_sync.history", crdt_sync.history),
         *module("crdt_sync.reading", crdt_sync.reading),
         *module("crdt_sync.sync.presence", crdt_sync.sync.presence),

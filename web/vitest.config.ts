@@ -6,5 +6,6 @@ export default defineConfig({
     setupFiles: ["test/setup.ts"],
     testTimeout: 20_000,
     restoreMocks: true,
+    maxWorkers: 2, // most of the time is waiting for relays
   },
 });

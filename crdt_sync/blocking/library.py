@@ -159,6 +159,9 @@ class Library(Live[asynchronous.Library, Status]):
     note_html = twin(asynchronous.Library.note_html)
     edit_note = twin(asynchronous.Library.edit_note)
     synced = twin(asynchronous.Library.synced)
+    import_file = twin(asynchronous.Library.import_file)
+    export_file = twin(asynchronous.Library.export_file)
+    encode = twin(asynchronous.Library.encode)
 
     # What happens
 

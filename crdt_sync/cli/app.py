@@ -17,6 +17,7 @@ from crdt_sync.cli import (
     discussions,
     exchange,
     finding,
+    formats,
     groups,
     highlights,
     history,
@@ -25,7 +26,7 @@ from crdt_sync.cli import (
     talking,
     upkeep,
 )
-from crdt_sync.cli.output import as_json, console, counted, highlight_value, note_value, status_line
+from crdt_sync.cli.output import as_json, console, counted, status_line
 from crdt_sync.cli.running import DEFAULT, NOT_IN_STEP, Json, LibraryPath, run, with_library
 from crdt_sync.cli.settings import Settings
 from crdt_sync.protocol.person import MAX_NAME_CHARACTERS
@@ -51,6 +52,7 @@ app.add_typer(finding.app)
 app.add_typer(discussions.app, name="discussions")
 app.add_typer(upkeep.app)
 app.add_typer(exchange.app)
+app.add_typer(formats.app)
 
 
 @app.command()
@@ -157,31 +159,6 @@ def status(library: LibraryPath = DEFAULT, json: Json = False) -> None:
             f"room {settings.room!r} of {settings.relay}" if settings.relay else "no relay (crdt-sync init --relay …)"
         )
         console.print(f"{where}: {status_line(opened.status)}", soft_wrap=True)
-
-    with_library(library, show)
-
-
-@app.command()
-def export(
-    library: LibraryPath = DEFAULT,
-    json: Annotated[bool, typer.Option("--json/--no-json", help="JSON is the one format there is so far.")] = True,
-) -> None:
-    """Print the whole library, the trash included, as JSON."""
-
-    async def show(opened: Library) -> None:
-        marks = [*await opened.highlights(), *await opened.highlights(trashed=True)]
-        texts = [*await opened.notes(), *await opened.notes(trashed=True)]
-        as_json(
-            {
-                "highlights": [*map(highlight_value, marks)],
-                "notes": [*map(note_value, texts)],
-                "collections": [
-                    {**asdict(each), "items": [item.id for item in await opened.collection_items(each.id)]}
-                    for trashed in (False, True)
-                    for each in await opened.collections(trashed=trashed)
-                ],
-            }
-        )
 
     with_library(library, show)
 

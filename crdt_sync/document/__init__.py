@@ -14,6 +14,7 @@ from crdt_sync.document.edits import (
     EditHighlight,
     EditNote,
     EditNoteBody,
+    ImportItem,
     Purge,
     Reanchor,
     RemoveFromCollection,
@@ -22,6 +23,8 @@ from crdt_sync.document.edits import (
     Trash,
 )
 from crdt_sync.document.events import Change, ChangeKind, ItemKind
+from crdt_sync.document.imported import Imported
+from crdt_sync.document.importing import ImportOutcome
 from crdt_sync.document.offsets import Offsets
 from crdt_sync.document.resolution import Candidate, FoundBy, Resolution, Verdict
 from crdt_sync.document.resolving import Text
@@ -48,6 +51,9 @@ __all__ = [
     "EditNoteBody",
     "FoundBy",
     "Highlight",
+    "ImportItem",
+    "ImportOutcome",
+    "Imported",
     "ItemKind",
     "Note",
     "Offsets",

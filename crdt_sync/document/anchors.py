@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from crdt_sync.document.verses import osis_source
 from crdt_sync.errors import InvalidEdit
@@ -146,7 +146,7 @@ def _read_position(value: Any) -> Position | None:
     if set(value) - {"start", "end", "unit"}:
         return None
     start, end = value.get("start"), value.get("end")
-    if not isinstance(start, int | float) or not isinstance(end, int | float) or not 0 <= start <= end < 2**53:
+    if not _is_number(start) or not _is_number(end) or not 0 <= start <= end < 2**53:
         return None
     return Position(int(start), int(end))
 
@@ -156,7 +156,11 @@ def _read_opaque(value: Any) -> tuple[Any, ...] | None:
 
 
 def _read_progression(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and 0 <= value <= 1 else None
+    return float(value) if _is_number(value) and 0 <= value <= 1 else None
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)  # to Python, true is 1
 
 
 _READERS = {

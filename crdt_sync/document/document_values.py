@@ -8,6 +8,7 @@ from typing import Any
 from crdt_sync.document import schema
 from crdt_sync.document.anchors import Anchor
 from crdt_sync.document.events import ItemKind
+from crdt_sync.document.imported import Imported, said, tags_said, whole
 from crdt_sync.document.links import MOST_LINKS, links_in
 from crdt_sync.document.note_bodies import body_of
 from crdt_sync.document.observed import ObservedDoc, Touch, Touched
@@ -22,26 +23,42 @@ class DocumentValues(ObservedDoc):
     """The part of `LibraryDocument` that reads."""
 
     def tags(self, item_id: str, tags: Iterable[str]) -> tuple[str, ...]:
-        """Return which of `tags` an item has, in order; one that is not there may have some too."""
-        return tuple(sorted(tag for tag in tags if self._fields.get(schema.tag_key(item_id, tag))))
+        """Return which of `tags`, and of those that a file gave, an item has; one that is not there may have some."""
+        made = self._highlights.get(item_id) or self._notes.get(item_id)
+        given = () if made is None else tags_said(made, self._field(item_id, schema.IMPORTED))
+        states = {tag: self._fields.get(schema.tag_key(item_id, tag)) for tag in {*tags, *given}}
+        return tuple(sorted(tag for tag, state in states.items() if (tag in given if state is None else state)))
+
+    def imported(self, item_id: str) -> Imported | None:
+        """Return what a foreign file says of an item, None if it was never imported or is not there."""
+        made = self._highlights.get(item_id) or self._notes.get(item_id)
+        return None if made is None else said(made, self._field(item_id, schema.IMPORTED))
+
+    def imported_of(self, item_ids: Iterable[str]) -> list[Imported | None]:
+        """Return what foreign files say of several items."""
+        with self.reading():
+            return [self.imported(item_id) for item_id in item_ids]
 
     def highlight(self, item_id: str, tags: tuple[str, ...]) -> Highlight | None:
         """Return a highlight, or None; `tags` are its `tags`."""
         made = self._highlights.get(item_id)
         if not isinstance(made, dict):
             return None
+        imported = said(made, self._field(item_id, schema.IMPORTED))
         anchor = self._field(item_id, schema.ANCHOR)
+        if anchor is None and imported is not None and imported.anchor is not None:
+            anchor = imported.anchor.to_json()
         return Highlight(
             id=item_id,
-            anchor=Anchor.from_json(_whole(made.get("anchor") if anchor is None else anchor)),
-            color=self._text(item_id, schema.COLOR),
-            style=self._text(item_id, schema.STYLE),
+            anchor=Anchor.from_json(whole(made.get("anchor") if anchor is None else anchor)),
+            color=self._text(item_id, schema.COLOR, imported),
+            style=self._text(item_id, schema.STYLE, imported),
             tags=tags,
-            comment=self._text(item_id, schema.COMMENT),
+            comment=self._text(item_id, schema.COMMENT, imported),
             created_at_ms=_milliseconds(made.get("createdAt")) or 0,
             created_by=str(made.get("createdBy", "")),
-            updated_at_ms=_milliseconds(self._field(item_id, schema.UPDATED_AT)) or 0,
-            deleted_at_ms=_milliseconds(self._field(item_id, schema.DELETED_AT)),
+            updated_at_ms=self._updated_at(item_id, imported),
+            deleted_at_ms=self._deleted_at(item_id, imported),
             kind="bookmark" if made.get(schema.KIND) == "bookmark" else "highlight",
         )
 
@@ -50,17 +67,18 @@ class DocumentValues(ObservedDoc):
         made = self._notes.get(item_id)
         if not isinstance(made, dict):
             return None
+        imported = said(made, self._field(item_id, schema.IMPORTED))
         highlight_id = made.get("highlight")
         return Note(
             id=item_id,
             highlight_id=highlight_id if isinstance(highlight_id, str) else None,
-            title=self._text(item_id, schema.TITLE),
+            title=self._text(item_id, schema.TITLE, imported),
             text=plain_text(self.body(item_id)),
             tags=tags,
             created_at_ms=_milliseconds(made.get("createdAt")) or 0,
             created_by=str(made.get("createdBy", "")),
-            updated_at_ms=_milliseconds(self._field(item_id, schema.UPDATED_AT)) or 0,
-            deleted_at_ms=_milliseconds(self._field(item_id, schema.DELETED_AT)),
+            updated_at_ms=self._updated_at(item_id, imported),
+            deleted_at_ms=self._deleted_at(item_id, imported),
         )
 
     def position_keys(self) -> list[str]:
@@ -69,7 +87,7 @@ class DocumentValues(ObservedDoc):
 
     def position(self, key: str) -> Any:
         """Return what stands under the key of a reading position, or None."""
-        return _whole(self._positions.get(key))
+        return whole(self._positions.get(key))
 
     def links(self, item: Highlight | Note) -> tuple[str, ...]:
         """Return the links in a highlight's comment, or in a note's body: those of its marks and those in its text."""
@@ -127,21 +145,26 @@ class DocumentValues(ObservedDoc):
     def _field(self, item_id: str, name: str) -> Any:
         return self._fields.get(schema.field_key(item_id, name))
 
-    def _text(self, item_id: str, name: str) -> str:
+    def _text(self, item_id: str, name: str, imported: Imported | None = None) -> str:
+        """A field that is there hides what a file says, an empty one too."""
         value = self._field(item_id, name)
-        return value if isinstance(value, str) else ""
+        if isinstance(value, str):
+            return value
+        return "" if imported is None else imported.text(name)
+
+    def _updated_at(self, item_id: str, imported: Imported | None) -> int:
+        at = _milliseconds(self._field(item_id, schema.UPDATED_AT))
+        return at or (imported.updated_at_ms if imported is not None else 0) or 0
+
+    def _deleted_at(self, item_id: str, imported: Imported | None) -> int | None:
+        """A file that has an item in its trash gives no time for that; `false` says that a person took it out."""
+        value = self._field(item_id, schema.DELETED_AT)
+        if value is None and imported is not None and imported.trashed:
+            return imported.updated_at_ms or 0
+        return _milliseconds(value)
 
 
 def _milliseconds(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | float) and abs(value) < 2**53 else None
-
-
-def _whole(value: Any) -> Any:
-    """Yjs numbers come back as floats; give integers back as they were."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
-    if isinstance(value, dict):
-        return {key: _whole(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_whole(inner) for inner in value]
-    return value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**53:
+        return None
+    return int(value)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from crdt_sync.document.anchors import Anchor
+from crdt_sync.document.imported import Imported
 from crdt_sync.document.rich.values import Blocks
 from crdt_sync.document.values import Highlight, HighlightKind, Note
 
@@ -22,6 +23,7 @@ __all__ = [
     "EditHighlight",
     "EditNote",
     "EditNoteBody",
+    "ImportItem",
     "Purge",
     "Reanchor",
     "RemoveFromCollection",
@@ -171,6 +173,27 @@ class CopyHighlight:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportItem:
+    """Write what a foreign file says of an item; a note has no anchor, and its words are `text`.
+
+    It writes no field that a person sets: what the file says shows where nobody has said otherwise (`Imported`). An
+    item that is there, in the trash too, is changed only where the file says something else than it did the last time;
+    with `own`, the file was written from this library, and an item that no import made is left as it is. No clock goes
+    in, so that two devices which import apart write the same: `created_at_ms` is the file's, 0 where it says none.
+    """
+
+    id: str
+    imported: Imported
+    anchor: Anchor | None = None
+    text: str = ""
+    highlight_id: str | None = None
+    kind: HighlightKind = "highlight"
+    created_at_ms: int = 0
+    created_by: str = ""
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AddCollection:
     """Begin a collection, with these highlights and notes in this order."""
 
@@ -225,4 +248,5 @@ Edit: TypeAlias = (
     | Purge
     | Adopt
     | CopyHighlight
+    | ImportItem
 )

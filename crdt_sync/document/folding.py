@@ -24,6 +24,7 @@ _LIGATURES = {
     "ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "…": "...", "æ": "ae", "œ": "oe",
 }  # fmt: skip
 _NO_WIDTH = "\xad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+_SPELLED = str.maketrans({**_LIGATURES, **dict.fromkeys(_NO_WIDTH, "")})
 
 
 class Folded:
@@ -98,25 +99,20 @@ def _aligned(text: str) -> str:
 
 def _changing(aligned: str) -> re.Pattern[str] | None:
     """Return what finds the places that change their length, or None if there is none."""
-    nothing = re.escape("".join(each for each in _NO_WIDTH if each in aligned))
-    between = f"[{nothing}]*" if nothing else ""
-    kinds: list[str] = []  # each begins with a character that re can skip to, but for the accents
-    if "  " in aligned or nothing:
-        kinds.append(f" (?:{between} )+")
+    characters = frozenset() if aligned.isascii() else frozenset(aligned)
+    no_width = "".join(each for each in _NO_WIDTH if each in characters)
+    kinds = [f" [ {no_width}]+"] if "  " in aligned or no_width else []
     if "-" in aligned:
-        kinds.append(rf"-(?<=\w-)[ {nothing}]*(?=\w)")
-    if not aligned.isascii():
-        characters = set(aligned)
-        marks = re.escape("".join(each for each in characters if unicodedata.combining(each)))
-        others = [re.escape(each) for each in (*_LIGATURES, *_NO_WIDTH) if each in characters]
-        if marks and (others or not unicodedata.is_normalized("NFC", aligned)):
-            kinds.append(f"[^{marks}{nothing}](?:{between}[{marks}])+")
-        kinds += others
+        kinds.append(r"-(?<=\w-) *(?=\w)")  # it begins with a character, which re can skip to
+    marks = re.escape("".join(each for each in characters if unicodedata.combining(each)))
+    if marks and not unicodedata.is_normalized("NFC", aligned.translate(_SPELLED)):
+        kinds.append(f"[^{marks}{no_width}][{marks}{no_width}]*[{marks}]")
+    kinds += [re.escape(each) for each in (*no_width, *_LIGATURES) if each in characters]
     return re.compile("|".join(kinds)) if kinds else None
 
 
 def _instead(found: str) -> str:
-    kept = "".join(_LIGATURES.get(each, each) for each in found if each not in _NO_WIDTH)
-    if kept[:1] in (" ", "-") and not kept[1:].strip():  # else accents stand on it
-        return " " if kept[0] == " " else ""
-    return unicodedata.normalize("NFC", kept)
+    if found[0] == "-":
+        return ""
+    spelled = found.translate(_SPELLED)
+    return " " if spelled and not spelled.strip(" ") else unicodedata.normalize("NFC", spelled)

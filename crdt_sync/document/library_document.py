@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from crdt_sync.document import schema
+from crdt_sync.document.contents import Contents, fill, read_contents
 from crdt_sync.document.document_values import DocumentValues
-from crdt_sync.document.edits import Edit
+from crdt_sync.document.edits import Edit, ImportItem
+from crdt_sync.document.importing import ImportOutcome, judge
 from crdt_sync.document.note_bodies import body_to_keep
 from crdt_sync.document.observed import Touched
 from crdt_sync.document.restoring import Content, restore
@@ -89,6 +91,26 @@ class LibraryDocument(DocumentValues):
                 self._sign()
 
         return self._record(make, {item_id for _, item_id in planned}), tuple(item_id for _, item_id in planned)
+
+    def take_contents(self, contents: Contents) -> Touched:
+        """Write what `contents` has and the document has not. Raises `ReadOnlyLibrary`."""
+        self._check_writer()
+        empty = not self.vector
+        with self._doc.transaction():
+            fill(self._doc, contents, empty=empty)
+        self._vector = None
+        return self._done()
+
+    def contents(self) -> Contents:
+        """Return all that the document holds."""
+        return read_contents(self._doc.get_update())
+
+    def judge(self, edits: Sequence[ImportItem]) -> tuple[ImportOutcome, ...]:
+        """Say what each of these imports will do, and change nothing."""
+        with self.reading():
+            return tuple(
+                judge(edit, self._notes if edit.anchor is None else self._highlights, self._fields) for edit in edits
+            )
 
     def take_back(self, done: Done, theirs: set[str], *, now_ms: int) -> tuple[Touched, Undone]:
         """Take an edit back but for the keys that are `theirs`. Raises `ReadOnlyLibrary`."""

@@ -127,8 +127,9 @@ class ObservedDoc:
             elif name == schema.ITEM:
                 touch.members.add(of)
             elif name == schema.DELETED_AT:
-                touch.trashed |= what["action"] == "add"
-                touch.restored |= what["action"] == "delete"
+                was, is_now = (_is_trashed(what.get(when)) for when in ("oldValue", "newValue"))
+                touch.trashed |= is_now and not was
+                touch.restored |= (was or what["action"] == "add") and not is_now
 
     def _on_positions(self, event: MapEvent) -> None:
         self._touched.positions.update(event.keys)  # type: ignore[attr-defined]
@@ -178,3 +179,8 @@ class ObservedDoc:
         """Return the update with all that `state_vector` lacks. Raises `RemoteProtocolError` if it is none."""
         decode_state_vector(state_vector)
         return self._doc.get_update(state_vector)
+
+
+def _is_trashed(value: Any) -> bool:
+    """`false` says that a person took out of the trash what a file has there."""
+    return value is not None and value is not False

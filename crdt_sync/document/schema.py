@@ -16,6 +16,7 @@ __all__ = [
     "FIELDS",
     "FIXED_FIELDS",
     "HIGHLIGHTS",
+    "IMPORTED",
     "ITEM",
     "KIND",
     "META",
@@ -48,6 +49,9 @@ COLOR, STYLE, TITLE, COMMENT, BODY = "color", "style", "title", "comment", "body
 ANCHOR, UPDATED_AT, DELETED_AT, TAG, ITEM = "anchor", "updatedAt", "deletedAt", "tag", "item"
 FIXED_FIELDS = (COLOR, STYLE, TITLE, COMMENT, BODY, ANCHOR, UPDATED_AT, DELETED_AT)
 
+
+IMPORTED = "imported"
+"""The key of an item's immutable value that has what a foreign file said of it, and the field of what it says since."""
 
 KIND = "kind"
 """The key of a highlight's immutable value that tells a bookmark; one without it is a highlight."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from pycrdt import Doc, Map
 
-from crdt_sync.document import schema
+from crdt_sync.document import importing, schema
 from crdt_sync.document.anchors import Anchor
 from crdt_sync.document.collecting import CollectionWriter
 from crdt_sync.document.edits import (
@@ -25,6 +25,7 @@ from crdt_sync.document.edits import (
     EditHighlight,
     EditNote,
     EditNoteBody,
+    ImportItem,
     Purge,
     Reanchor,
     RemoveFromCollection,
@@ -33,6 +34,7 @@ from crdt_sync.document.edits import (
     Trash,
 )
 from crdt_sync.document.events import ItemKind
+from crdt_sync.document.imported import MAX_RECORD_BYTES, Imported, said
 from crdt_sync.document.note_bodies import NoteBodies
 from crdt_sync.document.values import HIGHLIGHT_KINDS, Highlight, HighlightKind, Note
 from crdt_sync.errors import InvalidEdit, NotFound
@@ -68,7 +70,7 @@ class Writer(CollectionWriter):
                 item_id = edit.id if edit.id is not None else new_id()
                 _check_id(item_id)
                 made[item_id] = _MAKES[type(edit)]
-            elif isinstance(edit, Adopt | CopyHighlight):
+            elif isinstance(edit, Adopt | CopyHighlight | ImportItem):
                 item_id = edit.id
                 _check_id(item_id)
             else:
@@ -104,15 +106,17 @@ class Writer(CollectionWriter):
             case EditNoteBody() | SetNoteBody():
                 self.wrote |= self._bodies.change(edit, item_id)
             case Trash():
-                if self._fields.get(schema.field_key(item_id, schema.DELETED_AT)) is None:
-                    self._set(schema.field_key(item_id, schema.DELETED_AT), self._now_ms)
+                self._trash(item_id)
             case Restore():
-                self._drop(schema.field_key(item_id, schema.DELETED_AT))
+                self._restore(item_id)
             case Adopt(item=item):
                 if item_id not in self._highlights and item_id not in self._notes:
                     self._adopt(item)
             case CopyHighlight():
                 self._copy(edit, item_id)
+            case ImportItem(anchor=anchor):
+                items = self._notes if anchor is None else self._highlights
+                self.wrote |= importing.write(edit, items, self._fields)
             case AddCollection():
                 self._add_collection(edit, item_id)
             case EditCollection():
@@ -123,7 +127,7 @@ class Writer(CollectionWriter):
                 self._remove_from_collection(edit)
             case Purge():
                 self._purge(item_id)
-        if self.wrote and not isinstance(edit, Purge):
+        if self.wrote and not isinstance(edit, Purge | ImportItem):
             self._set(schema.field_key(item_id, schema.UPDATED_AT), self._now_ms)
         self.wrote = self.wrote or before
 
@@ -181,6 +185,8 @@ class Writer(CollectionWriter):
         key, value, made = schema.field_key(item_id, schema.ANCHOR), anchor.to_json(), self._highlights.get(item_id)
         newer = self._fields.get(key)
         known = made.get("anchor") if newer is None and isinstance(made, dict) else newer
+        if newer is None and (imported := self._imported(item_id)) is not None and imported.anchor is not None:
+            known = imported.anchor.to_json()
         if known != value:
             self._set(key, value)
 
@@ -209,20 +215,49 @@ class Writer(CollectionWriter):
         for owner in (item_id, rest) if name == schema.ITEM else (item_id,):
             keys_of.setdefault(owner, []).append(key)
 
+    def _trash(self, item_id: str) -> None:
+        key = schema.field_key(item_id, schema.DELETED_AT)
+        given, imported = self._fields.get(key), self._imported(item_id)
+        if given is False or (given is None and not (imported is not None and imported.trashed)):
+            self._set(key, self._now_ms)
+
+    def _restore(self, item_id: str) -> None:
+        """What a file has in its trash comes out of it by a `false`, as there is no key to take away."""
+        key, imported = schema.field_key(item_id, schema.DELETED_AT), self._imported(item_id)
+        if imported is None or not imported.trashed:
+            self._drop(key)
+        elif self._fields.get(key) is not False:
+            self._set(key, False)
+
+    def _imported(self, item_id: str) -> Imported | None:
+        made = self._highlights.get(item_id) or self._notes.get(item_id)
+        return None if made is None else said(made, self._fields.get(schema.field_key(item_id, schema.IMPORTED)))
+
     def _set_text(self, item_id: str, name: str, value: str | None) -> None:
         """An unchanged key is not rewritten, and an empty one that is not there stays away: both leave tombstones."""
         if value is not None:
             key = schema.field_key(item_id, name)
-            if (self._fields.get(key) or "") != value:
+            known = self._fields.get(key)
+            if known is None and (imported := self._imported(item_id)) is not None:
+                known = imported.text(name)
+            if (known or "") != value:
                 self._set(key, value)
 
     def _set_tags(self, item_id: str, add: Sequence[str], remove: Sequence[str]) -> None:
+        """A tag that a file gave has no key; a `false` takes it away."""
+        imported = self._imported(item_id) if add or remove else None
+        given = () if imported is None else imported.tags
         for tag in add:
             key = schema.tag_key(item_id, tag)
-            if self._fields.get(key) is not True:
+            known = self._fields.get(key)
+            if known is not True and not (known is None and tag in given):
                 self._set(key, True)
         for tag in remove:
-            self._drop(schema.tag_key(item_id, tag))
+            key = schema.tag_key(item_id, tag)
+            if tag not in given:
+                self._drop(key)
+            elif self._fields.get(key) is not False:
+                self._set(key, False)
 
     def _set(self, key: str, value: Any) -> None:
         self._fields[key] = value
@@ -290,8 +325,12 @@ def _check_id(item_id: str) -> None:
 
 def _check_texts(edit: Edit) -> None:
     try:
-        if isinstance(edit, AddHighlight | CopyHighlight | Reanchor):
+        if isinstance(edit, AddHighlight | CopyHighlight | ImportItem | Reanchor) and edit.anchor is not None:
             json.dumps(edit.anchor.to_json(), allow_nan=False, ensure_ascii=False).encode()
+        if isinstance(edit, ImportItem):
+            if len((edit.imported.record_json or "").encode()) > MAX_RECORD_BYTES:
+                raise InvalidEdit(f"a foreign record of more than {MAX_RECORD_BYTES:,} bytes is not kept")
+            json.dumps(edit.imported.to_json(), ensure_ascii=False).encode()
         for field in fields(edit):
             value = getattr(edit, field.name)
             for text in value if isinstance(value, tuple) else (value,):
@@ -301,7 +340,7 @@ def _check_texts(edit: Edit) -> None:
         raise InvalidEdit("a text holds half a character (a lone surrogate)") from None
     except (TypeError, ValueError) as error:
         raise InvalidEdit(f"an anchor holds only JSON values: {error}") from None
-    if isinstance(edit, AddHighlight) and edit.kind not in HIGHLIGHT_KINDS:
+    if isinstance(edit, AddHighlight | ImportItem) and edit.kind not in HIGHLIGHT_KINDS:
         raise InvalidEdit(f"a highlight's kind is one of {', '.join(HIGHLIGHT_KINDS)}; this is {edit.kind!r}")
     for name in ("tags", "add_tags"):
         if not all(getattr(edit, name, ())):

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from crdt_sync.document.edits import Adopt, Edit
+from crdt_sync.document.contents import Contents
+from crdt_sync.document.edits import Adopt, Edit, ImportItem
 from crdt_sync.document.events import ItemKind
+from crdt_sync.document.importing import ImportOutcome, Verdict
 from crdt_sync.document.library_document import LibraryDocument
 from crdt_sync.document.observed import Touched
 from crdt_sync.document.rich import Blocks
@@ -58,6 +60,33 @@ class LibraryStore(Past, ReadingPlaces):
         """Make the edits, all or none, and return once they are durable."""
 
         return self._write(lambda document: self._edit(document, edits), received_by=None)
+
+    def import_items(self, edits: Sequence[ImportItem]) -> tuple[Applied, tuple[ImportOutcome, ...]]:
+        """Write what a foreign file says, all or nothing; return what came of each item."""
+        outcomes: tuple[ImportOutcome, ...] = ()
+
+        def change(document: LibraryDocument) -> tuple[Touched, tuple[str, ...]]:
+            nonlocal outcomes
+            outcomes = document.judge(edits)
+            pairs = zip(edits, outcomes, strict=True)
+            return self._edit(document, [edit for edit, outcome in pairs if outcome.verdict is not Verdict.THERE])
+
+        return self._write(change, received_by=None), outcomes
+
+    def take_contents(self, contents: Contents) -> Applied:
+        """Write what a bundle has and the library has not, all or nothing."""
+        return self._write(lambda document: (document.take_contents(contents), ()), received_by=None)
+
+    def judge_import(self, edits: Sequence[ImportItem]) -> tuple[ImportOutcome, ...]:
+        """Return what `import_items` would come to."""
+        return self.look(lambda document: document.judge(edits))
+
+    def look(self, read: Callable[[LibraryDocument], Result]) -> Result:
+        """Return what `read` finds in the document, which is loaded for it. It must not change anything."""
+        with self._reading():
+            document = self._document()
+            self._catch_up(document)
+            return read(document)
 
     def apply_updates(self, updates: Sequence[bytes], received_by: str) -> Applied:
         """Take updates that a connection received, durably; `received_by` is the connection's random name.
@@ -207,7 +236,8 @@ class LibraryStore(Past, ReadingPlaces):
             found = self._log.outgoing(after_seq, not_received_by)
             if found is None:
                 return None
-            updates, seq = found
+            rows, seq = found
+            updates = [part for row in rows for part in _sendable(row)]
             return Outgoing(tuple(updates), seq, self._state.number("edits_made"))
 
     def acknowledge(self, edits_made: int) -> None:
@@ -310,3 +340,8 @@ class LibraryStore(Past, ReadingPlaces):
                 found = check.full_text(self._connection)
         if found:
             raise LibraryDamaged(f"{self._path} is damaged: {'; '.join(found)}. {REPAIR}", findings=found)
+
+
+def _sendable(row: bytes) -> Sequence[bytes]:
+    """A row of the log may be larger than a message: an import is one."""
+    return split_update(row, MAX_UPDATE_BYTES) if len(row) > MAX_UPDATE_BYTES else (row,)

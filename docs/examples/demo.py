@@ -1,147 +1,139 @@
-"""The main job, shown: a relay, two devices and a stock Yjs client highlight real verses, part, and meet again.
+"""The main job, shown: a relay, the reader that it serves, and a Python device that reads along.
 
-Run it with `make demo`. On a terminal the relay then stays up, so that you can connect a client of your own; without
-one the demo checks itself and ends with exit status 0.
+Run it with `make demo`. On a terminal it opens your browser, and goes on until you press Enter. `--no-browser`, or no
+terminal, and it checks itself and ends: what the device wrote is on the relay's disk, and the reader is served.
 """
 
 from __future__ import annotations
 
+import argparse
+import re
 import sys
 import tempfile
-import time
+import threading
+import webbrowser
+from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 
-import anyio
+import httpx
 import pythonbible
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from crdt_sync import Anchor, Highlight, Library, open_library
-from tests.interop.node import Stock, stock_clients
+from crdt_sync import Anchor, Highlight, Quote, blocking
 from tests.relay import RelayProcess
 
 ROOM = "demo"
+AUTHOR = "e-reader"
+READS_EVERY_S = 8.0
 console = Console(highlight=False)
 
+BEFORE = (
+    ("Gen.1.1", "In the beginning", "yellow", ("creation",), "John begins with the same words."),
+    ("Gen.1.2", "the Spirit of God moved upon the face of the waters", "blue", ("water",), ""),
+    ("Gen.1.3", "Let there be light: and there was light", "green", ("creation", "light"), ""),
+    ("Gen.1.26", "in our image, after our likeness", "purple", ("man",), "Who is “we”?"),
+    ("Ps.23.1", "I shall not want", "green", ("trust",), "By heart since childhood"),
+    ("John.1.1", "In the beginning was the Word", "orange", ("creation",), "Compare Genesis 1:1"),
+)
+"""What the device brings along: place, words, colour, tags, comment."""
+ALONG = (
+    ("Gen.1.4", "God divided the light from the darkness", "yellow"),
+    ("Gen.1.5", "And the evening and the morning were the first day", "pink"),
+    ("Gen.1.7", "the waters which were above the firmament", "blue"),
+    ("Gen.1.14", "let them be for signs, and for seasons", "orange"),
+    ("Gen.1.27", "male and female created he them", "pink"),
+    ("Gen.1.31", "behold, it was very good", "green"),
+)
+"""What it highlights while you read."""
 
-def verse(number: int) -> Anchor:
-    """Return the anchor of a verse of Genesis 1 in the King James Version."""
-    text = pythonbible.get_verse_text(1001000 + number, version=pythonbible.Version.KING_JAMES)
-    return Anchor.verse(f"Gen.1.{number}", work="Bible.KJV", quote=text)
+
+def words(source: str, exact: str) -> Anchor:
+    """Return the anchor of words of a verse."""
+    return Anchor(work={"id": "Bible.KJV"}, source=source, quote=Quote(exact))
 
 
 def say(text: str) -> None:
     console.print(f"[bold cyan]▸[/] {text}", soft_wrap=True)
 
 
-async def until_equal(laptop: Library, phone: Library, seconds: float = 15) -> list[Highlight]:
-    """Wait, bounded, until both devices hold the same, and return it."""
-    with anyio.fail_after(seconds):
-        async with phone.changes() as feed:
-            while (mine := await laptop.highlights()) != await phone.highlights() or laptop.status.pending:
-                with anyio.move_on_after(0.2):
-                    await feed.take()
-    return mine
+def bring(library: blocking.Library) -> None:
+    """Write what the device read before."""
+    for source, exact, color, tags, comment in BEFORE:
+        item = library.add_highlight(words(source, exact), color=color, tags=tags, comment=comment)
+        if source == "Gen.1.1":
+            verse = pythonbible.get_verse_text(43001001, version=pythonbible.Version.KING_JAMES)
+            text = f"John has it too:\n\n> {verse}\n\nSee [Genesis 1:3](osis:Gen.1.3) and **ask on Sunday**."
+            library.add_note(text, title="Beginning", highlight_id=item, markdown=True)
 
 
-async def live(relay: RelayProcess, folder: Path, node: Stock) -> str:
-    """Highlight on one device after the other, and measure until each stands in the other's file."""
-    async with (
-        open_library(folder / "laptop", relay=relay.url, room=ROOM, author="laptop") as laptop,
-        open_library(folder / "phone", relay=relay.url, room=ROOM, author="phone") as phone,
-        phone.changes() as feed,
-    ):
-        node.open("browser", relay.url, ROOM)
-        node.until("browser", synced=True)
-        assert await laptop.synced(10)
-        assert await phone.synced(10)
-        latencies_ms = []
-        with console.status("the laptop highlights Genesis 1:1 to 1:20"):
-            for number in range(1, 21):
-                began = time.perf_counter()
-                item_id = await laptop.add_highlight(verse(number), color=("yellow", "green", "blue")[number % 3])
-                await feed.take()
-                latencies_ms.append((time.perf_counter() - began) * 1000)
-        say(
-            f"20 highlights: durable on the laptop, through the relay's disk, and durable on the phone in "
-            f"[bold]{median(latencies_ms):.1f} ms[/] (median; the slowest {max(latencies_ms):.1f} ms)"
-        )
-        node.until("browser", fields={f"{item_id}/color": "blue"})
-        node.set("browser", {f"{item_id}/color": "pink"}, root="fields")
-        with anyio.fail_after(5):
-            while (seen := await phone.highlight(item_id)) is None or seen.color != "pink":
-                await feed.take()
-        say("a stock Yjs client (y-websocket in node) saw them, and its edit is on the phone")
-        await until_equal(laptop, phone)
-        return item_id
+def watch(library: blocking.Library, known: set[str]) -> None:
+    """Say what others have highlighted since."""
+    for each in library.highlights():
+        if each.id not in known:
+            known.add(each.id)
+            if each.created_by != AUTHOR:
+                say(f"the {AUTHOR} sees [bold]{each.anchor.source}[/], {each.color}: “{quote_of(each)}”")
 
 
-async def offline(folder: Path, shared: str) -> None:
-    """Edit on both devices with no network."""
-    async with open_library(folder / "laptop", author="laptop") as laptop:
-        await laptop.add_highlight(verse(26), comment="made on the train")
-        await laptop.delete(shared)
-        say(f"the laptop is offline: a new highlight, and one in the trash; {laptop.status.pending} changes wait")
-    async with open_library(folder / "phone", author="phone") as phone:
-        await phone.add_highlight(verse(27))
-        await phone.add_note("Compare with John 1.\nAsk on Sunday.", title="Beginning", highlight_id=shared)
-        say(f"the phone is offline: a new highlight, and a note on the one in the trash; {phone.status.pending} wait")
+def quote_of(highlight: Highlight) -> str:
+    return highlight.anchor.quote.exact if highlight.anchor.quote else ""
 
 
-async def together(relay: RelayProcess, folder: Path, node: Stock, shared: str) -> list[Highlight]:
-    """Meet again, and compare."""
-    async with (
-        open_library(folder / "laptop", relay=relay.url, room=ROOM) as laptop,
-        open_library(folder / "phone", relay=relay.url, room=ROOM) as phone,
-    ):
-        highlights = await until_equal(laptop, phone)
-        assert len(highlights) == 21, "19 of 20, and one of each device"
-        assert await laptop.notes() == await phone.notes()
-        (trashed,) = await laptop.highlights(trashed=True)
-        assert trashed.id == shared
-        node.until("browser", notes={note.id: {"highlight": shared} for note in await laptop.notes()})
-        say("back online: laptop, phone and browser hold the same; the note waits with its highlight in the trash")
-        await phone.restore(shared)
-        return await until_equal(laptop, phone)
+def read_along(library: blocking.Library, stop: threading.Event) -> None:
+    """Highlight a verse now and then, and say what comes from the browser."""
+    known = {each.id for each in library.highlights()}
+    news = threading.Event()
+    unsubscribe = library.on_change(lambda _: news.set())
+    rest: Iterator[tuple[str, str, str]] = iter(ALONG)
+    while not stop.is_set():
+        if news.wait(READS_EVERY_S):
+            news.clear()
+            watch(library, known)
+        elif (following := next(rest, None)) is not None:
+            source, exact, color = following
+            known.add(library.add_highlight(words(source, exact), color=color))
+            say(f"the {AUTHOR} highlights [bold]{source}[/], {color}: “{exact}”")
+    unsubscribe()
 
 
-def show(highlights: list[Highlight]) -> None:
-    table = Table(
-        title="The merged library (the six that changed last)", title_justify="left", box=None, header_style="dim"
-    )
-    for column in ("place", "text", "color", "made on", "comment"):
-        table.add_column(column)
-    for highlight in sorted(highlights, key=lambda each: each.updated_at_ms)[-6:]:
-        quote = highlight.anchor.quote.exact if highlight.anchor.quote else ""
-        color = {"pink": "magenta"}.get(highlight.color, highlight.color)
-        text = Text(quote[:60] + "…", style=f"black on {color}")
-        table.add_row(highlight.anchor.source, text, highlight.color, highlight.created_by, highlight.comment)
-    console.print(table)
+def check(page: str, library: blocking.Library) -> None:
+    """Check that the reader is served with all that its page names, and that the relay has stored everything."""
+    answer = httpx.get(page)
+    assert answer.status_code == 200
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    parts = re.findall(r'(?:src|href)="\./([^"]+)"', answer.text)
+    assert parts
+    for part in parts:
+        assert httpx.get(f"{page}{part}").status_code == 200, part
+    assert library.synced(10)
+    assert len(library.highlights()) == len(BEFORE)
 
 
 def main() -> None:
     """Run the demo."""
-    with tempfile.TemporaryDirectory() as data, stock_clients() as node, RelayProcess(Path(data) / "relay") as relay:
-        folder = Path(data)
-        say(f"the relay listens on [bold]{relay.url}[/]")
-        shared = anyio.run(live, relay, folder, node)
-        anyio.run(offline, folder, shared)
-        highlights = anyio.run(together, relay, folder, node, shared)
-        show(highlights)
-        assert len(highlights) == 22
-        console.print(
-            f"\nConnect your own client: [bold]new WebsocketProvider('{relay.url}', '{ROOM}', doc)[/] with yjs, or\n"
-            f"  [bold]crdt-sync init -L mine.sqlite3 --relay {relay.url} --room {ROOM}[/], "
-            "[bold]crdt-sync watch -L mine.sqlite3[/]",
-            soft_wrap=True,
-        )
-        if sys.stdin.isatty() and sys.stdout.isatty():
-            try:
-                input("The relay stays up until you press Enter. ")
-            except (EOFError, KeyboardInterrupt):
-                console.print()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--no-browser", action="store_true", help="check that all is there, and end")
+    stays = sys.stdin.isatty() and sys.stdout.isatty() and not parser.parse_args().no_browser
+    with tempfile.TemporaryDirectory() as data, RelayProcess(Path(data) / "relay") as relay:
+        page = f"{relay.url.replace('ws', 'http', 1)}/"
+        with blocking.open_library(
+            Path(data) / AUTHOR, relay=relay.url, room=ROOM, author=AUTHOR, deliver=lambda call: call()
+        ) as library:
+            bring(library)
+            check(page, library)
+            say(f"the relay and the reader: [bold]{page}?room={ROOM}#Gen.1[/]")
+            if stays:
+                say(f"the {AUTHOR}, a device in Python, reads along; highlight something, or open a second window")
+                webbrowser.open(f"{page}?room={ROOM}#Gen.1")
+                stop = threading.Event()
+                device = threading.Thread(target=read_along, args=(library, stop))
+                device.start()
+                try:
+                    input("Press Enter to end.\n")
+                except (EOFError, KeyboardInterrupt):
+                    console.print()
+                stop.set()
+                device.join()
     say("done: everything that was checked holds")
 
 

@@ -35,6 +35,7 @@ from crdt_sync_server.polling import PollingFace
 from crdt_sync_server.ports import Authenticator, Authority, RoomStore
 from crdt_sync_server.posting import HttpPoster
 from crdt_sync_server.quotas import Quotas
+from crdt_sync_server.reader_files import ReaderFace
 from crdt_sync_server.sharing import Sharing
 from crdt_sync_server.stores import sqlite_backup
 from crdt_sync_server.stores.memory_devices import MemoryDevices
@@ -105,7 +106,7 @@ def build(
         authority = OpenAuthority() if is_open else MembersAuthority(members)
     host.authority = authority
     gate = _gate(config, authenticator, authority, host)
-    http = HttpFace(store, lambda: host.stopping)
+    http = ReaderFace(gate, otherwise=HttpFace(store, lambda: host.stopping))
     sessions = PollSessions(
         max_sessions=config.max_poll_sessions,
         max_sessions_per_address=config.max_poll_sessions_per_address,

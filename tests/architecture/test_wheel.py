@@ -7,6 +7,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+from crdt_sync_server.reader_files import FOLDER
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -20,3 +22,6 @@ def test_the_wheel_has_two_top_level_names(tmp_path: Path) -> None:
     assert {name for name in names if not name.endswith(".dist-info")} == {"crdt_sync", "crdt_sync_server"}
     twins = {f"crdt_sync/testing/twins/{name}.mjs" for name in ("driver", "map", "text", "xml")}
     assert twins <= files  # what the testing kit runs in node
+    reader = {f"crdt_sync_server/static/{path.relative_to(FOLDER).as_posix()}" for path in FOLDER.rglob("*.*")}
+    assert "crdt_sync_server/static/index.html.br" in reader, "the reader is not built; call `make web`"
+    assert reader - {"crdt_sync_server/static/assets"} <= files

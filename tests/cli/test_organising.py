@@ -37,5 +37,8 @@ def test_finding_and_ordering(tmp_path: Path) -> None:
     device("collection", "restore", "For Monday")
     assert "Thoughts" in device("collection", "show", "For Monday")
     assert [link["written"] for link in device.json("note", "links", light, "--to")] == [f"highlight:{light}"]
-    assert [(each["id"], each["items"]) for each in device.json("export")["collections"]] == [(made, [note, light])]
+    roots = device.json("export")["roots"]
+    members = {key: roots["fields"][key] for key in roots["fields"] if key.startswith(f"{made}/item/")}
+    assert list(roots["collections"]) == [made]
+    assert [key.rpartition("/")[2] for key in sorted(members, key=lambda key: members[key])] == [note, light]
     assert "[[Nobody]] → nothing" in device("note", "links", "--dangling")

@@ -39,6 +39,9 @@ def test_other_words_stay_others() -> None:
 @example(" \u0300 æ")
 @example("a \u200b b")  # one space, like any run of them
 @example("e\u0301\u200d\u0323 \xad\u0300")
+@example("\x85\xad\r")  # spaces on both sides of what has no width
+@example("\u200b\u0300I\u0300")
+@example("I\u200b\u0300")
 def test_offsets_lead_back_to_what_was_folded(text: str) -> None:
     folded = Folded(text)
     starts = [folded.start(at) for at in range(len(folded.text))]

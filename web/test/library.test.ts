@@ -2,7 +2,8 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import * as Y from "yjs";
-import { InvalidEdit, LibraryClient } from "../src/library/client";
+import { InvalidEdit } from "../src/library/checks";
+import { LibraryClient } from "../src/library/client";
 
 const verse = (source: string, exact = "In the beginning") => ({ work: { id: "Bible.KJV" }, source, quote: { exact } });
 

@@ -1,53 +1,18 @@
 // @vitest-environment node
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as Y from "yjs";
 import { RelayProvider } from "../src/provider/provider";
 import type { ProviderOptions } from "../src/provider/provider";
-import type { SyncStatus } from "../src/provider/status";
 import type { Connect } from "../src/transport/transport";
+import { device as deviceOf, holds, set, until } from "./devices";
 import { Relay } from "./relay";
 
 const relay = new Relay();
-const open: RelayProvider[] = [];
 
 beforeAll(() => relay.start());
 afterAll(() => relay.stop());
-afterEach(() => {
-  for (const provider of open.splice(0)) provider.destroy();
-});
 
-function device(room: string, options: Partial<ProviderOptions> = {}): RelayProvider {
-  const provider = new RelayProvider(new Y.Doc(), { relay: relay.url, room, tabs: false, ...options });
-  open.push(provider);
-  return provider;
-}
-
-function until(provider: RelayProvider, is: (status: SyncStatus) => boolean): Promise<SyncStatus> {
-  return new Promise((resolve) => {
-    const look = () => {
-      if (!is(provider.status)) return;
-      unsubscribe();
-      resolve(provider.status);
-    };
-    const unsubscribe = provider.subscribe(look);
-    look();
-  });
-}
-
-function holds(provider: RelayProvider, key: string, value: unknown): Promise<void> {
-  const map = provider.doc.getMap("fields");
-  return new Promise((resolve) => {
-    const look = () => {
-      if (map.get(key) !== value) return;
-      map.unobserve(look);
-      resolve();
-    };
-    map.observe(look);
-    look();
-  });
-}
-
-const set = (provider: RelayProvider, key: string, value: unknown) => provider.doc.getMap("fields").set(key, value);
+const device = (room: string, options: Partial<ProviderOptions> = {}) => deviceOf({ relay: relay.url, room, ...options });
 
 describe.each(["websocket", "polling"] as const)("over %s", (transport) => {
   test("two devices meet, and what was stored is confirmed", async () => {

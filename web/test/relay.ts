@@ -13,7 +13,10 @@ export class Relay {
   private process: ChildProcess | null = null;
   private output = "";
 
-  constructor(private readonly args: string[] = []) {}
+  constructor(
+    private readonly args: string[] = [],
+    private readonly env: Record<string, string> = {},
+  ) {}
 
   get url(): string {
     return `ws://127.0.0.1:${this.port}`;
@@ -22,7 +25,7 @@ export class Relay {
   /** Resolves once the relay listens. */
   async start(): Promise<void> {
     const args = ["-m", "crdt_sync_server", "serve", "--port", String(this.port), "--data", this.data, ...this.args];
-    const child = spawn(PYTHON, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(PYTHON, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...this.env } });
     this.process = child;
     await new Promise<void>((listens, fails) => {
       const read = (chunk: Buffer) => {

@@ -1,39 +1,13 @@
-/**
- * A library of highlights and notes over a Yjs document: typed edits go in, values come out.
- *
- * Each edit is one transaction, writes the keys that change and `updatedAt`, and no other: an unchanged key that is
- * written again leaves a tombstone for ever.
- */
+/** A library of highlights, notes and collections over a Yjs document: typed edits go in, values come out. */
 import * as Y from "yjs";
-import { Projection } from "./projection";
-import * as schema from "./schema";
-import type { Anchor, Highlight, Note } from "./values";
-import { liesWithin, workId } from "./values";
-
-/** An edit that cannot be made; nothing has changed. */
-export class InvalidEdit extends Error {
-  override name = "InvalidEdit";
-}
-
-export interface HighlightFilter {
-  work?: string;
-  /** A source or what it lies in: `Gen.1` finds `Gen.1.1-Gen.1.3`. */
-  within?: string;
-  color?: string;
-  tag?: string;
-  kind?: Highlight["kind"];
-  /** Those in the trash, and no other. */
-  trashed?: boolean;
-  /** Words that quote, comment, tags or heading hold, in any case. */
-  text?: string;
-}
-
-export interface NoteFilter {
-  highlightId?: string;
-  tag?: string;
-  trashed?: boolean;
-  text?: string;
-}
+import { paragraphs, seed } from "./bodies.js";
+import { checkedAnchor, checkId, checkTags, checkTexts, InvalidEdit } from "./checks.js";
+import { placed } from "./order.js";
+import { deviceId, furthestOf, readPosition } from "./positions.js";
+import { LibraryQueries } from "./queries.js";
+import * as schema from "./schema.js";
+import type { Anchor, Highlight } from "./values.js";
+import { workId } from "./values.js";
 
 export interface NewHighlight {
   anchor: Anchor;
@@ -57,99 +31,19 @@ export interface HighlightChange {
   updatedAtMs?: number;
 }
 
-export class LibraryClient {
-  private readonly projection: Projection;
-  private readonly highlightMap: Y.Map<unknown>;
-  private readonly noteMap: Y.Map<unknown>;
-  private readonly fields: Y.Map<unknown>;
-  private readonly meta: Y.Map<unknown>;
-  private wrote = false; // anything in the edit that is being made
-
-  /** `author` stands in what is made here. Load the document first: its client id is drawn anew, and must be unknown to it. */
-  constructor(
-    readonly doc: Y.Doc,
-    private readonly author = "",
-  ) {
-    drawClientId(doc);
-    this.highlightMap = doc.getMap(schema.HIGHLIGHTS);
-    this.noteMap = doc.getMap(schema.NOTES);
-    this.fields = doc.getMap(schema.FIELDS);
-    this.meta = doc.getMap(schema.META);
-    this.projection = new Projection(doc);
-  }
-
-  // Reading
-
-  highlight(id: string): Highlight | undefined {
-    return this.projection.highlights.get(id);
-  }
-
-  note(id: string): Note | undefined {
-    return this.projection.notes.get(id);
-  }
-
-  /** Returns highlights, the oldest first; a reader that knows its text sorts by place. */
-  highlights(filter: HighlightFilter = {}): Highlight[] {
-    const words = wordsOf(filter.text);
-    const found: Highlight[] = [];
-    for (const each of this.projection.highlights.values()) {
-      if ((each.deletedAtMs !== null) !== (filter.trashed ?? false)) continue;
-      if (filter.work !== undefined && workId(each.anchor) !== filter.work) continue;
-      if (filter.within !== undefined && !liesWithin(each.anchor.source, filter.within)) continue;
-      if (filter.color !== undefined && each.color !== filter.color) continue;
-      if (filter.kind !== undefined && each.kind !== filter.kind) continue;
-      if (filter.tag !== undefined && !each.tags.includes(filter.tag)) continue;
-      const { quote, heading } = each.anchor;
-      if (!hasWords(words, [quote?.exact, each.comment, heading, ...each.tags])) continue;
-      found.push(each);
-    }
-    return found.sort((one, other) => one.createdAtMs - other.createdAtMs || (one.id < other.id ? -1 : 1));
-  }
-
-  /** Returns notes, the newest first. */
-  notes(filter: NoteFilter = {}): Note[] {
-    const words = wordsOf(filter.text);
-    const found: Note[] = [];
-    for (const each of this.projection.notes.values()) {
-      if ((each.deletedAtMs !== null) !== (filter.trashed ?? false)) continue;
-      if (filter.highlightId !== undefined && each.highlightId !== filter.highlightId) continue;
-      if (filter.tag !== undefined && !each.tags.includes(filter.tag)) continue;
-      if (!hasWords(words, [each.title, each.text, ...each.tags])) continue;
-      found.push(each);
-    }
-    return found.sort((one, other) => other.createdAtMs - one.createdAtMs || (one.id < other.id ? -1 : 1));
-  }
-
-  /** The body of a note, for an editor such as TipTap (y-prosemirror). */
-  noteBody(id: string): Y.XmlFragment {
-    return this.doc.getXmlFragment(schema.noteRoot(id));
-  }
-
-  /** Raised with every change. */
-  get version(): number {
-    return this.projection.version;
-  }
-
-  /** Calls `listener` with the ids of the items that changed, until what is returned is called. */
-  listen(listener: (ids: ReadonlySet<string>) => void): () => void {
-    return this.projection.listen(listener);
-  }
-
-  /** Whether a newer version asked for a newer schema: then nothing is edited here. */
-  get isReadOnly(): boolean {
-    const needed = this.meta.get(schema.META_MIN_WRITER);
-    return typeof needed === "number" && needed > schema.SCHEMA;
-  }
-
-  // Editing; each throws `InvalidEdit` and then has changed nothing
-
+/** Each edit throws `InvalidEdit` if it cannot be made, and then has changed nothing. */
+export class LibraryClient extends LibraryQueries {
   addHighlight(made: NewHighlight): string {
     const id = made.id ?? crypto.randomUUID();
     checkId(id);
     const anchor = checkedAnchor(made.anchor);
-    this.edit(id, made.updatedAtMs, () => {
-      if (!this.highlightMap.has(id))
-        this.set(this.highlightMap, id, {
+    checkTexts([made.color, made.style, made.comment]);
+    checkTags(made.tags);
+    const { highlights } = this.roots;
+    const isNew = !highlights.has(id);
+    const change = () => {
+      if (isNew)
+        this.set(highlights, id, {
           anchor,
           createdAt: made.createdAtMs ?? Date.now(),
           createdBy: this.author,
@@ -157,47 +51,144 @@ export class LibraryClient {
         });
       this.setTexts(id, { color: made.color ?? "yellow", style: made.style ?? "highlight", comment: made.comment });
       this.setTags(id, made.tags, []);
-    });
+    };
+    this.edit(id, made.updatedAtMs, change, isNew);
     return id;
   }
 
   editHighlight(id: string, change: HighlightChange): void {
-    if (!this.highlightMap.has(id)) throw new InvalidEdit(`there is no highlight ${JSON.stringify(id)}`);
+    if (!this.roots.highlights.has(id)) throw new InvalidEdit(`there is no highlight ${JSON.stringify(id)}`);
+    checkTexts([change.color, change.style, change.comment]);
+    checkTags(change.addTags);
     this.edit(id, change.updatedAtMs, () => {
       this.setTexts(id, { color: change.color, style: change.style, comment: change.comment });
       this.setTags(id, change.addTags, change.removeTags);
     });
   }
 
+  /** Says where a highlight stands now, in a text that has changed; the first anchor stays as it was made. */
+  reanchor(id: string, anchor: Anchor): void {
+    const made = this.roots.highlights.get(id) as { anchor?: unknown } | undefined;
+    if (!made) throw new InvalidEdit(`there is no highlight ${JSON.stringify(id)}`);
+    const newer = checkedAnchor(anchor);
+    const key = schema.fieldKey(id, schema.ANCHOR);
+    const known = this.roots.fields.get(key) ?? made.anchor;
+    if (!sameJson(known, newer)) this.edit(id, undefined, () => this.set(this.roots.fields, key, newer));
+  }
+
   addNote(made: { text?: string; title?: string; highlightId?: string; tags?: readonly string[]; id?: string } = {}): string {
     const id = made.id ?? crypto.randomUUID();
     checkId(id);
-    this.edit(id, undefined, () => {
-      if (!this.noteMap.has(id)) {
+    checkTexts([made.text, made.title, made.highlightId]);
+    checkTags(made.tags);
+    const { notes } = this.roots;
+    const isNew = !notes.has(id);
+    const change = () => {
+      if (isNew) {
         const value = { createdAt: Date.now(), createdBy: this.author };
-        this.set(this.noteMap, id, made.highlightId === undefined ? value : { ...value, highlight: made.highlightId });
-        if (made.text) this.noteBody(id).push(made.text.split("\n").map(paragraph));
+        this.set(notes, id, made.highlightId === undefined ? value : { ...value, highlight: made.highlightId });
+        if (made.text) this.doc.getXmlFragment(schema.noteRoot(id)).push(paragraphs(made.text));
       }
       this.setTexts(id, { title: made.title });
       this.setTags(id, made.tags, []);
-    });
+    };
+    this.edit(id, undefined, change, isNew);
     return id;
   }
 
   editNote(id: string, change: { title?: string; addTags?: readonly string[]; removeTags?: readonly string[] }): void {
-    if (!this.noteMap.has(id)) throw new InvalidEdit(`there is no note ${JSON.stringify(id)}`);
+    if (!this.roots.notes.has(id)) throw new InvalidEdit(`there is no note ${JSON.stringify(id)}`);
+    checkTexts([change.title]);
+    checkTags(change.addTags);
     this.edit(id, undefined, () => {
       this.setTexts(id, { title: change.title });
       this.setTags(id, change.addTags, change.removeTags);
     });
   }
 
+  /** Begins a collection, with these highlights and notes in this order. */
+  addCollection(made: { title: string; itemIds?: readonly string[]; id?: string }): string {
+    const id = made.id ?? crypto.randomUUID();
+    checkId(id);
+    checkTexts([made.title]);
+    this.checkMembers(made.itemIds ?? []);
+    const { collections } = this.roots;
+    const isNew = !collections.has(id);
+    const change = () => {
+      if (isNew) this.set(collections, id, { createdAt: Date.now(), createdBy: this.author });
+      this.setTexts(id, { title: made.title });
+      this.putInto(id, made.itemIds ?? [], null);
+    };
+    this.edit(id, undefined, change, isNew);
+    return id;
+  }
+
+  editCollection(id: string, change: { title?: string }): void {
+    this.checkCollection(id);
+    checkTexts([change.title]);
+    this.edit(id, undefined, () => this.setTexts(id, { title: change.title }));
+  }
+
+  /** Puts highlights and notes before the item `before`, or at the end; those that are in the collection are moved. */
+  addToCollection(id: string, itemIds: readonly string[], before: string | null = null): void {
+    this.checkCollection(id);
+    this.checkMembers(itemIds);
+    if (before !== null && itemIds.includes(before)) throw new InvalidEdit(`${JSON.stringify(before)} cannot come before itself`);
+    if (before !== null && !this.roots.fields.has(schema.memberKey(id, before)))
+      throw new InvalidEdit(`${JSON.stringify(before)} is not in the collection; name an item that is`);
+    this.edit(id, undefined, () => this.putInto(id, itemIds, before));
+  }
+
+  /** Takes items out of a collection. They themselves stay. */
+  removeFromCollection(id: string, itemIds: readonly string[]): void {
+    this.checkCollection(id);
+    this.edit(id, undefined, () => {
+      for (const itemId of itemIds) this.drop(schema.memberKey(id, itemId));
+    });
+  }
+
+  /**
+   * Says where this browser reads in the anchor's work. Call it no more than once a minute while a place moves: each value
+   * that is replaced stays in the document as a deleted one (`ReadingPlace` sees to that).
+   */
+  setPosition(anchor: Anchor, { work = workId(anchor), deviceName = "" }: { work?: string; deviceName?: string } = {}): void {
+    this.checkWritable();
+    checkTexts([work, deviceName]);
+    const bytes = new TextEncoder().encode(work).length;
+    if (!bytes || bytes > 1000) throw new InvalidEdit("a work's name has 1 to 1000 bytes, as workId gives it");
+    const place = checkedAnchor(anchor);
+    const key = schema.positionKey(deviceId(), work);
+    const furthest = furthestOf(readPosition(key, this.roots.positions.get(key), "")?.furthest ?? null, place);
+    const value = { anchor: place, at: Date.now(), name: deviceName, ...(furthest ? { furthest } : {}) };
+    this.doc.transact(() => {
+      this.roots.positions.set(key, value);
+      this.sign();
+    }, this);
+  }
+
+  /**
+   * The body of a note, for an editor such as TipTap (y-prosemirror). An imported text is put into it first, as whoever
+   * edits it as a body must: an editor that opens an empty body writes into it, and the text would be seen no more.
+   */
+  noteBody(id: string): Y.XmlFragment {
+    const body = this.doc.getXmlFragment(schema.noteRoot(id));
+    const key = schema.fieldKey(id, schema.BODY);
+    const text = this.roots.fields.get(key);
+    if (text === undefined || this.isReadOnly || !this.roots.notes.has(id)) return body;
+    // in a transaction of its own: Yjs takes one that has both for a stranger's who uses our client id
+    if (typeof text === "string" && text && !body.length)
+      Y.applyUpdate(this.doc, seed(id, text, (client) => this.doc.store.clients.has(client)), this);
+    this.edit(id, undefined, () => this.drop(key));
+    return body;
+  }
+
   /** Moves a highlight or note to the trash; what other devices write into it meanwhile is kept. */
   trash(id: string): void {
     this.checkKnown(id);
     const key = schema.fieldKey(id, schema.DELETED_AT);
+    const { fields } = this.roots;
     this.edit(id, undefined, () => {
-      if (!this.fields.has(key)) this.set(this.fields, key, Date.now());
+      if (!fields.has(key)) this.set(fields, key, Date.now());
     });
   }
 
@@ -210,108 +201,54 @@ export class LibraryClient {
   purge(id: string): void {
     this.checkKnown(id);
     this.checkWritable();
+    const { highlights, notes, collections, fields } = this.roots;
     this.doc.transact(() => {
-      for (const key of [...this.fields.keys()]) if (key.startsWith(`${id}/`)) this.fields.delete(key);
-      this.highlightMap.delete(id);
-      this.noteMap.delete(id);
-      const body = this.noteBody(id);
+      for (const key of this.projection.membershipKeysOf(id)) fields.delete(key);
+      for (const key of [...fields.keys()]) if (key.startsWith(`${id}/`)) fields.delete(key);
+      for (const items of [highlights, notes, collections]) if (items.has(id)) items.delete(id);
+      const body = this.doc.getXmlFragment(schema.noteRoot(id));
       if (body.length) body.delete(0, body.length);
     }, this);
   }
 
-  /** Lets go of the document, which stays the caller's. */
-  close(): void {
-    this.projection.close();
-  }
-
-  private edit(id: string, updatedAtMs: number | undefined, change: () => void): void {
-    this.checkWritable();
-    this.doc.transact(() => {
-      this.wrote = false;
-      change();
-      if (!this.wrote) return;
-      this.fields.set(schema.fieldKey(id, schema.UPDATED_AT), updatedAtMs ?? Date.now());
-      if (!this.meta.has(schema.META_SCHEMA)) {
-        this.meta.set(schema.META_SCHEMA, schema.SCHEMA);
-        this.meta.set(schema.META_MIN_WRITER, schema.SCHEMA);
-      }
-    }, this);
-  }
-
-  private setTexts(id: string, texts: Record<string, string | undefined>): void {
-    for (const [name, text] of Object.entries(texts)) {
-      const key = schema.fieldKey(id, name);
-      if (text !== undefined && (this.fields.get(key) ?? "") !== text) this.set(this.fields, key, text);
+  private putInto(collectionId: string, itemIds: readonly string[], before: string | null): void {
+    const moved = [...new Set(itemIds)];
+    const there = this.projection.membersOf(collectionId);
+    let order = there.filter(([, id]) => !moved.includes(id));
+    const found = order.findIndex(([, id]) => id === before);
+    let index = found < 0 ? order.length : found;
+    const wanted = order.map(([, id]) => id);
+    wanted.splice(index, 0, ...moved);
+    if (wanted.join("/") === there.map(([, id]) => id).join("/")) return;
+    for (const itemId of moved) {
+      const keys = placed(order, index, itemId);
+      for (const [id, key] of keys) this.set(this.roots.fields, schema.memberKey(collectionId, id), key);
+      if (keys.size > 1) order = order.map(([key, id]) => [keys.get(id) ?? key, id]);
+      order.splice(index, 0, [keys.get(itemId)!, itemId]);
+      index += 1;
     }
-  }
-
-  private setTags(id: string, add: readonly string[] = [], remove: readonly string[] = []): void {
-    for (const tag of add) {
-      const key = schema.tagKey(id, tag);
-      if (this.fields.get(key) !== true) this.set(this.fields, key, true);
-    }
-    for (const tag of remove) this.drop(schema.tagKey(id, tag));
-  }
-
-  private set(map: Y.Map<unknown>, key: string, value: unknown): void {
-    map.set(key, value);
-    this.wrote = true;
-  }
-
-  private drop(key: string): void {
-    if (!this.fields.has(key)) return;
-    this.fields.delete(key);
-    this.wrote = true;
   }
 
   private checkKnown(id: string): void {
-    if (!this.highlightMap.has(id) && !this.noteMap.has(id))
-      throw new InvalidEdit(`there is no highlight or note ${JSON.stringify(id)}`);
+    const { highlights, notes, collections } = this.roots;
+    if (![highlights, notes, collections].some((items) => items.has(id)))
+      throw new InvalidEdit(`there is no highlight, note or collection ${JSON.stringify(id)}`);
   }
 
-  private checkWritable(): void {
-    if (this.isReadOnly)
-      throw new InvalidEdit("a newer version wrote this library; reload the page to get it (reading and syncing go on)");
+  private checkCollection(id: string): void {
+    if (!this.roots.collections.has(id)) throw new InvalidEdit(`there is no collection ${JSON.stringify(id)}`);
   }
-}
 
-/** 53 random bits, drawn again if the document knows them: an id that is used twice makes replicas diverge for ever. */
-function drawClientId(doc: Y.Doc): void {
-  do {
-    const [high, low] = crypto.getRandomValues(new Uint32Array(2));
-    doc.clientID = (high! & 0x1fffff) * 2 ** 32 + low!;
-  } while (doc.store.clients.has(doc.clientID));
-}
-
-function checkId(id: string): void {
-  const bytes = new TextEncoder().encode(id).length;
-  if (!bytes || bytes > 200 || id.includes("/")) throw new InvalidEdit("an id has 1 to 200 bytes and no slash");
-}
-
-/** A bare verse id makes a whole anchor; what is given is copied, and holds JSON values only. */
-function checkedAnchor(anchor: Anchor): Anchor {
-  const { source, quote, position, opaque } = anchor;
-  if (source === undefined && !quote && !position && !opaque?.length)
-    throw new InvalidEdit("an anchor needs a source, a quote, a position or a foreign selector");
-  if (position && !(position.start >= 0 && position.start <= position.end))
-    throw new InvalidEdit("a position starts at 0 or later and does not end before it starts");
-  try {
-    return JSON.parse(JSON.stringify(anchor)) as Anchor;
-  } catch (error) {
-    throw new InvalidEdit(`an anchor holds only JSON values: ${String(error)}`);
+  private checkMembers(itemIds: readonly string[]): void {
+    const stranger = itemIds.find((id) => !this.roots.highlights.has(id) && !this.roots.notes.has(id));
+    if (stranger !== undefined)
+      throw new InvalidEdit(`there is no highlight or note ${JSON.stringify(stranger)} to put into a collection`);
   }
 }
 
-function paragraph(line: string): Y.XmlElement {
-  const element = new Y.XmlElement("paragraph");
-  if (line) element.insert(0, [new Y.XmlText(line)]);
-  return element;
-}
-
-const wordsOf = (text = ""): string[] => text.toLowerCase().split(/\s+/).filter(Boolean);
-
-function hasWords(words: readonly string[], parts: readonly (string | undefined)[]): boolean {
-  if (!words.length) return true;
-  const text = parts.filter(Boolean).join("\n").toLowerCase();
-  return words.every((word) => text.includes(word));
+/** Whether two JSON values are equal, in whatever order their keys stand. */
+function sameJson(one: unknown, other: unknown): boolean {
+  if (typeof one !== "object" || typeof other !== "object" || !one || !other) return one === other;
+  const [left, right] = [Object.entries(one), other as Record<string, unknown>];
+  return left.length === Object.keys(right).length && left.every(([key, value]) => key in right && sameJson(value, right[key]));
 }

@@ -61,4 +61,5 @@ function isAvatar(value: unknown): value is string {
 
 const linear = (channel: number): number => (channel <= 0.04045 ? channel / 12.92 : ((channel + 0.055) / 1.055) ** 2.4);
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+const isObject = (value: unknown): value is Record<string, unknown> => 
+  typeof value === "object" && value !== null && !Array.isArray(value);

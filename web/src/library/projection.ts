@@ -4,15 +4,21 @@
  * A value is the same object for as long as nothing in it changes, so a list of 10,000 renders what has changed.
  */
 import * as Y from "yjs";
-import * as schema from "./schema";
-import type { Anchor, Highlight, Note } from "./values";
+import { readAnchor } from "./anchors.js";
+import { plainText } from "./bodies.js";
+import { compareMembers, compareText, orderKey } from "./order.js";
+import type { Member } from "./order.js";
+import * as schema from "./schema.js";
+import type { Collection, Highlight, Note } from "./values.js";
 
 export class Projection {
   readonly highlights = new Map<string, Highlight>();
   readonly notes = new Map<string, Note>();
+  readonly collections = new Map<string, Collection>();
   /** Raised with every change; a list that was made at one version holds for it. */
   version = 0;
-  private readonly roots: Record<"highlights" | "notes" | "fields", Y.Map<unknown>>;
+  private readonly roots: Record<"highlights" | "notes" | "collections" | "fields", Y.Map<unknown>>;
+  private readonly members = new Map<string, Map<string, string>>();
   private readonly tags = new Map<string, Set<string>>();
   private readonly bodies = new Map<string, () => void>();
   private readonly listeners = new Set<(ids: ReadonlySet<string>) => void>();
@@ -22,13 +28,14 @@ export class Projection {
     this.roots = {
       highlights: doc.getMap(schema.HIGHLIGHTS),
       notes: doc.getMap(schema.NOTES),
+      collections: doc.getMap(schema.COLLECTIONS),
       fields: doc.getMap(schema.FIELDS),
     };
     for (const key of this.roots.fields.keys()) this.touchField(key);
-    for (const root of [this.roots.highlights, this.roots.notes]) for (const id of root.keys()) this.touched.add(id);
+    const { highlights, notes, collections } = this.roots;
+    for (const root of [highlights, notes, collections]) for (const id of root.keys()) this.touched.add(id);
     this.flush();
-    this.roots.highlights.observe(this.onItems);
-    this.roots.notes.observe(this.onItems);
+    for (const root of [highlights, notes, collections]) root.observe(this.onItems);
     this.roots.fields.observe(this.onFields);
     doc.on("afterTransaction", this.afterTransaction);
   }
@@ -40,8 +47,8 @@ export class Projection {
   }
 
   close(): void {
-    this.roots.highlights.unobserve(this.onItems);
-    this.roots.notes.unobserve(this.onItems);
+    const { highlights, notes, collections } = this.roots;
+    for (const root of [highlights, notes, collections]) root.unobserve(this.onItems);
     this.roots.fields.unobserve(this.onFields);
     this.doc.off("afterTransaction", this.afterTransaction);
     for (const unobserve of this.bodies.values()) unobserve();
@@ -60,11 +67,30 @@ export class Projection {
   private touchField(key: string): void {
     const [id, name, tag] = schema.splitFieldKey(key);
     this.touched.add(id);
+    if (name === schema.ITEM) this.touchMember(id, tag, this.roots.fields.get(key));
     if (name !== schema.TAG) return;
     const tags = this.tags.get(id) ?? new Set();
     this.tags.set(id, tags);
     if (this.roots.fields.get(key) === true) tags.add(tag);
     else tags.delete(tag);
+  }
+
+  private touchMember(collectionId: string, itemId: string, value: unknown): void {
+    const members = this.members.get(collectionId) ?? new Map<string, string>();
+    this.members.set(collectionId, members);
+    if (value === undefined) members.delete(itemId);
+    else members.set(itemId, orderKey(value));
+  }
+
+  /** The members of a collection in order, whatever they are: in the trash, or not here yet. */
+  membersOf(collectionId: string): Member[] {
+    return [...(this.members.get(collectionId) ?? [])].map(([id, key]): Member => [key, id]).sort(compareMembers);
+  }
+
+  /** The keys in `fields` that put an item into collections. */
+  membershipKeysOf(itemId: string): string[] {
+    const collections = [...this.members].filter(([, members]) => members.has(itemId));
+    return collections.map(([id]) => schema.memberKey(id, itemId));
   }
 
   private readonly afterTransaction = (): void => {
@@ -80,6 +106,7 @@ export class Projection {
       put(this.highlights, id, this.highlight(id));
       const note = this.highlights.has(id) ? undefined : this.note(id);
       put(this.notes, id, note);
+      put(this.collections, id, this.highlights.has(id) || note ? undefined : this.collection(id));
       this.watchBody(id, note !== undefined);
     }
     this.version += 1;
@@ -101,11 +128,11 @@ export class Projection {
   private highlight(id: string): Highlight | undefined {
     const made = this.roots.highlights.get(id);
     if (!isObject(made)) return undefined;
-    const anchor = this.field(id, schema.ANCHOR) ?? made.anchor;
     return {
       ...this.item(id, made),
+      tags: this.tagsOf(id),
       kind: made[schema.KIND] === "bookmark" ? "bookmark" : "highlight",
-      anchor: isObject(anchor) ? (anchor as Anchor) : {},
+      anchor: readAnchor(this.field(id, schema.ANCHOR) ?? made.anchor),
       color: this.text(id, schema.COLOR),
       style: this.text(id, schema.STYLE),
       comment: this.text(id, schema.COMMENT),
@@ -118,16 +145,26 @@ export class Projection {
     const body = plainText(this.doc.getXmlFragment(schema.noteRoot(id)));
     return {
       ...this.item(id, made),
+      tags: this.tagsOf(id),
       highlightId: typeof made.highlight === "string" ? made.highlight : null,
       title: this.text(id, schema.TITLE),
       text: body || this.text(id, schema.BODY),
     };
   }
 
+  private collection(id: string): Collection | undefined {
+    const made = this.roots.collections.get(id);
+    if (!isObject(made)) return undefined;
+    return { ...this.item(id, made), title: this.text(id, schema.TITLE), itemIds: this.membersOf(id).map(([, itemId]) => itemId) };
+  }
+
+  private tagsOf(id: string): string[] {
+    return [...(this.tags.get(id) ?? [])].sort(compareText);
+  }
+
   private item(id: string, made: Record<string, unknown>) {
     return {
       id,
-      tags: [...(this.tags.get(id) ?? [])].sort(),
       createdAtMs: milliseconds(made.createdAt) ?? 0,
       createdBy: typeof made.createdBy === "string" ? made.createdBy : "",
       updatedAtMs: milliseconds(this.field(id, schema.UPDATED_AT)) ?? 0,
@@ -143,17 +180,6 @@ export class Projection {
     const value = this.field(id, name);
     return typeof value === "string" ? value : "";
   }
-}
-
-/** Returns a body as plain text, a line for each block. */
-export function plainText(body: Y.XmlFragment): string {
-  return body.toArray().map(textOf).join("\n");
-}
-
-function textOf(node: unknown): string {
-  if (node instanceof Y.XmlText)
-    return (node.toDelta() as { insert: unknown }[]).map(({ insert }) => (typeof insert === "string" ? insert : "")).join("");
-  return node instanceof Y.XmlFragment ? node.toArray().map(textOf).join("") : "";
 }
 
 function put<Value>(map: Map<string, Value>, id: string, value: Value | undefined): void {

@@ -9,6 +9,9 @@ export const META = "meta";
 export const HIGHLIGHTS = "highlights";
 export const NOTES = "notes";
 export const FIELDS = "fields";
+export const COLLECTIONS = "collections";
+/** Where each device reads: `<device>/<work>`, written by that device alone. */
+export const POSITIONS = "positions";
 export const META_SCHEMA = "schema";
 export const META_MIN_WRITER = "minWriter";
 /** The version of this layout that this code writes. */
@@ -23,6 +26,7 @@ export const ANCHOR = "anchor";
 export const UPDATED_AT = "updatedAt";
 export const DELETED_AT = "deletedAt";
 export const TAG = "tag";
+export const ITEM = "item";
 export const KIND = "kind";
 export const FIXED_FIELDS = [COLOR, STYLE, TITLE, COMMENT, BODY, ANCHOR, UPDATED_AT, DELETED_AT] as const;
 
@@ -32,8 +36,14 @@ export const fieldKey = (itemId: string, name: string): string => `${itemId}/${n
 /** The key in `fields` that is true while the item has the tag. */
 export const tagKey = (itemId: string, tag: string): string => `${itemId}/${TAG}/${tag}`;
 
-/** The item id, the field's name, and for a tag its text: `h/tag/a/b` gives `["h", "tag", "a/b"]`. */
-export function splitFieldKey(key: string): [itemId: string, name: string, tag: string] {
+/** The key in `fields` that holds an item's order key in a collection, and is there while it is in it. */
+export const memberKey = (collectionId: string, itemId: string): string => `${collectionId}/${ITEM}/${itemId}`;
+
+/** The key in `positions` of where a device reads in a work. */
+export const positionKey = (device: string, work: string): string => `${device}/${work}`;
+
+/** The item id, the field's name, and its tag or member: `h/tag/a/b` gives `["h", "tag", "a/b"]`. */
+export function splitFieldKey(key: string): [itemId: string, name: string, of: string] {
   const first = key.indexOf("/");
   if (first < 0) return [key, "", ""];
   const second = key.indexOf("/", first + 1);

@@ -28,7 +28,6 @@ export interface Anchor {
 
 interface Item {
   readonly id: string;
-  readonly tags: readonly string[];
   readonly createdAtMs: number;
   readonly createdBy: string;
   readonly updatedAtMs: number;
@@ -37,6 +36,7 @@ interface Item {
 }
 
 export interface Highlight extends Item {
+  readonly tags: readonly string[];
   readonly kind: "highlight" | "bookmark";
   readonly anchor: Anchor;
   readonly color: string;
@@ -46,15 +46,37 @@ export interface Highlight extends Item {
 
 /** `text` is the body as plain text, a line for each block. */
 export interface Note extends Item {
+  readonly tags: readonly string[];
   readonly highlightId: string | null;
   readonly title: string;
   readonly text: string;
 }
 
+/** Highlights and notes that a reader has put together. `itemIds` are in order, those in the trash or not here included. */
+export interface Collection extends Item {
+  readonly title: string;
+  readonly itemIds: readonly string[];
+}
+
+/** Where a device reads in a work, since when by its clock, and how far it ever was. */
+export interface ReadingPosition {
+  readonly work: string;
+  readonly device: string;
+  readonly deviceName: string;
+  readonly anchor: Anchor;
+  readonly atMs: number;
+  readonly furthest: Anchor | null;
+  /** Whether it is this browser's own. */
+  readonly here: boolean;
+}
+
 /** What the work is indexed by: its id, else its hash, else its title. */
 export function workId(anchor: Anchor): string {
   const { work } = anchor;
-  for (const key of ["id", "hash", "title"]) if (work?.[key]) return String(work[key]);
+  for (const key of ["id", "hash", "title"]) {
+    const name = work?.[key];
+    if (name && (typeof name === "string" || typeof name === "number")) return String(name);
+  }
   return "";
 }
 

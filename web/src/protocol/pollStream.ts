@@ -7,8 +7,8 @@
  */
 import * as decoding from "lib0/decoding";
 import * as encoding from "lib0/encoding";
-import { CloseCode } from "./closeCodes";
-import { ProtocolError } from "./messages";
+import { CloseCode } from "./closeCodes.js";
+import { ProtocolError } from "./messages.js";
 
 export const SESSION_BYTES = 16;
 export const MAX_PIECE_BYTES = 1024 * 1024;

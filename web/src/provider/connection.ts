@@ -8,11 +8,13 @@
 import type { Awareness } from "y-protocols/awareness";
 import { applyAwarenessUpdate, encodeAwarenessUpdate } from "y-protocols/awareness";
 import * as Y from "yjs";
-import { decodeFrame, encodeMessage, ProtocolError } from "../protocol/messages";
-import type { Message } from "../protocol/messages";
-import type { Ended, Transport } from "../transport/transport";
-import { renewAfterMs } from "./credentials";
-import type { Credentials } from "./credentials";
+import { decodeFrame, encodeMessage, ProtocolError } from "../protocol/messages.js";
+import type { Message } from "../protocol/messages.js";
+import type { Ended, Transport } from "../transport/transport.js";
+import { renewAfterMs } from "./credentials.js";
+import type { Credentials } from "./credentials.js";
+import { integrated } from "./integrated.js";
+import { STORED } from "./tabs.js";
 
 const ASK_AFTER_MS = 25_000;
 const DEAD_AFTER_MS = 45_000;
@@ -20,6 +22,8 @@ const AWAKE_WITHIN_MS = 5000;
 const SPEAKS_WITHIN_MS = 10_000;
 const PROBE_WITHIN_MS = 3000;
 const HEAL_WITHIN_MS = 10_000;
+/** A longer timer fires at once, and a token may hold for a month. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Who is told how a connection fares. */
 export interface Observer {
@@ -138,7 +142,7 @@ export class Connection {
   private answer(stateVector: Uint8Array): void {
     let update: Uint8Array;
     try {
-      update = Y.encodeStateAsUpdate(this.doc, stateVector);
+      update = integrated(this.doc, stateVector);
     } catch {
       this.end({ code: null, reason: "the relay sent a state vector that is none" });
       return;
@@ -204,19 +208,17 @@ export class Connection {
     }
   }
 
-  /** All updates but those that came over this very connection: other tabs' and those of the local store too. */
+  /** All updates but the relay's own: other tabs' and those of the local store too. */
   private readonly onUpdate = (update: Uint8Array, origin: unknown): void => {
-    if (origin === this || !this.maySend) return;
+    if (origin === this || origin === STORED || !this.maySend) return;
     this.send({ kind: "update", update });
     this.barrierSoon();
   };
 
-  private readonly onAwareness = (
-    changes: { added: number[]; updated: number[]; removed: number[] },
-    origin: unknown,
-  ): void => {
+  /** Also where the relay said it of us: it knew us as gone, and we speak again with the higher clock that Yjs has set. */
+  private readonly onAwareness = (changes: { added: number[]; updated: number[]; removed: number[] }): void => {
     const own = this.awareness.clientID;
-    if (origin !== this && Object.values(changes).some((ids) => ids.includes(own))) this.sendPresence();
+    if (Object.values(changes).some((ids) => ids.includes(own))) this.sendPresence();
   };
 
   private sendPresence(): void {
@@ -262,6 +264,7 @@ export class Connection {
   }
 
   private renewBefore(leftMs: number): void {
+    this.credentials.isRenewing = false;
     const endsMs = Date.now() + leftMs;
     const renew = async (): Promise<void> => {
       const token = await this.credentials.fresh();
@@ -271,6 +274,7 @@ export class Connection {
         return;
       }
       this.credentials.shown = token;
+      this.credentials.isRenewing = true;
       this.transport.renew(token);
       this.send({ kind: "token", token });
     };
@@ -292,7 +296,7 @@ export class Connection {
       setTimeout(() => {
         this.timers.delete(name);
         act();
-      }, ms),
+      }, Math.min(ms, LONGEST_TIMER_MS)),
     );
   }
 

@@ -5,6 +5,7 @@ export type Token = string | null | (() => string | null | Promise<string | null
 
 const MARGIN_MS = 60_000;
 const AGAIN_AFTER_MS = 5000;
+const ANSWER_WITHIN_MS = 30_000;
 
 /** Returns when to ask for a new token if the present one holds for `leftMs` more. */
 export function renewAfterMs(leftMs: number): number {
@@ -15,6 +16,8 @@ export function renewAfterMs(leftMs: number): number {
 export class Credentials {
   /** The last one that the relay was shown. */
   shown: string | null = null;
+  /** Whether a fresh one was handed over on this connection, and the relay has not yet said for how long it holds. */
+  isRenewing = false;
   private asking: Promise<string | null> | null = null;
 
   constructor(private readonly source: Token) {}
@@ -24,16 +27,16 @@ export class Credentials {
     return typeof this.source === "function";
   }
 
-  /** Returns a token, or null where none is used. Rejects with what the application's function throws. */
+  /** Returns a token, or null where none is used. Rejects with what the application's function throws, or after 30 s. */
   ask(): Promise<string | null> {
     if (typeof this.source !== "function") return Promise.resolve(this.source);
     const { source } = this;
-    this.asking ??= Promise.resolve()
-      .then(source)
-      .finally(() => {
-        this.asking = null;
-      });
-    return this.asking;
+    if (this.asking) return this.asking;
+    const asking = answered(Promise.resolve().then(source)).finally(() => {
+      if (this.asking === asking) this.asking = null;
+    });
+    this.asking = asking;
+    return asking;
   }
 
   /** Returns a token that the relay has not been shown, or null: there is nothing new, or none can be had now. */
@@ -45,4 +48,12 @@ export class Credentials {
       return null; // the connection goes on while it may; the next attempt says what is wrong
     }
   }
+}
+
+/** A function that never answers must not hold up the connection for ever. */
+function answered<Value>(answer: Promise<Value>): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error("the token function has not answered for 30 s")), ANSWER_WITHIN_MS);
+    answer.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }

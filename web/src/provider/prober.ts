@@ -1,6 +1,6 @@
 /** While a provider polls: tries a WebSocket after 15, 30, 60, 120, 240, then every 300 s, at random half of that at least. */
-import { retryAfter } from "../protocol/closeCodes";
-import type { Connect } from "../transport/transport";
+import { retryAfter } from "../protocol/closeCodes.js";
+import type { Connect } from "../transport/transport.js";
 
 const FIRST_MS = 15_000;
 const LAST_MS = 300_000;

@@ -1,18 +1,30 @@
 /**
  * The tabs of one browser that have the same room open, kept in step without the relay.
  *
- * What another tab writes is sent on to the relay as any other edit: two tabs may send the same, and it counts once.
+ * What another tab writes is sent on to the relay as any other edit: two tabs may send the same, and it counts once. What
+ * another tab has from the relay is not: it has the origin `STORED`, and a relay shows nothing before it is durable.
  */
 import type { Awareness } from "y-protocols/awareness";
 import { applyAwarenessUpdate, encodeAwarenessUpdate } from "y-protocols/awareness";
 import * as Y from "yjs";
+import { integrated } from "./integrated.js";
 
 type TabMessage =
   | { kind: "step1"; from: number; stateVector: Uint8Array }
   | { kind: "step2"; to: number; update: Uint8Array }
-  | { kind: "update"; update: Uint8Array }
+  | { kind: "update"; update: Uint8Array; isStored: boolean }
   | { kind: "awareness"; update: Uint8Array }
   | { kind: "signed out" };
+
+/** The origin of updates that another tab has from the relay. */
+export const STORED = Symbol("stored on the relay");
+
+export interface TabsEvents {
+  /** Says whether the updates of an origin came from the relay. */
+  isStored(origin: unknown): boolean;
+  /** Another tab has signed the account out. */
+  signedOut(): void;
+}
 
 export class Tabs {
   private readonly channel: BroadcastChannel;
@@ -22,7 +34,7 @@ export class Tabs {
     name: string,
     private readonly doc: Y.Doc,
     private readonly awareness: Awareness,
-    private readonly onSignedOut: () => void,
+    private readonly events: TabsEvents,
   ) {
     this.channel = new BroadcastChannel(name);
     this.channel.onmessage = (event: MessageEvent<unknown>) => this.take(event.data as TabMessage);
@@ -41,9 +53,13 @@ export class Tabs {
     this.post({ kind: "signed out" });
   }
 
+  /** Says goodbye: a tab that has gone must not be seen by the others until its presence times out. */
   close(): void {
     this.doc.off("update", this.onUpdate);
     this.awareness.off("update", this.onAwareness);
+    const own = this.awareness.clientID;
+    if (this.awareness.getLocalState() !== null)
+      this.post({ kind: "awareness", update: encodeAwarenessUpdate(this.awareness, [own], new Map()) });
     this.channel.close();
   }
 
@@ -57,13 +73,13 @@ export class Tabs {
           if (message.to === this.id) Y.applyUpdate(this.doc, message.update, this);
           break;
         case "update":
-          Y.applyUpdate(this.doc, message.update, this);
+          Y.applyUpdate(this.doc, message.update, message.isStored ? STORED : this);
           break;
         case "awareness":
           applyAwarenessUpdate(this.awareness, message.update, this);
           break;
         case "signed out":
-          this.onSignedOut();
+          this.events.signedOut();
           break;
       }
     } catch (error) {
@@ -74,7 +90,7 @@ export class Tabs {
 
   /** Both give: the one that asks has perhaps what this one lacks. */
   private answer(to: number, stateVector: Uint8Array): void {
-    this.post({ kind: "step2", to, update: Y.encodeStateAsUpdate(this.doc, stateVector) });
+    this.post({ kind: "step2", to, update: integrated(this.doc, stateVector) });
     const theirs = Y.decodeStateVector(stateVector);
     const lacks = [...theirs].some(([client, clock]) => clock > Y.getState(this.doc.store, client));
     if (lacks) this.greet();
@@ -82,7 +98,7 @@ export class Tabs {
   }
 
   private readonly onUpdate = (update: Uint8Array, origin: unknown): void => {
-    if (origin !== this) this.post({ kind: "update", update });
+    if (origin !== this && origin !== STORED) this.post({ kind: "update", update, isStored: this.events.isStored(origin) });
   };
 
   private readonly onAwareness = (

@@ -1,8 +1,8 @@
 /** Who has the library open: a picture or initials each, and how many more there are. */
 import type { ReactNode } from "react";
-import { textColorOn } from "../library/person";
-import type { Person } from "../library/person";
-import { usePresence } from "./hooks";
+import { textColorOn } from "../library/person.js";
+import type { Person } from "../library/person.js";
+import { usePresence } from "./hooks.js";
 
 export interface AvatarsProps {
   userId?: string;

@@ -1,8 +1,8 @@
 /** Says how the library stands with its relay: in words, a shape and a colour, for eyes and screen readers alike. */
 import type { ReactNode } from "react";
-import type { SyncStatus as Status } from "../provider/status";
-import { useSession } from "./context";
-import { useSyncStatus } from "./hooks";
+import type { SyncStatus as Status } from "../provider/status.js";
+import { useSession } from "./context.js";
+import { useSyncStatus } from "./hooks.js";
 
 /** What the component says, in one place for translation; `{n}` is a number. */
 export interface SyncStatusTexts {

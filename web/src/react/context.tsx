@@ -1,9 +1,9 @@
 /** Which library the hooks below it work on. */
 import { createContext, useCallback, useContext, useRef, useSyncExternalStore } from "react";
 import type { ReactNode } from "react";
-import type { LibraryOptions } from "./session";
-import { sharedSession } from "./sessions";
-import type { Opening } from "./sessions";
+import type { LibraryOptions } from "../session.js";
+import { sharedSession } from "./sessions.js";
+import type { Opening } from "./sessions.js";
 
 export interface CrdtSyncProps extends Omit<LibraryOptions, "room" | "subject"> {
   /** Whose library the hooks show, unless they name another. */
@@ -38,7 +38,8 @@ export function useSession(userId?: string): Opening {
   if (!config) throw new Error("put <CrdtSync relay=… userId=…> around what uses the hooks of crdt-sync");
   const { roomOf = (id: string) => `u/${id}`, userId: whose, ...options } = config;
   const subject = userId ?? whose;
-  const shared = subject === undefined ? null : sharedSession({ ...options, room: roomOf(subject), subject });
+  const isBrowser = typeof window !== "undefined"; // a server renders what is shown before anything is loaded
+  const shared = subject === undefined || !isBrowser ? null : sharedSession({ ...options, room: roomOf(subject), subject });
   return useSyncExternalStore(
     useCallback((listener) => shared?.subscribe(listener) ?? NO_SUBSCRIPTION(), [shared]),
     () => shared?.opening ?? NOTHING,

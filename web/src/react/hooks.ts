@@ -1,13 +1,14 @@
 /** The hooks. Each is quiet until something that it shows has changed. */
 import { useCallback, useMemo, useRef, useSyncExternalStore } from "react";
-import type { LibraryClient, HighlightFilter, NewHighlight, NoteFilter } from "../library/client";
-import { personOf } from "../library/person";
-import type { Person } from "../library/person";
-import type { Anchor, Highlight, Note } from "../library/values";
-import { OFFLINE } from "../provider/status";
-import type { SyncStatus } from "../provider/status";
-import { useSession } from "./context";
-import type { LibrarySession } from "./session";
+import type { LibraryClient } from "../library/client.js";
+import type { HighlightFilter, NoteFilter } from "../library/queries.js";
+import { personOf } from "../library/person.js";
+import type { Person } from "../library/person.js";
+import type { Anchor, Highlight, Note } from "../library/values.js";
+import { OFFLINE } from "../provider/status.js";
+import type { SyncStatus } from "../provider/status.js";
+import { useSession } from "./context.js";
+import type { LibrarySession } from "../session.js";
 
 /** Somebody who has the library open; `state` is all that their client shows. */
 export interface Present {
@@ -166,7 +167,7 @@ function actionsOn(library: LibraryClient | null) {
         anchor: verseId === undefined ? given : { ...given, source: verseId },
         ...whenGiven("createdAtMs", createdAt),
         ...whenGiven("updatedAtMs", updatedAt),
-      } as NewHighlight);
+      });
     },
     sendHighlightUpdate: (id: string, { updatedAt, ...change }: HighlightUpdate): void =>
       loaded().editHighlight(id, { ...change, ...whenGiven("updatedAtMs", updatedAt) }),

@@ -1,11 +1,11 @@
 /** React hooks and components over `crdt-sync`. */
-export { CrdtSync, useSession } from "./context";
-export type { CrdtSyncProps } from "./context";
-export { useHighlights, useNotes, usePresence, useRealtimeSync, useSyncStatus } from "./hooks";
-export type { HighlightCreate, HighlightUpdate, Present, RealtimeSync } from "./hooks";
-export { SyncStatus, ENGLISH } from "./SyncStatus";
-export type { SyncStatusProps, SyncStatusTexts } from "./SyncStatus";
-export { Avatars } from "./Avatars";
-export type { AvatarsProps } from "./Avatars";
-export { LibrarySession } from "./session";
-export type { LibraryOptions } from "./session";
+export { CrdtSync, useSession } from "./context.js";
+export type { CrdtSyncProps } from "./context.js";
+export { useHighlights, useNotes, usePresence, useRealtimeSync, useSyncStatus } from "./hooks.js";
+export type { HighlightCreate, HighlightUpdate, Present, RealtimeSync } from "./hooks.js";
+export { SyncStatus, ENGLISH } from "./SyncStatus.js";
+export type { SyncStatusProps, SyncStatusTexts } from "./SyncStatus.js";
+export { Avatars } from "./Avatars.js";
+export type { AvatarsProps } from "./Avatars.js";
+export { LibrarySession } from "../session.js";
+export type { LibraryOptions } from "../session.js";

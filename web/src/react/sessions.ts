@@ -2,9 +2,9 @@
  * The sessions that components share. One that nobody uses any more is closed a second later: strict mode and a change of
  * route unmount and mount again at once, and must not cost a connection.
  */
-import { LibrarySession } from "./session";
-import type { LibraryOptions } from "./session";
-import { storeName } from "../provider/localStore";
+import { LibrarySession } from "../session.js";
+import type { LibraryOptions } from "../session.js";
+import { storeName } from "../provider/localStore.js";
 
 const CLOSE_AFTER_MS = 1000;
 
@@ -29,6 +29,11 @@ class Shared {
       (session) => this.set({ session, error: null }),
       (error: unknown) => this.set({ session: null, error: error instanceof Error ? error : new Error(String(error)) }),
     );
+  }
+
+  /** Whether its session is closed: who signs in again after signing out gets another. */
+  get isSpent(): boolean {
+    return this.opening.session?.isClosed ?? false;
   }
 
   subscribe(listener: () => void): () => void {
@@ -60,10 +65,11 @@ const sessions = new Map<string, Shared>();
 /** Returns the session of an account's room, opened if nobody has it open. The options of the first to ask count. */
 export function sharedSession(options: LibraryOptions): Shared {
   const key = storeName(options.relay, options.room, options.subject ?? null);
-  let shared = sessions.get(key);
-  if (!shared) {
-    shared = new Shared(options, () => sessions.delete(key));
-    sessions.set(key, shared);
-  }
+  const known = sessions.get(key);
+  if (known && !known.isSpent) return known;
+  const shared = new Shared(options, () => {
+    if (sessions.get(key) === shared) sessions.delete(key);
+  });
+  sessions.set(key, shared);
   return shared;
 }

@@ -13,8 +13,8 @@
  * | was cut, but stood for 30 s before | a WebSocket                     |
  * | was cut sooner                     | polling, the third time running |
  */
-import { CloseCode, NO_REASON } from "../protocol/closeCodes";
-import type { Ended } from "./transport";
+import { CloseCode, NO_REASON } from "../protocol/closeCodes.js";
+import type { Ended } from "./transport.js";
 
 const STOOD_MS = 30_000;
 const CUTS = 3;

@@ -4,11 +4,12 @@
  * A request that is lost, late or cut is simply made again (`protocol/pollStream.ts`). The connection is lost when the
  * relay says so, when nobody could be reached three times in a row, or when requests have failed for 20 s.
  */
-import { CloseCode } from "../protocol/closeCodes";
-import { ProtocolError } from "../protocol/messages";
-import { decodeAnswer, encodePoll, PollKind, PollStream, SESSION_BYTES, StreamError } from "../protocol/pollStream";
-import type { PollAnswer } from "../protocol/pollStream";
-import type { Connect, Ended, Transport, TransportEvents } from "./transport";
+import { CloseCode } from "../protocol/closeCodes.js";
+import { ProtocolError } from "../protocol/messages.js";
+import { decodeAnswer, encodePoll, PollKind, PollStream, SESSION_BYTES, StreamError } from "../protocol/pollStream.js";
+import type { PollAnswer } from "../protocol/pollStream.js";
+import type { Connect, Ended, Transport, TransportEvents } from "./transport.js";
+import { LEFT } from "./transport.js";
 
 const MAX_WAIT_MS = 25_000;
 const MIN_WAIT_MS = 250;
@@ -103,20 +104,17 @@ class PollingTransport implements Transport {
     this.token = token;
   }
 
-  close(ended: Ended): void {
-    if (this.isOver) return;
-    this.leave();
-    this.over(ended);
+  leave(): void {
+    this.close(LEFT);
   }
 
   /** One last request outlives the page, with a goodbye if all that waits fits into it. */
-  leave(): void {
+  close(ended: Ended): void {
     if (this.isOver) return;
     const piece = this.stream.piece(KEEPALIVE_BYTES);
     const kind = this.stream.endsWith(piece) ? PollKind.GOODBYE : PollKind.POLL;
     const body = encodePoll(kind, this.session, 0, MIN_MOST_BYTES, piece);
-    this.ending.abort();
-    this.waiting.abort();
+    this.over(ended);
     this.request(body, { keepalive: true }).catch(() => undefined); // nobody is there any more to be told
   }
 
@@ -141,7 +139,7 @@ class PollingTransport implements Transport {
       } catch (error) {
         if (this.waiting.signal.aborted && !this.isOver) continue; // given up: another request has brought the news
         // something cuts what takes long, perhaps: wait for less next time
-        this.waitMs = Math.max(Math.min(this.waitMs, this.io.now() - began) / 2, MIN_WAIT_MS);
+        this.waitMs = Math.max(Math.floor(Math.min(this.waitMs, this.io.now() - began) / 2), MIN_WAIT_MS);
         await this.recover(error);
       }
     }
@@ -172,7 +170,7 @@ class PollingTransport implements Transport {
   ): Promise<boolean> {
     const { most } = this;
     const piece = this.stream.piece(carry ? most : 0);
-    const body = encodePoll(kind, this.session, Math.floor(waitMs), most, piece);
+    const body = encodePoll(kind, this.session, waitMs, most, piece);
     const signals = [this.ending.signal, AbortSignal.timeout(waitMs + ANSWER_WITHIN_MS), ...(signal ? [signal] : [])];
     let answer: PollAnswer;
     try {
@@ -213,7 +211,7 @@ class PollingTransport implements Transport {
       response = await this.io.fetch(this.url, { ...request, credentials: "omit", ...init });
       content = new Uint8Array(await response.arrayBuffer());
     } catch (error) {
-      const isSilent = error instanceof DOMException && error.name === "TimeoutError";
+      const isSilent = error instanceof Error && error.name === "TimeoutError";
       throw isSilent
         ? new RequestFailed("the relay did not answer in time", "silent")
         : new RequestFailed("the relay cannot be reached", "unreachable");
@@ -251,7 +249,10 @@ class PollingTransport implements Transport {
     else if (error instanceof StreamError) this.over({ code: error.code, reason: error.message });
     else if (error instanceof ProtocolError)
       this.over({ code: null, reason: `the relay does not speak the protocol: ${error.message}` });
-    else throw error;
+    else {
+      this.over({ code: null, reason: `polling failed: ${String(error)}` }); // our own mistake: try again, and let it be seen
+      throw error;
+    }
   }
 
   private sleep(ms: number): Promise<void> {

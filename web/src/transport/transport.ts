@@ -7,6 +7,8 @@ export interface Ended {
   reason: string;
   /** What the end says of the network, where it was not the relay's own word. */
   trouble?: "unreachable" | "intercepted" | "cut" | "silent" | "not offered";
+  /** Whether this side ended it for a reason of its own: then it says nothing of the network. */
+  isOurs?: boolean;
 }
 
 /** What a transport tells, each in the order in which it came, and nothing after `closed`. */
@@ -24,9 +26,11 @@ export interface Transport {
   renew(token: string): void;
   /** Ends the connection from this side; `closed` is told with what is given. */
   close(ended: Ended): void;
-  /** Ends it as the page goes: what waits and a goodbye leave if the browser lets them. Nothing is told. */
+  /** Ends it as the page goes: what waits and a goodbye leave if the browser lets them. */
   leave(): void;
 }
+
+export const LEFT: Ended = { code: null, reason: "the page has gone", isOurs: true };
 
 export type Connect = (token: string | null, events: TransportEvents) => Transport;
 

@@ -1,5 +1,6 @@
 /** A WebSocket as a transport. A browser tells nothing of why one could not be opened, only code 1006. */
-import type { Connect, Ended, Transport, TransportEvents } from "./transport";
+import type { Connect, Ended, Transport, TransportEvents } from "./transport.js";
+import { LEFT } from "./transport.js";
 
 const CLOSE_WITHIN_MS = 2000;
 /** A token that fits into a subprotocol (RFC 9110, "token"); another goes into the query. */
@@ -39,19 +40,19 @@ class WebSocketTransport implements Transport {
   }
 
   send(frame: Uint8Array): void {
-    if (this.socket.readyState === this.socket.OPEN) this.socket.send(frame as Uint8Array<ArrayBuffer>);
+    if (this.socket.readyState === this.socket.OPEN) this.socket.send(frame);
   }
 
   renew(): void {
     // a WebSocket shows its token once; the connection sends the fresh one as a message
   }
 
-  close(ended: Ended): void {
-    this.leave();
-    this.over(ended);
+  leave(): void {
+    this.close(LEFT);
   }
 
-  leave(): void {
+  close(ended: Ended): void {
+    if (this.isOver) return;
     if (this.socket.readyState === this.socket.CONNECTING) {
       const { socket } = this; // closing one that is not open is an error on the console: close it once it is
       const giveUp = setTimeout(() => socket.close(), CLOSE_WITHIN_MS);
@@ -61,6 +62,7 @@ class WebSocketTransport implements Transport {
       };
       socket.onclose = () => clearTimeout(giveUp);
     } else this.socket.close(1000);
+    this.over(ended);
   }
 
   private over(ended: Ended): void {

@@ -3,10 +3,10 @@
  * a route that comes and goes mount and unmount without a new connection each time.
  */
 import * as Y from "yjs";
-import { LibraryClient } from "../library/client";
-import { LocalStore, NothingIsKept, storeName } from "../provider/localStore";
-import { RelayProvider } from "../provider/provider";
-import type { ProviderOptions } from "../provider/provider";
+import { LibraryClient } from "./library/client.js";
+import { LocalStore, NothingIsKept, storeName } from "./provider/localStore.js";
+import { RelayProvider } from "./provider/provider.js";
+import type { ProviderOptions } from "./provider/provider.js";
 
 export interface LibraryOptions extends Pick<ProviderOptions, "relay" | "room" | "token" | "transport" | "tabs"> {
   subject?: string | null;
@@ -17,6 +17,9 @@ export interface LibraryOptions extends Pick<ProviderOptions, "relay" | "room" |
 }
 
 export class LibrarySession {
+  /** True once it was closed or wiped, or another tab has signed the account out. */
+  isClosed = false;
+
   private constructor(
     readonly library: LibraryClient,
     readonly provider: RelayProvider,
@@ -38,11 +41,16 @@ export class LibrarySession {
         keepsNothing = error.message;
       }
     const library = new LibraryClient(doc, options.author);
-    return new LibrarySession(library, new RelayProvider(doc, { ...options, store }), store, keepsNothing);
+    const onSignedOut = () => void session.signedOut();
+    const provider = new RelayProvider(doc, { ...options, store, onSignedOut });
+    const session = new LibrarySession(library, provider, store, keepsNothing);
+    return session;
   }
 
   /** Disconnects and lets go of everything; what was edited stays in this browser. */
   async close(): Promise<void> {
+    if (this.isClosed) return;
+    this.isClosed = true;
     await this.provider.flushed();
     this.provider.destroy();
     this.library.close();
@@ -52,10 +60,18 @@ export class LibrarySession {
 
   /** Signs out: the library leaves this browser, other tabs included. What the relay does not have is gone with it. */
   async wipe(): Promise<void> {
+    if (this.isClosed) return;
+    this.isClosed = true;
     this.provider.signOut();
     this.provider.destroy();
     this.library.close();
     await this.store?.wipe();
     this.library.doc.destroy();
+  }
+
+  /** Another tab signs out: what this one shows stays on the screen until the application leaves it. */
+  private async signedOut(): Promise<void> {
+    this.isClosed = true;
+    await this.store?.close();
   }
 }

@@ -1,0 +1,7 @@
+import { createRoot } from "react-dom/client";
+import { App } from "./App";
+import "./styles/base.css";
+import "./styles/reading.css";
+import "./styles/panel.css";
+
+createRoot(document.getElementById("root")!).render(<App />);
