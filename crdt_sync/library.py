@@ -12,10 +12,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import anyio
-import httpx
 
 from crdt_sync.anchoring import Anchoring
 from crdt_sync.document import (
@@ -46,6 +45,9 @@ from crdt_sync.sync.presence import Presence
 from crdt_sync.sync.transport import Connect, room_url
 from crdt_sync.upkeep import Upkeep
 from crdt_sync.worker import Worker
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["Library", "TransportChoice", "open_library"]
 
@@ -107,7 +109,10 @@ async def open_library(
         if binding is not None:
             await worker.call(store.sync_with, binding)
             store.check_writable()
-            client = client or await stack.enter_async_context(httpx.AsyncClient(timeout=10))
+            if client is None:
+                import httpx  # a third of the time that a command takes, and most never connect
+
+                client = await stack.enter_async_context(httpx.AsyncClient(timeout=10))
         library = Library(worker, store, random, binding=binding, close_within_s=close_within_s)
         tasks: list[Callable[[], Coroutine[Any, Any, None]]] = [library._follow, library.reading._keep]
         if binding is not None and client is not None:

@@ -1,3 +1,4 @@
+/// <reference types="vite/client" />
 /** The text, loaded a book at a time and kept. */
 
 export interface VerseText {
