@@ -10,6 +10,7 @@ __all__ = ["App", "until"]
 
 SELECT = """([verse, start, length]) => {
   const text = document.querySelector(`[data-verse="${verse}"] .verse-text`);
+  text.scrollIntoView({ block: "center" });
   const walker = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
   const range = document.createRange();
   let at = 0;
@@ -52,7 +53,6 @@ class App:
     def select(self, verse: int, words: str) -> None:
         """Select words of a verse as a pointer would leave them, and wait for the toolbar."""
         element = self.page.locator(f'[data-verse="{verse}"] .verse-text')
-        element.scroll_into_view_if_needed()
         text = element.inner_text()
         self.tab.run(SELECT, [verse, text.index(words), len(words)])
         expect(self.page.get_by_role("toolbar", name="What to do")).to_be_visible()

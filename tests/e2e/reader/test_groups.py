@@ -73,6 +73,7 @@ def test_a_group_is_made_joined_and_talks(opened: Opened, strict_relay: tuple[Re
     ada.page.get_by_role("button", name="Libraries").click()
     ada.page.get_by_label("New group").fill("Tuesdays")
     ada.page.get_by_role("button", name="Create").click()
+    expect(ada.page.get_by_role("dialog", name="Libraries")).to_have_count(0)
     ada.loaded().in_step()
     ada.highlight(3, "Let there be light", "green")
     ada.page.get_by_role("button", name="Libraries").click()
