@@ -6,6 +6,8 @@
 import * as Y from "yjs";
 import { readAnchor } from "./anchors.js";
 import { plainText } from "./bodies.js";
+import { said } from "./imported.js";
+import type { Imported } from "./imported.js";
 import { compareMembers, compareText, orderKey } from "./order.js";
 import type { Member } from "./order.js";
 import * as schema from "./schema.js";
@@ -82,6 +84,12 @@ export class Projection {
     else members.set(itemId, orderKey(value));
   }
 
+  /** What a foreign file says of an item. */
+  imported(id: string): Imported | null {
+    const made = this.roots.highlights.get(id) ?? this.roots.notes.get(id);
+    return made === undefined ? null : said(made, this.field(id, schema.IMPORTED));
+  }
+
   /** The members of a collection in order, whatever they are: in the trash, or not here yet. */
   membersOf(collectionId: string): Member[] {
     return [...(this.members.get(collectionId) ?? [])].map(([id, key]): Member => [key, id]).sort(compareMembers);
@@ -132,7 +140,7 @@ export class Projection {
       ...this.item(id, made),
       tags: this.tagsOf(id),
       kind: made[schema.KIND] === "bookmark" ? "bookmark" : "highlight",
-      anchor: readAnchor(this.field(id, schema.ANCHOR) ?? made.anchor),
+      anchor: readAnchor(this.field(id, schema.ANCHOR) ?? this.imported(id)?.anchor ?? made.anchor),
       color: this.text(id, schema.COLOR),
       style: this.text(id, schema.STYLE),
       comment: this.text(id, schema.COMMENT),
@@ -159,16 +167,20 @@ export class Projection {
   }
 
   private tagsOf(id: string): string[] {
-    return [...(this.tags.get(id) ?? [])].sort(compareText);
+    const given = this.imported(id)?.tags ?? [];
+    const kept = given.filter((tag) => !this.roots.fields.has(schema.tagKey(id, tag)));
+    return [...new Set([...(this.tags.get(id) ?? []), ...kept])].sort(compareText);
   }
 
   private item(id: string, made: Record<string, unknown>) {
+    const imported = this.imported(id);
+    const deleted = this.field(id, schema.DELETED_AT); // false: a person took it out of a file's trash
     return {
       id,
       createdAtMs: milliseconds(made.createdAt) ?? 0,
       createdBy: typeof made.createdBy === "string" ? made.createdBy : "",
-      updatedAtMs: milliseconds(this.field(id, schema.UPDATED_AT)) ?? 0,
-      deletedAtMs: milliseconds(this.field(id, schema.DELETED_AT)),
+      updatedAtMs: milliseconds(this.field(id, schema.UPDATED_AT)) || (imported?.updatedAtMs ?? 0),
+      deletedAtMs: deleted === undefined && imported?.trashed ? (imported.updatedAtMs ?? 0) : milliseconds(deleted),
     };
   }
 
@@ -178,7 +190,7 @@ export class Projection {
 
   private text(id: string, name: string): string {
     const value = this.field(id, name);
-    return typeof value === "string" ? value : "";
+    return typeof value === "string" ? value : (this.imported(id)?.texts[name] ?? "");
   }
 }
 
