@@ -39,6 +39,7 @@ bench: setup system $(VENV)/bench benchmarks/peers/node_modules/ready web/node_m
 	PYTHONPATH=. $(BIN)/python -m benchmarks.webhooks
 	PYTHONPATH=. $(BIN)/python -m benchmarks.imports
 	PYTHONPATH=. $(BIN)/python benchmarks/fifty_years.py
+	PYTHONPATH=. $(BIN)/python benchmarks/reading_positions.py
 	PYTHONPATH=. $(BIN)/python -m benchmarks.anchors
 	PYTHONPATH=. $(BIN)/python -m benchmarks.anchors_page
 	PYTHONPATH=. $(BIN)/python benchmarks/planted.py

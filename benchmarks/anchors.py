@@ -7,6 +7,7 @@ several verses.
 
 from __future__ import annotations
 
+import re
 import time
 from bisect import bisect_right
 from collections import Counter
@@ -211,6 +212,8 @@ def speed() -> dict[str, float]:
         for at in range(1000)
     ]
     commonest = [Anchor(quote=Quote("the"), position=Position(at, at + 3)) for at in range(1000)]
+    found = dict.fromkeys(re.findall(r"\w+", here.text))
+    words = [Anchor(quote=Quote(word)) for word in random.sample([*found], 1000)]
     long = marking.anchor(1_000_000, 2_000_000)
     changed = " ".join(edited(moved.split(" ")[:700_000]))
     return {
@@ -220,6 +223,7 @@ def speed() -> dict[str, float]:
         "1 that has moved": timed(lambda: Text(moved).resolve(anchors[0])),
         "1,000 orphans": timed(lambda: Text(book).resolve_all(orphans)),
         "1,000 times the commonest word": timed(lambda: Text(moved).resolve_all(commonest)),
+        "1,000 different words, nothing around them": timed(lambda: Text(moved).resolve_all(words)),
         "a quote of 1 MB that has moved": timed(lambda: Text(moved).resolve(long)),
         "a quote of 1 MB in a changed text": timed(lambda: Text(changed).resolve(long)),
         "5 MB of one letter": timed(

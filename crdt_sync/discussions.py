@@ -13,10 +13,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
-import httpx
 
 from crdt_sync.errors import InvalidEdit
 from crdt_sync.feeds import DiscussionStatus, ThreadFeed, listening
@@ -31,6 +30,9 @@ from crdt_sync.sync.presence import Presence
 from crdt_sync.sync.transport import Connect
 from crdt_sync.threads_replica import ThreadsReplica
 from crdt_sync.worker import Worker
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = [
     "DiscussionStatus",
@@ -72,6 +74,8 @@ async def open_discussions(
     random = random or SystemRandom()
     async with AsyncExitStack() as stack:
         if client is None:
+            import httpx  # a third of the time that a command takes, and most never connect
+
             client = await stack.enter_async_context(httpx.AsyncClient(timeout=10))
         try:
             actions = Actions(relay, group, client, token=token)

@@ -12,10 +12,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import anyio
-import httpx
 
 from crdt_sync.anchoring import Anchoring
 from crdt_sync.document import (
@@ -46,6 +45,9 @@ from crdt_sync.sync.presence import Presence
 from crdt_sync.sync.transport import Connect, room_url
 from crdt_sync.upkeep import Upkeep
 from crdt_sync.worker import Worker
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["Library", "TransportChoice", "open_library"]
 
@@ -107,7 +109,10 @@ async def open_library(
         if binding is not None:
             await worker.call(store.sync_with, binding)
             store.check_writable()
-            client = client or await stack.enter_async_context(httpx.AsyncClient(timeout=10))
+            if client is None:
+                import httpx  # a third of the time that a command takes, and most never connect
+
+                client = await stack.enter_async_context(httpx.AsyncClient(timeout=10))
         library = Library(worker, store, random, binding=binding, close_within_s=close_within_s)
         tasks: list[Callable[[], Coroutine[Any, Any, None]]] = [library._follow, library.reading._keep]
         if binding is not None and client is not None:
@@ -126,8 +131,7 @@ class Library(
     What can be asked of it is in `Queries`; `Anchoring` finds highlights in a text; `Organising` puts things together;
     `RichNotes` has the bodies of notes and `Bookmarks` sets them; `History`, from `undo` to `restore_version`, goes
     back; `Upkeep`, from `verify` to `export_updates`, is for its file's long life; `Formats` are those of other
-    programs; and `Live` is how it stands.
-    `reading` says where each device reads.
+    programs; and `Live` is how it stands. `reading` says where each device reads.
     """
 
     def __init__(
@@ -228,8 +232,9 @@ class Library(
         await self._sync(connect, self._replica, self.presence, token)
 
     async def _leave(self, within_s: float) -> None:
-        await self.reading._leave()
-        await super()._leave(within_s)
+        with anyio.move_on_after(within_s) as scope:
+            await self.reading._leave()
+        await super()._leave(max(scope.deadline - anyio.current_time(), 0))
 
     async def _follow(self) -> None:
         while True:

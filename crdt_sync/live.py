@@ -6,22 +6,22 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from random import Random
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
 import anyio
-import httpx
 
 from crdt_sync.feeds import DiscussionStatus, Follower, Latest, Status
 from crdt_sync.groups import telling_error
 from crdt_sync.sync.credentials import Token
 from crdt_sync.sync.fallback import FallbackConnect
 from crdt_sync.sync.loop import Link, State, SyncLoop
-from crdt_sync.sync.polling import PollingConnect
 from crdt_sync.sync.presence import Presence
 from crdt_sync.sync.replica import Replica
 from crdt_sync.sync.transport import Connect
-from crdt_sync.sync.websocket import WebSocketConnect
 from crdt_sync.worker import Worker
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["Live", "StatusValue", "TransportChoice"]
 
@@ -114,6 +114,10 @@ class Live(ABC, Generic[StatusValue, Counts]):
             raise telling_error(errors) from errors.__cause__
 
     def _connect(self, relay: str, room: str, client: httpx.AsyncClient, transport: TransportChoice) -> Connect:
+        # imported once there is a relay: what works offline starts in half the time without them
+        from crdt_sync.sync.polling import PollingConnect
+        from crdt_sync.sync.websocket import WebSocketConnect
+
         websocket = WebSocketConnect(relay, room, client)
         polling = PollingConnect(relay, room, client, random=self._random)
         if transport != "auto":

@@ -6,9 +6,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial, wraps
 from pathlib import Path
 from random import Random
-from typing import Any, Concatenate, ParamSpec, TypeVar
-
-import httpx
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from crdt_sync import discussions as asynchronous
 from crdt_sync.blocking.delivery import Deliver
@@ -17,6 +15,9 @@ from crdt_sync.blocking.loop_thread import Backend, LoopThread
 from crdt_sync.blocking.news import threads_of
 from crdt_sync.feeds import DiscussionStatus
 from crdt_sync.sync.credentials import Token
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["Discussions", "open_discussions"]
 

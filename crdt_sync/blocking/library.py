@@ -9,9 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial, wraps
 from pathlib import Path
 from random import Random
-from typing import Any, Concatenate, ParamSpec, TypeVar
-
-import httpx
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from crdt_sync import library as asynchronous
 from crdt_sync.blocking.delivery import Deliver
@@ -25,6 +23,9 @@ from crdt_sync.library import TransportChoice
 from crdt_sync.storage.database import Durability
 from crdt_sync.sync.credentials import Token
 from crdt_sync.sync.presence import Person, PresenceChange
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["Backend", "Library", "Presence", "Reading", "open_library"]
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial, wraps
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, TypeVar
-
-import httpx
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from crdt_sync import sharing as asynchronous
 from crdt_sync.blocking.library import Library
 from crdt_sync.blocking.loop_thread import Backend, LoopThread
 from crdt_sync.sharing.copying import Copied, chosen, take_in
 from crdt_sync.sync.credentials import Token
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["Groups", "copy_into_group", "open_groups"]
 

@@ -27,14 +27,12 @@ from crdt_sync.cli import (
     upkeep,
 )
 from crdt_sync.cli.output import as_json, console, counted, status_line
-from crdt_sync.cli.running import DEFAULT, Json, LibraryPath, run, with_library
+from crdt_sync.cli.running import DEFAULT, NOT_IN_STEP, Json, LibraryPath, run, with_library
 from crdt_sync.cli.settings import Settings
 from crdt_sync.protocol.person import MAX_NAME_CHARACTERS
 from crdt_sync.sync.presence import Person, PresenceChange
 
 __all__ = ["app", "main"]
-
-NOT_IN_STEP = 3
 
 app = typer.Typer(
     help="Highlights and notes on this device, in step with your other ones. Everything works offline but `sync` and "

@@ -14,8 +14,8 @@ from rich.table import Table
 
 from crdt_sync import Library
 from crdt_sync.cli.filtering import collection_id
-from crdt_sync.cli.output import as_json, console, counted, moment
-from crdt_sync.cli.running import DEFAULT, Json, LibraryPath, full_id, run, with_libraries
+from crdt_sync.cli.output import as_json, console, counted, moment, status_line
+from crdt_sync.cli.running import DEFAULT, NOT_IN_STEP, Json, LibraryPath, full_id, run, with_libraries
 from crdt_sync.cli.settings import Settings
 from crdt_sync.errors import LibraryError, NoSuchGroup
 from crdt_sync.sharing import Groups, Membership, Role, copy_into_group, open_groups
@@ -206,10 +206,13 @@ def groups_copy(
     color: Annotated[str | None, typer.Option(help="All of this colour.")] = None,
     collection: Annotated[str | None, typer.Option(help="All of a collection: its title or id.")] = None,
     update: Annotated[bool, typer.Option("--update", help="Bring copies that are there to what you have now.")] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait at most for the relay to have stored them.")] = 30,
     library: LibraryPath = DEFAULT,
     json: Json = False,
 ) -> None:
     """Copy highlights of your library into a group's: passage, colour and style. Notes, comments and tags stay yours.
+
+    The exit status is 3 if the relay does not have them in time; they wait in the group's library then.
 
     The group's library is one that was made with: crdt-sync init --library FILE --relay URL --room g/… --subject YOU
     """
@@ -220,11 +223,16 @@ def groups_copy(
         copied = await copy_into_group(
             own, group, ids, work=work, within=within, tag=tag, color=color, collection=of, update=update
         )
+        is_sent = await group.synced(timeout)
         if json:
-            as_json(asdict(copied))
+            as_json({**asdict(copied), "sent": is_sent})
         else:
             again = "updated if they differed" if update else "there before, and left as they are"
             console.print(f"{counted(len(copied.made), 'highlight')} copied; {len(copied.before)} {again}.")
+        if not is_sent:
+            sends = f"`crdt-sync sync --library {shlex.quote(str(into))}` sends what waits"
+            typer.echo(f"crdt-sync: the group does not have all yet ({status_line(group.status)}); {sends}", err=True)
+            raise typer.Exit(NOT_IN_STEP)
 
     with_libraries(library, into, copy)
 

@@ -15,7 +15,17 @@ from crdt_sync import CrdtSyncError, Library, open_library
 from crdt_sync.cli.settings import Settings, default_library
 from crdt_sync.errors import LibraryError, NotFound
 
-__all__ = ["DEFAULT", "ItemId", "Json", "LibraryPath", "full_id", "run", "with_libraries", "with_library"]
+__all__ = [
+    "DEFAULT",
+    "NOT_IN_STEP",
+    "ItemId",
+    "Json",
+    "LibraryPath",
+    "full_id",
+    "run",
+    "with_libraries",
+    "with_library",
+]
 
 LibraryPath = Annotated[
     Path,
@@ -24,6 +34,7 @@ LibraryPath = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 ItemId = Annotated[str, typer.Argument(help="The item's id, or the first characters of it.")]
 DEFAULT = default_library()
+NOT_IN_STEP = 3
 INTERRUPTED = 130
 
 

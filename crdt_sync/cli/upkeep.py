@@ -11,7 +11,7 @@ import typer
 
 from crdt_sync import Highlight, Library, Note
 from crdt_sync import upkeep as files
-from crdt_sync.cli.output import as_json, console, counted, highlight_value, moment, note_value
+from crdt_sync.cli.output import as_json, console, counted, highlight_value, moment, note_value, plain
 from crdt_sync.cli.running import DEFAULT, Json, LibraryPath, run, with_library
 from crdt_sync.cli.settings import Settings
 from crdt_sync.errors import LibraryDamaged
@@ -144,11 +144,16 @@ def sign_out(
     The next relay that you name for it gets all of it: two libraries that have merged cannot be parted.
     """
     unsaved: list[str] = []
+    versions: list[str] = []
 
     async def look(opened: Library) -> None:
         unsaved.extend(await opened.unsaved())
+        versions.extend(each.name for each in await opened.versions())
         if wipe:
             await _warn(opened, unsaved)
+            if versions:
+                told = f"{counted(len(versions), 'version')} saved on this device alone go with it"
+                typer.echo(f"{told}: {', '.join(map(plain, versions))}", err=True)
 
     async def leave(opened: Library) -> None:
         await opened.sign_out()
@@ -162,7 +167,7 @@ def sign_out(
         settings = Settings.load(library)
         replace(settings, relay=None, room=None, subject=None).save(library)
     if json:
-        as_json({"wiped": wipe, "unsaved": unsaved})
+        as_json({"wiped": wipe, "unsaved": unsaved, **({"versions": versions} if wipe else {})})
     elif wipe:
         console.print(f"{library} is gone from this device.", soft_wrap=True)
     else:

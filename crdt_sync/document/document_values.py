@@ -121,7 +121,7 @@ class DocumentValues(ObservedDoc):
         return body_of(self._doc, self._fields, note_id)
 
     def all_items(self) -> dict[str, Touch]:
-        """Return every item with its tags and members, for a rebuild of the read model."""
+        """Return every item with its tags and members, in the order in which they were made by the devices' clocks."""
         touched = Touched()
         for key in self._fields:
             item_id, name, of = schema.split_field_key(key)
@@ -129,10 +129,13 @@ class DocumentValues(ObservedDoc):
                 touched.item(item_id).tags.add(of)
             elif name == schema.ITEM:
                 touched.item(item_id).members.add(of)
+        made: dict[str, int] = {}
         for items in (self._highlights, self._notes, self._collections):
-            for item_id in items:
+            for item_id, value in items.items():
                 touched.item(item_id)
-        return touched.items
+                at = value.get("createdAt") if isinstance(value, dict) else None
+                made.setdefault(item_id, _milliseconds(at) or 0)
+        return dict(sorted(touched.items.items(), key=lambda each: (made.get(each[0], 0), each[0])))
 
     def kind(self, item_id: str) -> ItemKind | None:
         """Return what an item is, or None if it is not there (any more)."""
@@ -143,7 +146,10 @@ class DocumentValues(ObservedDoc):
         return ItemKind.COLLECTION if item_id in self._collections else None
 
     def _field(self, item_id: str, name: str) -> Any:
-        return self._fields.get(schema.field_key(item_id, name))
+        try:  # `get` would look twice whether it is there
+            return self._fields[schema.field_key(item_id, name)]
+        except KeyError:
+            return None
 
     def _text(self, item_id: str, name: str, imported: Imported | None = None) -> str:
         """A field that is there hides what a file says, an empty one too."""

@@ -103,12 +103,11 @@ def _changing(aligned: str) -> re.Pattern[str] | None:
     no_width = "".join(each for each in _NO_WIDTH if each in characters)
     kinds = [f" [ {no_width}]+"] if "  " in aligned or no_width else []
     if "-" in aligned:
-        kinds.append(r"(?<=\w)- *(?=\w)")
+        kinds.append(r"-(?<=\w-) *(?=\w)")  # it begins with a character, which re can skip to
     marks = re.escape("".join(each for each in characters if unicodedata.combining(each)))
     if marks and not unicodedata.is_normalized("NFC", aligned.translate(_SPELLED)):
         kinds.append(f"[^{marks}{no_width}][{marks}{no_width}]*[{marks}]")
-    if found := no_width + "".join(each for each in _LIGATURES if each in characters):
-        kinds.append(f"[{re.escape(found)}]")
+    kinds += [re.escape(each) for each in (*no_width, *_LIGATURES) if each in characters]
     return re.compile("|".join(kinds)) if kinds else None
 
 

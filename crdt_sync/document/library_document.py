@@ -81,7 +81,7 @@ class LibraryDocument(DocumentValues):
         Raises `InvalidEdit`, `NotFound` or `ReadOnlyLibrary` before anything is changed.
         """
         self._check_writer()
-        writer = Writer(self._doc, now_ms, author, members)
+        writer = Writer(self._doc, self._items, self._fields, now_ms, author, members)
         planned = writer.plan(edits, new_id)
 
         def make() -> None:

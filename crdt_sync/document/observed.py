@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pycrdt import Doc, Map, MapEvent, Subscription, TransactionEvent, XmlEvent, XmlFragment
 
 from crdt_sync.document import schema
+from crdt_sync.document.events import ItemKind
 from crdt_sync.document.undoing import Done, Recorder
 from crdt_sync.protocol.update import decode_state_vector
 
@@ -19,13 +21,13 @@ __all__ = ["ObservedDoc", "Touch", "Touched"]
 @dataclass(slots=True)
 class Touch:
     """What happened to one item: its tags and, of a collection, its members that were touched; whether it was made or
-    purged, trashed or restored.
+    purged, trashed or restored. `purged` says what it was, as nothing else knows that any more.
     """
 
     tags: set[str] = field(default_factory=set)
     members: set[str] = field(default_factory=set)
     made: bool = False
-    purged: bool = False
+    purged: ItemKind | None = None
     trashed: bool = False
     restored: bool = False
 
@@ -82,9 +84,9 @@ class ObservedDoc:
         self._bodies: dict[str, XmlFragment] = {}
         self._subscriptions: list[Subscription] = [
             self._doc.observe(self._on_transaction),
-            self._highlights.observe(self._on_items),
-            self._notes.observe(self._on_items),
-            self._collections.observe(self._on_items),
+            self._highlights.observe(partial(self._on_items, ItemKind.HIGHLIGHT)),
+            self._notes.observe(partial(self._on_items, ItemKind.NOTE)),
+            self._collections.observe(partial(self._on_items, ItemKind.COLLECTION)),
             self._fields.observe(self._on_fields),
             self._positions.observe(self._on_positions),
         ]
@@ -104,14 +106,15 @@ class ObservedDoc:
     def _on_transaction(self, event: TransactionEvent) -> None:
         self._touched.update = event.update
 
-    def _on_items(self, event: MapEvent) -> None:
+    def _on_items(self, kind: ItemKind, event: MapEvent) -> None:
         keys: dict[str, dict[str, Any]] = event.keys  # type: ignore[attr-defined]  # not in pycrdt's stub
         if self._recorder is not None:
             self._recorder.items(keys)
         for item_id, what in keys.items():
             touch = self._touched.item(item_id)
             touch.made |= what["action"] == "add"
-            touch.purged |= what["action"] == "delete"
+            if what["action"] == "delete":
+                touch.purged = kind
 
     def _on_fields(self, event: MapEvent) -> None:
         keys: dict[str, dict[str, Any]] = event.keys  # type: ignore[attr-defined]

@@ -153,22 +153,17 @@ class Text:
 
     def _searched(self, anchor: Anchor, sought: Sought, pieces: Pieces) -> Resolution:
         text = self._folded.text
-        whole = self._all(sought.text, pieces)
-        found = [place(text, sought, at + sought.start, at + sought.end, 1.0) for at in whole]
-        is_only = len(found) == 1 and (anchor.position is None or self._is_near(anchor, found[0]))
-        if len(found) <= 1 and not is_only:
+        whole = pieces.occurrences(sought.text) if sought.text else []
+        found = _apart(Place(at + sought.start, at + sought.end, 1.0, 1.0) for at in whole)
+        is_only = len(whole) == 1 and (anchor.position is None or self._is_near(anchor, found[0]))
+        if len(whole) <= 1 and not is_only:
             if not found and len(sought.quote) >= FOUND_BY_PIECES:
-                found = [place(text, sought, at, at + len(sought.quote), 1.0) for at in self._all(sought.quote, pieces)]
+                quotes = pieces.occurrences(sought.quote)
+                found = [place(text, sought, at, at + len(sought.quote), 1.0) for at in quotes]
             if len(found) <= MAX_OCCURRENCES:
                 found += self._alike(anchor, sought, pieces)
                 found += self._rivals(sought, found, pieces)
         return self._judged(anchor, sought, found, is_only)
-
-    def _all(self, sought: str, pieces: Pieces) -> list[int]:
-        if not sought:
-            return []
-        text = self._folded.text
-        return pieces.occurrences(sought) if len(sought) >= FOUND_BY_PIECES else occurrences(text, sought)
 
     def _alike(self, anchor: Anchor, sought: Sought, pieces: Pieces) -> list[Place]:
         """Return the places that are most like the quote in its surroundings."""
@@ -231,13 +226,7 @@ class Text:
             else each
             for each in found
         ]
-        best: list[Place] = []
-        for each in sorted(exact, key=lambda each: -each.score):
-            if not any(each.start < other.end and other.start < each.end for other in best):
-                best.append(each)
-            if len(best) == _KEPT:
-                break
-        return best
+        return _apart(sorted(exact, key=lambda each: -each.score))
 
     def _is_believed(self, anchor: Anchor, sought: Sought, best: list[Place]) -> bool:
         first = best[0]
@@ -274,6 +263,17 @@ def _pieces_of(several: Iterable[Sought]) -> Iterable[str]:
             yield from (end.text for end in sought.ends())
         else:
             yield sought.text
+
+
+def _apart(places: Iterable[Place]) -> list[Place]:
+    """Return the first places, and of those that overlap the first."""
+    kept: list[Place] = []
+    for each in places:
+        if not any(each.start < other.end and other.start < each.end for other in kept):
+            kept.append(each)
+        if len(kept) == _KEPT:
+            break
+    return kept
 
 
 def _is_clear(first: Place, second: Place) -> bool:

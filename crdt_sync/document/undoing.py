@@ -36,6 +36,11 @@ class Undone:
     kept: tuple[str, ...] = ()
 
 
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_STRICT = json.JSONEncoder(allow_nan=False)
+"""`json.dumps` would make an encoder at each call."""
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """What one edit did: the items it made, and before and after of fields (None where there was none) and of bodies.
@@ -96,7 +101,7 @@ class Done:
         """Return it as text, for `from_json`."""
         bodies = {note_id: [*map(body_to_json, pair)] for note_id, pair in self.bodies.items()}
         value = {"made": self.made, "fields": self.fields, "bodies": bodies}
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return _COMPACT.encode(value)
 
     @classmethod
     def from_json(cls, text: str) -> Done:
@@ -195,7 +200,7 @@ def take_back(
 def _is_json(value: Any) -> bool:
     """A stranger may put anything under a key, a shared type too; what is no JSON cannot be kept."""
     try:
-        json.dumps(value, allow_nan=False)
+        _STRICT.encode(value)
     except (TypeError, ValueError, RecursionError):
         return False
     return True

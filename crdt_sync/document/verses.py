@@ -86,6 +86,12 @@ class VerseReference:
         return _NUMBERS[self.book], self.chapter or 0, self.verse or 0
 
     @property
+    def first_verse(self) -> _Key:
+        """The same, but of verse 1 for a whole chapter or book: the title that may stand before it is left out."""
+        book, chapter, verse = self.starts
+        return book, chapter or 1, 1 if self.verse is None else verse
+
+    @property
     def ends(self) -> _Key:
         """Numbers of book, chapter and verse of the last verse in it."""
         chapter = _LAST if self.chapter is None else self.chapter
@@ -149,7 +155,11 @@ class VerseRange:
         first, last = self.first, self.last
         if last == first:
             return first.usfm
-        if last.book != first.book or last.chapter is None or (first.verse is None) != (last.verse is None):
+        if (
+            last.book != first.book
+            or None in (first.chapter, last.chapter)
+            or (first.verse is None) != (last.verse is None)
+        ):
             return f"{first.usfm}-{last.usfm}"
         if last.verse is None:
             return f"{first.usfm}-{last.chapter}"
@@ -167,8 +177,11 @@ class VerseRange:
         return self.first.starts <= other.last.ends and other.first.starts <= self.last.ends
 
     def contains(self, other: VerseRange) -> bool:
-        """Whether every verse of `other` is in this one."""
-        return self.first.starts <= other.first.starts and other.last.ends <= self.last.ends
+        """Whether every verse of `other` is in this one; a whole chapter or book counts from its verse 1 on.
+
+        How many verses a chapter has differs from Bible to Bible, so `GEN 1:1-31` is not known to contain `Gen.1`.
+        """
+        return self.first.starts <= other.first.first_verse and other.last.ends <= self.last.ends
 
     @property
     def _order(self) -> tuple[_Key, _Key, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.distance._initialize import Opcode
@@ -124,23 +123,47 @@ def trimmed(text: str, sought: Sought, found: Place) -> Place:
         return found
     quote, start, end = sought.quote, found.start, found.end
     if sought.start == 0 or not (sought.text[sought.start - 1].isalnum() and quote[0].isalnum()):
-        fit = partial(_fit, text, sought.text[: sought.start][-_AROUND:], quote[:_EDGE], start)
-        start = _best(fit, start, lambda low, high: [at for at in _starts(text, low, high) if at < end])
+        edge = _Edge(text, sought.text[: sought.start][-_AROUND:], quote[:_EDGE])
+        start = edge.best(start, lambda low, high: [at for at in _starts(text, low, high) if at < end])
     if sought.end == len(sought.text) or not (sought.text[sought.end].isalnum() and quote[-1].isalnum()):
-        fit = partial(_fit, text, quote[-_EDGE:], sought.text[sought.end :][:_AROUND], end)
-        end = _best(fit, end, lambda low, high: [at for at in _ends(text, low, high) if at > start])
+        edge = _Edge(text, quote[-_EDGE:], sought.text[sought.end :][:_AROUND])
+        end = edge.best(end, lambda low, high: [at for at in _ends(text, low, high) if at > start])
     return place(text, sought, start, end)
 
 
-def _best(fit: Callable[[int], tuple[float, int]], expected: int, within: Callable[[int, int], list[int]]) -> int:
-    """Return the place that fits best, looking no further than is needed."""
-    best = expected
-    for reach, enough in ((0, _FITS), (_REACH // 4, _FITS_ROUGHLY), (_REACH, 0.0)):
-        if several := within(max(expected - reach, 0), expected + reach):
-            best = max(several, key=fit)
-            if fit(best)[0] >= enough:
-                break
-    return best
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """One end of a quote: what should stand before and after it."""
+
+    text: str
+    before: str
+    after: str
+
+    def best(self, expected: int, within: Callable[[int, int], list[int]]) -> int:
+        """Return the place that fits best, looking no further than is needed."""
+        best = expected
+        for reach, enough in ((0, _FITS), (_REACH // 4, _FITS_ROUGHLY), (_REACH, 0.0)):
+            if several := within(max(expected - reach, 0), expected + reach):
+                best, fit = self._best_of(several, expected)
+                if fit >= enough:
+                    break
+        return best
+
+    def _best_of(self, several: list[int], expected: int) -> tuple[int, float]:
+        """Return the place on whose sides most characters are as wanted, and their share; of two alike the nearer."""
+        text, before, after = self.text, self.before, self.after
+        wanted = max(len(before) + len(after), 1)
+        is_end = bool(after) and bool(before) and before.rstrip()[-1:] in _PAUSES
+        best, most = expected, -1.0
+        for at in sorted(several, key=lambda at: (abs(at - expected), at)):
+            pause = _PAUSE if is_end and text[max(at - 2, 0) : at].rstrip()[-1:] in _PAUSES else 0
+            left = Levenshtein.normalized_similarity(before, text[max(at - len(before), 0) : at]) * len(before)
+            if (left + len(after) + pause) / wanted > most:  # else it cannot be better, whatever follows
+                right = Levenshtein.normalized_similarity(after, text[at : at + len(after)]) * len(after)
+                fit = (left + right + pause) / wanted
+                if fit > most:
+                    best, most = at, fit
+        return best, most
 
 
 def _starts(text: str, low: int, high: int) -> list[int]:
@@ -149,16 +172,6 @@ def _starts(text: str, low: int, high: int) -> list[int]:
 
 def _ends(text: str, low: int, high: int) -> list[int]:
     return [each.end() for each in _ENDS.finditer(text, max(low - 1, 0), high)]
-
-
-def _fit(text: str, before: str, after: str, expected: int, at: int) -> tuple[float, int]:
-    """Return how many characters on both sides of a place are as wanted; of two alike the nearer one is better."""
-    is_end = bool(after) and bool(before) and before.rstrip()[-1:] in _PAUSES
-    pause = _PAUSE if is_end and text[max(at - 2, 0) : at].rstrip()[-1:] in _PAUSES else 0
-    wanted = max(len(before) + len(after), 1)
-    left = Levenshtein.normalized_similarity(before, text[max(at - len(before), 0) : at]) * len(before)
-    right = Levenshtein.normalized_similarity(after, text[at : at + len(after)]) * len(after)
-    return (left + right + pause) / wanted, -abs(at - expected)
 
 
 def _start(opcodes: Sequence[Opcode], offset: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -46,13 +46,18 @@ class Writer(CollectionWriter):
     """One call's edits. `plan` checks them all before `make` changes anything."""
 
     def __init__(
-        self, doc: Doc[Any], now_ms: int, author: str, members: Callable[[str], Iterable[str]] = lambda _: ()
+        self,
+        doc: Doc[Any],
+        items: Mapping[str, Map[Any]],
+        fields: Map[Any],
+        now_ms: int,
+        author: str,
+        members: Callable[[str], Iterable[str]] = lambda _: (),
     ) -> None:
         self._doc = doc
-        self._highlights = doc.get(schema.HIGHLIGHTS, type=Map)
-        self._notes = doc.get(schema.NOTES, type=Map)
-        self._collections = doc.get(schema.COLLECTIONS, type=Map)
-        self._fields = doc.get(schema.FIELDS, type=Map)
+        self._highlights, self._notes = items[schema.HIGHLIGHTS], items[schema.NOTES]
+        self._collections = items[schema.COLLECTIONS]
+        self._fields = fields
         self._bodies = NoteBodies(doc, self._fields)
         self._known_members = members
         self._members = {}

@@ -10,11 +10,10 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import anyio
-import httpx
 
 from crdt_sync.errors import (
     ConnectionLost,
@@ -44,7 +43,10 @@ from crdt_sync.sharing.values import (
 )
 from crdt_sync.sync.bearer import Bearer
 from crdt_sync.sync.credentials import Token
-from crdt_sync.sync.transport import room_url, words_of
+from crdt_sync.sync.transport import room_url
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["Groups", "open_groups"]
 
@@ -60,14 +62,6 @@ _BY_CODE = {
     "no-such-room": NoSuchGroup,
     "room-deleted": NoSuchGroup,
 }
-_FAILURES = (
-    httpx.HTTPError,
-    httpx.InvalidURL,
-    OSError,
-    UnicodeEncodeError,  # a token that no header can carry
-    anyio.ClosedResourceError,
-    anyio.EndOfStream,
-)
 _BY_STATUS = {401: SignInNeeded, 403: NotAllowed, 404: NoSuchGroup, 410: NoSuchGroup}
 
 
@@ -86,6 +80,8 @@ async def open_groups(
     if client is not None:
         yield Groups(base, token, client)
         return
+    import httpx  # a third of the time that a command takes, and most never connect
+
     async with httpx.AsyncClient(timeout=WITHIN_S) as own_client:
         yield Groups(base, token, own_client)
 
@@ -207,6 +203,10 @@ class Groups:
         query: Mapping[str, str] | None,
         token: str | None,
     ) -> tuple[int, bytes]:
+        import httpx
+
+        from crdt_sync.sync.network_errors import words_of
+
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         url = f"{self._base}/api/v1{path}"
         content = bytearray()
@@ -222,7 +222,14 @@ class Groups:
                     return response.status_code, bytes(content)
         except TimeoutError:
             raise RelayUnavailable(f"the relay did not answer within {WITHIN_S:.0f} s") from None
-        except _FAILURES as error:
+        except (
+            httpx.HTTPError,
+            httpx.InvalidURL,
+            OSError,
+            UnicodeEncodeError,  # a token that no header can carry
+            anyio.ClosedResourceError,
+            anyio.EndOfStream,
+        ) as error:
             raise RelayUnavailable(f"the relay could not be asked: {words_of(error)}") from error
 
 

@@ -35,11 +35,14 @@ UPDATES = (Kind.NULL, Kind.BLOB, Kind.MAYBE_TEXT, Kind.INTEGER)
 SNAPSHOTS = (Kind.NULL, Kind.INTEGER, Kind.BLOB, Kind.INTEGER, Kind.INTEGER)
 WAITING = (Kind.NULL, Kind.BLOB, Kind.INTEGER)
 STATE = (Kind.NULL, Kind.INTEGER, Kind.INTEGER, Kind.MAYBE_INTEGER, *(Kind.TEXT,) * 2, Kind.MAYBE_TEXT)
-HIGHLIGHTS = (*(Kind.TEXT,) * 7, Kind.INTEGER, Kind.TEXT, Kind.INTEGER, Kind.MAYBE_INTEGER, *(Kind.TEXT,) * 2)
+HIGHLIGHTS = (
+    Kind.NULL, *(Kind.TEXT,) * 7, Kind.INTEGER, Kind.TEXT, Kind.INTEGER, Kind.MAYBE_INTEGER, *(Kind.TEXT,) * 2,
+)  # fmt: skip
 VERSIONS = (Kind.NULL, Kind.TEXT, *(Kind.INTEGER,) * 3, Kind.BLOB, Kind.INTEGER)
 RESCUED = (Kind.TEXT, Kind.TEXT, Kind.TEXT)
 NOTES = (
-    Kind.TEXT, Kind.MAYBE_TEXT, *(Kind.TEXT,) * 2, Kind.INTEGER, Kind.TEXT, Kind.INTEGER, Kind.MAYBE_INTEGER, Kind.TEXT,
+    Kind.NULL, Kind.TEXT, Kind.MAYBE_TEXT, *(Kind.TEXT,) * 2, Kind.INTEGER, Kind.TEXT, Kind.INTEGER,
+    Kind.MAYBE_INTEGER, Kind.TEXT,
 )  # fmt: skip
 
 
@@ -239,7 +242,7 @@ def _rescued_in(kind: Value, value: Value) -> Highlight | Note:
 
 
 def _highlight(row: Sequence[Value]) -> Highlight:
-    item_id, _, _, color, style, comment, anchor, made, by, changed, deleted, kind, _ = row
+    _, item_id, _, _, color, style, comment, anchor, made, by, changed, deleted, kind, _ = row
     where = Anchor.from_json(json.loads(_text(anchor)))
     return Highlight(
         _text(item_id), where, _text(color), _text(style), (), _text(comment), _number(made), _text(by),
@@ -249,7 +252,7 @@ def _highlight(row: Sequence[Value]) -> Highlight:
 
 
 def _note(row: Sequence[Value]) -> Note:
-    item_id, of, title, text, made, by, changed, deleted, _ = row
+    _, item_id, of, title, text, made, by, changed, deleted, _ = row
     return Note(
         _text(item_id), None if of is None else _text(of), _text(title), _text(text), (), _number(made), _text(by),
         _number(changed), None if deleted is None else _number(deleted),

@@ -26,7 +26,7 @@ __all__ = ["Database", "Durability", "open_database", "reading_back", "size_of",
 Durability: TypeAlias = Literal["full", "normal"]
 
 APPLICATION_ID = 0x63726C62  # "crlb"
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """How many migrations there are; kept in `user_version`, so that opening need not load what migrates."""
 BUSY_TIMEOUT_S = 5.0
 REPAIR = "It was left as it is; `crdt-sync repair` makes a new file of all that can still be read"

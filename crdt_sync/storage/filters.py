@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypedDict
 
 from crdt_sync.document.verses import osis_source
 from crdt_sync.errors import InvalidEdit
 
-__all__ = ["SORTS", "Conditions", "Filters", "ItemFilter", "Sort", "order_by"]
+__all__ = ["SORTS", "Conditions", "Filters", "ItemFilter", "Narrowing", "Rows", "Sort", "order_by"]
 
 Sort: TypeAlias = Literal["place", "newest", "changed"]
 SORTS: tuple[Sort, ...] = ("place", "newest", "changed")
+MANY = 25_000
+"""So many rows are counted in an index alone in a millisecond."""
+FEW = 1_000
+"""So many items are looked up, one by one, in as much."""
 KINDS = ("highlight", "bookmark", "note")
 
 
@@ -45,16 +49,52 @@ class Filters(TypedDict, total=False):
 class Conditions:
     """Conditions to be joined by AND, and the values of their parameters."""
 
-    where: list[str]
-    values: list[Any]
+    where: list[str] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
 
     def add(self, condition: str, *values: Any) -> None:
         """Add a condition with its values."""
         self.where.append(condition)
         self.values += values
 
+    def take(self, other: Conditions) -> None:
+        """Add the conditions of another."""
+        self.where += other.where
+        self.values += other.values
+
     def __str__(self) -> str:
-        return " AND ".join(self.where)
+        return " AND ".join(self.where or ["1"])
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of a table as an index gives them: what stands after `SELECT`, and the values of its parameters."""
+
+    table: str
+    given: str
+    values: Sequence[Any]
+
+    def select(self, *names: str) -> str:
+        """Return the statement that gives these, in which `{0}` is the number of the row."""
+        return f"SELECT {', '.join(names)} {self.given}".format(f"{self.table}.rowid")
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """What one filter lets pass: rows of `highlights` and `notes`, or of the full text. More than `most` are many."""
+
+    rows: tuple[Rows, ...]
+    most: int
+
+    @property
+    def select(self) -> str:
+        """The statement that gives their numbers."""
+        return " UNION ALL ".join(rows.select("{0}") for rows in self.rows)
+
+    @property
+    def values(self) -> list[Any]:
+        """The values of its parameters."""
+        return [value for rows in self.rows for value in rows.values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,48 +124,103 @@ class ItemFilter:
         return () if self.tag is None else (self.tag,) if isinstance(self.tag, str) else tuple(self.tag)
 
     @property
+    def asks(self) -> bool:
+        """True if anything but the trash is asked of."""
+        return self != ItemFilter(trashed=self.trashed)
+
+    @property
     def is_of_the_passage(self) -> bool:
         """True if the highlight must be looked at, a note's too."""
         return any(each is not None for each in (self.work, self.within, self.color))
 
-    def of_the_passage(self, conditions: Conditions) -> None:
-        """Add what `work`, `within` and `color` ask of `highlights`."""
-        if self.work is not None:
-            conditions.add("highlights.work = ?", self.work)
-        if self.within is not None:
-            # one range for the index, with "/" as what follows "." in Unicode; then no "Gen.1-x" in it
-            within = osis_source(self.within)
-            conditions.add("highlights.source >= ? AND highlights.source < ?", within, f"{within}/")
-            conditions.add("(highlights.source = ? OR highlights.source >= ?)", within, f"{within}.")
-        if self.color is not None:
-            conditions.add("highlights.color = ?", self.color)
-
-    def of_the_times(self, conditions: Conditions, created: str, changed: str) -> None:
-        """Add what is asked of the times in the columns `created` and `changed`."""
-        for column, compared, value in (
-            (created, ">=", self.created_since_ms),
-            (created, "<", self.created_until_ms),
-            (changed, ">=", self.changed_since_ms),
-            (changed, "<", self.changed_until_ms),
-        ):
-            if value is not None:
-                conditions.add(f"{column} {compared} ?", value)
-
-    def of_the_item(self, conditions: Conditions, item_id: str, *, walk: bool) -> None:
-        """Add what is asked of the item in the column `item_id`.
+    def of_highlights(self, *, walk: bool) -> Conditions | None:
+        """Return what is asked of a row of `highlights`, the trash left aside; None if none passes.
 
         With `walk` items are looked at in the order of the list, which is faster where many match; else those with the
-        tag, or of the collection, are looked up first.
+        tag are looked up first.
         """
-        for tag in self.tags:
-            found = "EXISTS (SELECT 1 FROM tags WHERE item_id = {0} AND tag = ?)"
-            found = found if walk else "{0} IN (SELECT item_id FROM tags WHERE tag = ?)"
-            conditions.add(found.format(item_id), tag)
-        if self.collection is not None:
-            conditions.add(f"{item_id} IN (SELECT item_id FROM members WHERE collection_id = ?)", self.collection)
+        conditions = Conditions()
+        if self.kind == "note":
+            return None
+        if self.kind is not None:
+            conditions.add(f"highlights.kind = '{self.kind}'")  # to the letter, as the index of bookmarks has it
+        for part in self._of_the_passage():
+            conditions.take(part)
+        self._of_the_item(conditions, "highlights", walk=walk)
         if self.has_note is not None:
-            notes = f"SELECT 1 FROM notes AS own WHERE own.highlight_id = {item_id} AND own.deleted_at_ms IS NULL"
+            notes = "SELECT 1 FROM notes AS own WHERE own.highlight_id = highlights.id AND own.deleted_at_ms IS NULL"
             conditions.add(f"{'' if self.has_note else 'NOT '}EXISTS ({notes})")
+        return conditions
+
+    def of_notes(self, *, walk: bool) -> Conditions | None:
+        """Return what is asked of a row of `notes`, beside its highlight if it `is_of_the_passage`; else as above."""
+        if self.kind not in (None, "note") or self.has_note is not None:
+            return None  # only highlights have notes
+        conditions = Conditions()
+        for part in self._of_the_passage():
+            conditions.take(part)
+        self._of_the_item(conditions, "notes", walk=walk)
+        return conditions
+
+    def narrowings(self) -> list[Narrowing]:
+        """Return what an index answers of it; tags are left to the full text, which has them too."""
+        found = []
+        tables = ("highlights", "notes")
+        for times in zip(*map(self._times, tables), strict=True):
+            rows = [
+                Rows(table, f"FROM {table} WHERE {asked}", asked.values)
+                for table, asked in zip(tables, times, strict=True)
+            ]
+            found.append(Narrowing(tuple(rows), MANY))
+        for part in self._of_the_passage():
+            highlights = Rows("highlights", f"FROM highlights WHERE {part}", part.values)
+            join = "FROM highlights CROSS JOIN notes ON notes.highlight_id = highlights.id"
+            found.append(Narrowing((highlights, Rows("notes", f"{join} WHERE {part}", part.values)), FEW))
+        if self.collection is not None:
+            join = "FROM members CROSS JOIN {0} ON {0}.id = item_id WHERE collection_id = ?"
+            rows = [Rows(table, join.format(table), [self.collection]) for table in tables]
+            found.append(Narrowing(tuple(rows), FEW))
+        return found
+
+    def _times(self, table: str) -> list[Conditions]:
+        """Return what is asked of the times in a table, made and changed, each if it is."""
+        asked = []
+        for column, since, until in (
+            ("created_at_ms", self.created_since_ms, self.created_until_ms),
+            ("updated_at_ms", self.changed_since_ms, self.changed_until_ms),
+        ):
+            conditions = Conditions()
+            for compared, value in ((">=", since), ("<", until)):
+                if value is not None:
+                    conditions.add(f"{table}.{column} {compared} ?", value)
+            asked += [conditions] if conditions.where else []
+        return asked
+
+    def _of_the_passage(self) -> list[Conditions]:
+        """Return what `work`, `within` and `color` ask of `highlights`, each if it does."""
+        asked = []
+        if self.work is not None:
+            asked.append(Conditions(["highlights.work = ?"], [self.work]))
+        if self.within is not None:
+            # one range for the index, with "/" as what follows "." in Unicode; then no "Gen.1-x" in it
+            within, conditions = osis_source(self.within), Conditions()
+            conditions.add("highlights.source >= ? AND highlights.source < ?", within, f"{within}/")
+            conditions.add("(highlights.source = ? OR highlights.source >= ?)", within, f"{within}.")
+            asked.append(conditions)
+        if self.color is not None:
+            asked.append(Conditions(["highlights.color = ?"], [self.color]))
+        return asked
+
+    def _of_the_item(self, conditions: Conditions, table: str, *, walk: bool) -> None:
+        for times in self._times(table):
+            conditions.take(times)
+        for tag in self.tags:
+            found = "EXISTS (SELECT 1 FROM tags WHERE item_id = {0}.id AND tag = ?)"
+            found = found if walk else "{0}.id IN (SELECT item_id FROM tags WHERE tag = ?)"
+            conditions.add(found.format(table), tag)
+        if self.collection is not None:
+            members = "SELECT item_id FROM members WHERE collection_id = ?"
+            conditions.add(f"{table}.id IN ({members})", self.collection)
 
 
 def order_by(sort: str, table: str) -> str:

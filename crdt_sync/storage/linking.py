@@ -72,17 +72,8 @@ class Linking:
 
     def dangling_links(self, *, limit: int = -1, offset: int = 0) -> list[Link]:
         """Return the links that lead to nothing, or into the trash, from what is not in the trash itself."""
-        dangling = (  # LIMIT keeps SQLite from looking at the source of every link before where it leads
-            "SELECT item_id, link, target FROM links WHERE CASE substr(target, 1, 5) "
-            "WHEN 'osis:' THEN 0 WHEN 'note:' THEN NOT EXISTS "
-            "(SELECT 1 FROM notes WHERE id = substr(target, 6) AND deleted_at_ms IS NULL) "
-            "WHEN 'highl' THEN NOT EXISTS "
-            "(SELECT 1 FROM highlights WHERE id = substr(target, 11) AND deleted_at_ms IS NULL) "
-            "ELSE NOT EXISTS (SELECT 1 FROM notes "
-            "WHERE title_key = substr(target, 3, length(target) - 4) AND deleted_at_ms IS NULL) END LIMIT -1 OFFSET 0"
-        )
-        statement = _SOURCE.replace("FROM links", f"FROM ({dangling}) AS links")
-        statement += " ORDER BY links.item_id, links.link LIMIT ? OFFSET ?"
+        dangling = _SOURCE.replace("FROM links", "FROM links INDEXED BY links_dangling")
+        statement = f"{dangling} AND links.dangling ORDER BY links.item_id, links.link LIMIT ? OFFSET ?"
         return [Link(item_id, link, ()) for item_id, link, _ in self._connection.execute(statement, (limit, offset))]
 
     def _resolved(self, rows: Iterable[tuple[str, str, str]]) -> Iterator[Link]:

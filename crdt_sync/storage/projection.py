@@ -2,51 +2,44 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
-from crdt_sync.document.anchors import Anchor
 from crdt_sync.document.library_document import LibraryDocument
-from crdt_sync.document.links import link_target, title_key
+from crdt_sync.document.links import link_target
 from crdt_sync.document.observed import Touch
-from crdt_sync.document.values import Collection, Highlight, Note
-from crdt_sync.document.verses import place_key
-from crdt_sync.storage.words import indexed
+from crdt_sync.document.values import Highlight, Note
+from crdt_sync.storage.standing import COLLECTIONS, HIGHLIGHTS, ITEMS, NOTES, Facets, Row, Standing, standing, texts_of
 
 __all__ = ["PROJECTION", "Projection"]
 
-PROJECTION = 1
+PROJECTION = 2
 """The version of what is projected. A file with an older one is projected anew when it is opened."""
 
-_HIGHLIGHTS = (
-    "id", "work", "source", "color", "style", "comment", "anchor", "created_at_ms", "created_by", "updated_at_ms",
-    "deleted_at_ms", "kind", "place",
-)  # fmt: skip
-_NOTES = (
-    "id", "highlight_id", "title", "text", "created_at_ms", "created_by", "updated_at_ms", "deleted_at_ms", "title_key",
-)  # fmt: skip
-_COLLECTIONS = ("id", "title", "created_at_ms", "created_by", "updated_at_ms", "deleted_at_ms")
 _TEXTS = ("title", "quote", "text", "comment", "tags", "heading")
 """The columns of the full text."""
-_SEARCHED = ("kind", "trashed", "passage", *_TEXTS)
-
 _CONTENT = {
-    "highlights": ", ".join(_HIGHLIGHTS),
-    "notes": ", ".join(_NOTES),
+    "highlights": ", ".join(HIGHLIGHTS),
+    "notes": ", ".join(NOTES),
     "tags": "item_id, tag",
-    "full text": f"item_id, {', '.join(_SEARCHED)}",
-    "collections": ", ".join(_COLLECTIONS),
+    "full text": f"item_id, {', '.join(_TEXTS)}",
+    "collections": ", ".join(COLLECTIONS),
     "members": "collection_id, item_id, order_key",
-    "links": "item_id, link, target",
+    "links": "item_id, link, target, dangling",
     "tallies": "facet, value, items",
 }
 """What is projected, and the columns of each in a fixed order."""
 _TABLES = {name: "searched" if name == "full text" else name for name in _CONTENT}
 
-Row = tuple[Any, ...]
+_DANGLES = (
+    "CASE substr({0}, 1, 5) WHEN 'osis:' THEN 0 "
+    "WHEN 'note:' THEN NOT EXISTS (SELECT 1 FROM notes WHERE id = substr({0}, 6) AND deleted_at_ms IS NULL) "
+    "WHEN 'highl' THEN NOT EXISTS (SELECT 1 FROM highlights WHERE id = substr({0}, 11) AND deleted_at_ms IS NULL) "
+    "ELSE NOT EXISTS (SELECT 1 FROM notes "
+    "WHERE title_key = substr({0}, 3, length({0}) - 4) AND deleted_at_ms IS NULL) END"
+)
+"""Whether a link's target leads to nothing, or only into the trash. A place always leads somewhere."""
 
 
 class Projection:
@@ -62,16 +55,33 @@ class Projection:
         """
         with document.reading():
             for item_id, touch in touched.items():
-                self._project(document, item_id, touch)
+                was, now = self._project(document, item_id, touch)
+                self._tally(was - now, -1)
+                self._tally(now - was, +1)
 
     def rebuild(self, document: LibraryDocument) -> None:
-        """Throw the projection away and make it again from the document."""
+        """Throw the projection away and make it again from the document.
+
+        Indexes, the full text, tallies and what dangles are made when all rows are there: that takes half the time.
+        """
+        tables = ", ".join(f"'{table}'" for table in _TABLES.values())
+        indexes = self._connection.execute(
+            f"SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN ({tables})"
+        ).fetchall()
+        for name, _ in indexes:
+            self._connection.execute(f"DROP INDEX {name}")
         for table in _TABLES.values():
             self._connection.execute(f"DELETE FROM {table}")
-        self._connection.execute("INSERT INTO search (search) VALUES ('delete-all')")
+        tallies: Counter[tuple[str, str]] = Counter()
         with document.reading():
-            touched = document.all_items()
-        self.project(document, touched)
+            for item_id, touch in document.all_items().items():
+                tallies.update(self._project(document, item_id, touch, anew=True)[1])
+        rows = [(*facet, items) for facet, items in tallies.items()]
+        self._connection.executemany("INSERT INTO tallies VALUES (?, ?, ?)", rows)
+        self._connection.execute("INSERT INTO search (search) VALUES ('rebuild')")
+        for _, statement in indexes:
+            self._connection.execute(statement)
+        self._connection.execute(f"UPDATE links SET dangling = {_DANGLES.format('target')}")
         self._connection.execute("UPDATE projected SET version = ?", (PROJECTION,))
 
     def is_current(self) -> bool:
@@ -91,44 +101,57 @@ class Projection:
         rows = self._connection.execute("SELECT item_id FROM members WHERE collection_id = ?", (collection_id,))
         return [item_id for (item_id,) in rows]
 
-    def _project(self, document: LibraryDocument, item_id: str, touch: Touch) -> None:
-        known = self._known_tags(item_id)
+    def _project(
+        self, document: LibraryDocument, item_id: str, touch: Touch, *, anew: bool = False
+    ) -> tuple[Facets, Facets]:
+        """Return what the item counted for and what it counts for now. With `anew` nothing of it stands there yet."""
+        known = set() if anew else self._known_tags(item_id)
+        was = None if anew else self._standing(item_id)
         tags = document.tags(item_id, {*touch.tags, *known})
-        highlight = document.highlight(item_id, tags)
-        note = None if highlight is not None else document.note(item_id, tags)
-        collection = None if highlight is not None or note is not None else document.collection(item_id)
-        row = None if highlight is None else _highlight_row(highlight)
-        note_row = None if note is None else _note_row(note)
-        row_before = self._put("highlights", _HIGHLIGHTS, item_id, row)
-        note_before = self._put("notes", _NOTES, item_id, note_row)
-        self._put("collections", _COLLECTIONS, item_id, None if collection is None else _collection_row(collection))
+        item = document.highlight(item_id, tags) or document.note(item_id, tags) or document.collection(item_id)
+        now = None if item is None else standing(item, was)
+        same_words = was is not None and now is not None and was.table == now.table and was.words == now.words
+        number = was.number if was is not None and was.is_searched else None
+        if not same_words or known != set(tags):
+            texts = texts_of(item) if isinstance(item, Highlight | Note) else None
+            number = self._put_words(number, item_id, texts, index=not anew)
+        self._put(was, now, number)
         self._put_tags(item_id, set(tags), known)
         self._put_members(document, item_id, touch.members)
-        item = highlight or note
-        self._put_searched(item_id, None if item is None else _searched(item))
-        links = () if item is None else document.links(item)
-        self._put_links(item_id, {(link, target) for link in links if (target := link_target(link))})
-        was, now = _facets(row_before, note_before, known), _facets(row, note_row, tags)
-        self._tally(was - now, -1)
-        self._tally(now - was, +1)
+        if not same_words or isinstance(item, Note):  # a link may be a mark, and no part of a note's words
+            links = document.links(item) if isinstance(item, Highlight | Note) else ()
+            known_links = set() if anew else self._known_links(item_id)
+            self._put_links(item_id, {(link, target) for link in links if (target := link_target(link))}, known_links)
+        if not anew:
+            led = (set() if was is None else was.targets()) ^ (set() if now is None else now.targets())
+            for target in led:
+                dangles = _DANGLES.format("target")
+                self._connection.execute(f"UPDATE links SET dangling = {dangles} WHERE target = ?", (target,))
+        return (set() if was is None else was.facets(known)), (set() if now is None else now.facets(tags))
 
-    def _put(self, table: str, columns: Sequence[str], item_id: str, row: Row | None) -> Row | None:
-        """Write what differs of a row, so that only the indexes of what has changed are written; return the old row."""
-        names = ", ".join(columns)
-        before: Row | None = self._connection.execute(
-            f"SELECT {names} FROM {table} WHERE id = ?", (item_id,)
-        ).fetchone()
-        if row is None:
-            if before is not None:
-                self._connection.execute(f"DELETE FROM {table} WHERE id = ?", (item_id,))
-        elif before is None:
-            self._connection.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(row))})", row)
-        elif before != row:
-            changed = [place for place, value in enumerate(row) if before[place] != value]
-            setting = ", ".join(f"{columns[place]} = ?" for place in changed)
-            values = [row[place] for place in changed]
-            self._connection.execute(f"UPDATE {table} SET {setting} WHERE id = ?", (*values, item_id))
-        return before
+    def _standing(self, item_id: str) -> Standing | None:
+        for table, columns in ITEMS.items():
+            select = f"SELECT rowid, {', '.join(columns)} FROM {table} WHERE id = ?"
+            found = self._connection.execute(select, (item_id,)).fetchone()
+            if found is not None:
+                return Standing(table, found[1:], found[0])
+        return None
+
+    def _put(self, was: Standing | None, now: Standing | None, number: int | None) -> None:
+        """Write what differs of a row, so that only the indexes of what has changed are written."""
+        if was is not None and now is not None and was.table == now.table:
+            columns = ITEMS[now.table]
+            changed = [place for place, value in enumerate(now.row) if was.row[place] != value]
+            if changed:
+                setting = ", ".join(f"{columns[place]} = ?" for place in changed)
+                values = [now.row[place] for place in changed]
+                self._connection.execute(f"UPDATE {now.table} SET {setting} WHERE rowid = ?", (*values, was.number))
+            return
+        if was is not None:
+            self._connection.execute(f"DELETE FROM {was.table} WHERE rowid = ?", (was.number,))
+        if now is not None:
+            names, holes = ", ".join(ITEMS[now.table]), ", ?" * len(now.row)
+            self._connection.execute(f"INSERT INTO {now.table} (rowid, {names}) VALUES (?{holes})", (number, *now.row))
 
     def _put_tags(self, item_id: str, wanted: set[str], known: set[str]) -> None:
         for tag in known - wanted:
@@ -146,36 +169,34 @@ class Projection:
                 row = (collection_id, item_id, key)
                 self._connection.execute("INSERT OR REPLACE INTO members VALUES (?, ?, ?)", row)
 
-    def _put_searched(self, item_id: str, row: Row | None) -> None:
-        """Full text costs more than all the rest, so it is touched only when the words have changed."""
-        names = ", ".join(_SEARCHED)
-        found = self._connection.execute(
-            f"SELECT rowid, {names} FROM searched WHERE item_id = ?", (item_id,)
-        ).fetchone()
-        rowid, before = (found[0], found[1:]) if found else (None, None)
-        if before == row:
-            return
-        if before is not None and row is not None and before[3:] == row[3:]:
-            values = (*row[:3], rowid)
-            self._connection.execute("UPDATE searched SET kind = ?, trashed = ?, passage = ? WHERE rowid = ?", values)
-            return
-        texts, holes = ", ".join(_TEXTS), ", ".join("?" * len(_TEXTS))
-        if before is not None:
-            delete = f"INSERT INTO search (search, rowid, {texts}) VALUES ('delete', ?, {holes})"
-            self._connection.execute(delete, (rowid, *before[3:]))
-            self._connection.execute("DELETE FROM searched WHERE rowid = ?", (rowid,))
-        if row is not None:
-            insert = f"INSERT INTO searched (item_id, {names}) VALUES (?, ?, ?, ?, {holes})"
-            made = self._connection.execute(insert, (item_id, *row))
-            insert = f"INSERT INTO search (rowid, {texts}) VALUES (?, {holes})"
-            self._connection.execute(insert, (made.lastrowid, *row[3:]))
+    def _put_words(self, number: int | None, item_id: str, texts: Row | None, *, index: bool) -> int | None:
+        """Write the full text of an item; return the number of its row. It costs more than all the rest.
 
-    def _put_links(self, item_id: str, wanted: set[tuple[str, str]]) -> None:
-        known = set(self._connection.execute("SELECT link, target FROM links WHERE item_id = ?", (item_id,)))
+        A row keeps its number, so that the newest items have the highest.
+        """
+        names, holes = ", ".join(_TEXTS), ", ?" * len(_TEXTS)
+        if number is not None:
+            before = self._connection.execute(f"SELECT {names} FROM searched WHERE row = ?", (number,)).fetchone()
+            if before == texts:
+                return number
+            if before is not None:
+                delete = f"INSERT INTO search (search, rowid, {names}) VALUES ('delete', ?{holes})"
+                self._connection.execute(delete, (number, *before))
+                self._connection.execute("DELETE FROM searched WHERE row = ?", (number,))
+        if texts is None:
+            return None
+        insert = f"INSERT INTO searched (row, item_id, {names}) VALUES (?, ?{holes})"
+        number = self._connection.execute(insert, (number, item_id, *texts)).lastrowid
+        if index:
+            self._connection.execute(f"INSERT INTO search (rowid, {names}) VALUES (?{holes})", (number, *texts))
+        return number
+
+    def _put_links(self, item_id: str, wanted: set[tuple[str, str]], known: set[tuple[str, str]]) -> None:
         for link, _ in known - wanted:
             self._connection.execute("DELETE FROM links WHERE item_id = ? AND link = ?", (item_id, link))
+        insert = f"INSERT OR REPLACE INTO links VALUES (?1, ?2, ?3, {_DANGLES.format('?3')})"
         for link, target in wanted - known:
-            self._connection.execute("INSERT OR REPLACE INTO links VALUES (?, ?, ?)", (item_id, link, target))
+            self._connection.execute(insert, (item_id, link, target))
 
     def _tally(self, facets: Iterable[tuple[str, str]], by: int) -> None:
         """Count items by what they have: a look at 100,000 rows would take a hundred times as long as an answer may."""
@@ -192,70 +213,5 @@ class Projection:
         rows = self._connection.execute("SELECT tag FROM tags WHERE item_id = ?", (item_id,))
         return {tag for (tag,) in rows}
 
-
-def _highlight_row(item: Highlight) -> Row:
-    return (
-        item.id,
-        item.anchor.work_id,
-        item.anchor.source or "",
-        item.color,
-        item.style,
-        item.comment,
-        json.dumps(item.anchor.to_json(), ensure_ascii=False, sort_keys=True),
-        item.created_at_ms,
-        item.created_by,
-        item.updated_at_ms,
-        item.deleted_at_ms,
-        item.kind,
-        _place(item.anchor),
-    )
-
-
-def _note_row(item: Note) -> Row:
-    return (
-        item.id,
-        item.highlight_id,
-        item.title,
-        item.text,
-        item.created_at_ms,
-        item.created_by,
-        item.updated_at_ms,
-        item.deleted_at_ms,
-        title_key(item.title),
-    )
-
-
-def _collection_row(item: Collection) -> Row:
-    return (item.id, item.title, item.created_at_ms, item.created_by, item.updated_at_ms, item.deleted_at_ms)
-
-
-_place_key: Callable[[str | None], str] = lru_cache(maxsize=4096)(place_key)
-
-
-def _place(anchor: Anchor) -> str:
-    """Return what sorts a highlight in its work: the source's place, then how far it is in the work, then where."""
-    progression = "" if anchor.progression is None else f"{anchor.progression:.9f}"
-    position = "" if anchor.position is None else f"{anchor.position.start:016}"
-    return f"{_place_key(anchor.source)}\x01{progression}\x01{position}"
-
-
-def _searched(item: Highlight | Note) -> Row:
-    """Return the row of `searched`, in the order of `_SEARCHED`."""
-    tags = "\n".join(item.tags)
-    if isinstance(item, Highlight):
-        whose: Row = (item.kind, int(item.is_deleted), item.id)
-        quote = item.anchor.quote.exact if item.anchor.quote else ""
-        texts = ("", quote, "", item.comment, tags, item.anchor.heading or "")
-    else:
-        whose = ("note", int(item.is_deleted), item.highlight_id or "")
-        texts = (item.title, "", item.text, "", tags, "")
-    return (*whose, *(indexed(text) if text else "" for text in texts))
-
-
-def _facets(highlight: Row | None, note: Row | None, tags: Iterable[str]) -> set[tuple[str, str]]:
-    """Return what an item counts for; nothing while it is in the trash."""
-    if highlight is not None and highlight[10] is None:
-        return {("work", highlight[1]), ("color", highlight[3]), *(("tag", tag) for tag in tags)}
-    if highlight is None and note is not None and note[7] is None:
-        return {("tag", tag) for tag in tags}
-    return set()
+    def _known_links(self, item_id: str) -> set[tuple[str, str]]:
+        return set(self._connection.execute("SELECT link, target FROM links WHERE item_id = ?", (item_id,)))

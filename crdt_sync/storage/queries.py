@@ -10,12 +10,14 @@ from typing import Any, Unpack
 
 from crdt_sync.document.anchors import Anchor
 from crdt_sync.document.values import Collection, Highlight, Note
-from crdt_sync.storage.filters import Conditions, Filters, ItemFilter, Sort, order_by
+from crdt_sync.storage.filters import Filters, ItemFilter, Rows, Sort, order_by
 
 __all__ = ["Author", "Counts", "Queries"]
 
-MANY = 1_000
-"""Where more items have a tag, a page of them is found sooner by walking the list than by looking each of them up."""
+MANY = 2_000
+"""Where more items pass a filter, a page of them is found sooner by walking the list than by sorting them all."""
+_IN_ORDER = {"place": "highlights_in_order", "newest": "highlights_by_time", "changed": "highlights_by_change"}
+_NOTES_IN_ORDER = {"newest": "notes_by_time", "changed": "notes_by_change"}
 
 _HIGHLIGHT = (
     "SELECT highlights.id, anchor, color, style, comment, highlights.created_at_ms, highlights.created_by, "
@@ -71,14 +73,15 @@ class Queries:
     ) -> list[Highlight]:
         """Return highlights and bookmarks; by place is by work, and in canonical order in it."""
         wanted, order = ItemFilter(**filters), order_by(sort, "highlights")
-        conditions = Conditions([f"highlights.deleted_at_ms IS {'NOT ' * wanted.trashed}NULL"], [])
-        if wanted.kind is not None:
-            conditions.add("kind = ?", wanted.kind)
-        wanted.of_the_passage(conditions)
-        wanted.of_the_times(conditions, "highlights.created_at_ms", "highlights.updated_at_ms")
-        wanted.of_the_item(conditions, "highlights.id", walk=limit >= 0 and self._have_many(wanted.tags))
-        index = "INDEXED BY highlights_in_trash " * wanted.trashed  # SQLite does not know how few those are
-        clause = f"{index}WHERE {conditions} ORDER BY {order} LIMIT ? OFFSET ?"
+        walk = limit >= 0 and not wanted.trashed and self._let_many_pass(wanted)
+        conditions = wanted.of_highlights(walk=walk)
+        if conditions is None:
+            return []
+        conditions.add(f"highlights.deleted_at_ms IS {'NOT ' * wanted.trashed}NULL")
+        # SQLite knows neither how few are in the trash nor how many pass
+        index = "highlights_in_trash" if wanted.trashed else _IN_ORDER[sort] if walk else None
+        index = None if wanted.kind == "bookmark" else index  # they have an index of their own
+        clause = f"{_by(index)}WHERE {conditions} ORDER BY {order} LIMIT ? OFFSET ?"
         return list(self._read_highlights(clause, [*conditions.values, limit, offset]))
 
     def notes(
@@ -92,15 +95,15 @@ class Queries:
     ) -> list[Note]:
         """Return notes, of one highlight or all; by place is by that of their highlights, free notes first."""
         wanted, order = ItemFilter(**filters), order_by(sort, "notes")
-        conditions = Conditions([f"notes.deleted_at_ms IS {'NOT ' * wanted.trashed}NULL"], [])
-        if wanted.kind not in (None, "note") or wanted.has_note is not None:
-            return []  # only highlights have notes
+        walk = limit >= 0 and not wanted.trashed and highlight_id is None and self._let_many_pass(wanted)
+        conditions = wanted.of_notes(walk=walk)
+        if conditions is None:
+            return []
+        conditions.add(f"notes.deleted_at_ms IS {'NOT ' * wanted.trashed}NULL")
         if highlight_id is not None:
             conditions.add("notes.highlight_id = ?", highlight_id)
-        wanted.of_the_passage(conditions)
-        wanted.of_the_times(conditions, "notes.created_at_ms", "notes.updated_at_ms")
-        wanted.of_the_item(conditions, "notes.id", walk=limit >= 0 and self._have_many(wanted.tags))
-        join = "INDEXED BY notes_in_trash " * wanted.trashed
+        index = "notes_in_trash" if wanted.trashed else _NOTES_IN_ORDER.get(sort) if walk else None
+        join = _by(index)
         if wanted.is_of_the_passage or sort == "place":
             join += "LEFT JOIN highlights ON highlights.id = notes.highlight_id "
             order = f"{order}, notes.created_at_ms, notes.id" if sort == "place" else order
@@ -153,8 +156,20 @@ class Queries:
         rows = self._connection.execute("SELECT tag FROM tags WHERE item_id = ? ORDER BY tag", (item_id,))
         return tuple(tag for (tag,) in rows)
 
-    def _have_many(self, tags: tuple[str, ...]) -> bool:
-        """Say whether even the rarest of these tags is one of many items."""
-        count = "SELECT items FROM tallies WHERE facet = 'tag' AND value = ?"
-        rows = (self._connection.execute(count, (tag,)).fetchone() for tag in tags)
-        return bool(tags) and min(row[0] if row else 0 for row in rows) > MANY
+    def _let_many_pass(self, wanted: ItemFilter) -> bool:
+        """Say whether each of the filters, of those that an index answers, lets many highlights pass."""
+        for tag in wanted.tags:
+            count = "SELECT items FROM tallies WHERE facet = 'tag' AND value = ?"
+            row = self._connection.execute(count, (tag,)).fetchone()
+            if row is None or row[0] <= MANY:
+                return False
+        return all(self._are_more(each.rows[0], MANY) for each in wanted.narrowings())
+
+    def _are_more(self, rows: Rows, number: int) -> bool:
+        """Say whether these are more than so many."""
+        beyond = f"{rows.select('1')} LIMIT 1 OFFSET ?"
+        return self._connection.execute(beyond, (*rows.values, number)).fetchone() is not None
+
+
+def _by(index: str | None) -> str:
+    return "" if index is None else f"INDEXED BY {index} "

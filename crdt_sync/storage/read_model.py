@@ -10,9 +10,10 @@ from crdt_sync.storage.gathering import Gathering
 from crdt_sync.storage.linking import Link, Linking
 from crdt_sync.storage.overview import ColorCount, Overview, TagCount, Work
 from crdt_sync.storage.places import Places
-from crdt_sync.storage.projection import PROJECTION, Projection, Row
+from crdt_sync.storage.projection import PROJECTION, Projection
 from crdt_sync.storage.queries import Author, Counts
 from crdt_sync.storage.search import Search, SearchHit, SearchResult
+from crdt_sync.storage.standing import Row
 
 __all__ = [
     "PROJECTION",

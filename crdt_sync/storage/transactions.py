@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random, SystemRandom
 
-from crdt_sync.document.events import Change, ChangeKind, ItemKind
+from crdt_sync.document.events import Change, ChangeKind
 from crdt_sync.document.library_document import LibraryDocument
 from crdt_sync.document.observed import Touch, Touched
 from crdt_sync.errors import CrdtSyncError, GapError, LibraryDamaged, LibraryError, RemoteProtocolError
@@ -257,13 +257,13 @@ class Transactions:
         with document.reading():
             kinds = {item_id: document.kind(item_id) for item_id in touched.items}
         for item_id, touch in touched.items.items():
-            item = kinds[item_id]
-            if item is None and not touch.purged:
+            item = kinds[item_id] or touch.purged
+            if item is None:
                 continue  # a field without its item is kept and not shown
             kind = _kind(touch)
             gone = kind in (ChangeKind.TRASHED, ChangeKind.PURGED)
             unsaved = gone and not here and self._state.is_unsaved(item_id)
-            changes.append(Change(item_id, item or ItemKind.HIGHLIGHT, kind, here, unsaved))
+            changes.append(Change(item_id, item, kind, here, unsaved))
         return changes
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-__all__ = ["ELLIPSIS", "OFF", "ON", "TOKENIZER", "Query", "indexed", "shown"]
+__all__ = ["ELLIPSIS", "OFF", "ON", "TOKENIZER", "Query", "indexed", "shown", "whole"]
 
 TOKENIZER = "unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'"
 """Marks are parts of words: the vowels of Devanagari, Thai and many others are marks."""
@@ -46,6 +46,11 @@ def indexed(text: str) -> str:
 def shown(snippet: str) -> str:
     """Return a snippet as a person wrote it, with the words found between `[` and `]`."""
     return "".join(_marked(_characters(snippet)))
+
+
+def whole(text: str) -> str:
+    """Return the phrase of FTS5's query language that finds whatever holds a text; empty if it has no words."""
+    return _phrase(_HALVES.sub(" ", text), goes_on=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-
-import httpx
 
 from crdt_sync.errors import ConnectionLost, InvalidEdit
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.sync.bearer import Bearer
 from crdt_sync.sync.credentials import Token
-from crdt_sync.sync.transport import room_url, trouble_of, words_of
+from crdt_sync.sync.transport import room_url
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["ActionRefused", "Actions", "checked"]
 
@@ -44,7 +45,7 @@ class Actions:
         """Take the relay's URL as `open_library` takes it. Raises `ValueError` for one that is none."""
         self._url = room_url(relay, "discussion", under=f"/api/v1/rooms/{quote(group, safe='')}")
         self._client = client
-        self._bearer = Bearer[httpx.Response](token, lambda response: response.status_code == 401)
+        self._bearer: Bearer[httpx.Response] = Bearer(token, lambda response: response.status_code == 401)
 
     async def send(self, action: Mapping[str, Any]) -> None:
         """Return once the relay has done `action`, durably.
@@ -52,6 +53,10 @@ class Actions:
         Raises `ActionRefused`, and `ConnectionLost` for what passes by: its code is 4401 if another token is needed,
         as the callable gives none that is good.
         """
+
+        import httpx  # a third of the time that a command takes, and most never connect
+
+        from crdt_sync.sync.network_errors import trouble_of, words_of
 
         async def post(token: str | None) -> httpx.Response:
             headers = {} if token is None else {"Authorization": f"Bearer {token}"}

@@ -11,7 +11,7 @@ import httpx
 from crdt_sync.errors import ConnectionLost, RemoteProtocolError, Trouble
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.polling import MAX_PIECE_BYTES, Answer, decode_answer
-from crdt_sync.sync.transport import trouble_of, words_of
+from crdt_sync.sync.network_errors import trouble_of, words_of
 
 __all__ = ["PollRequests", "RequestFailed"]
 

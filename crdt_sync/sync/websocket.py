@@ -20,7 +20,8 @@ from httpx_ws import (
 from crdt_sync.errors import ConnectionLost, Trouble
 from crdt_sync.groups import telling_error
 from crdt_sync.protocol.messages import MAX_MESSAGE_BYTES
-from crdt_sync.sync.transport import Transport, room_url, trouble_of, words_of
+from crdt_sync.sync.network_errors import trouble_of, words_of
+from crdt_sync.sync.transport import Transport, room_url
 
 __all__ = ["WebSocketConnect"]
 

@@ -1,12 +1,9 @@
-"""The commands as a person runs them: a process each, against a real relay."""
+"""The commands as a person runs them, against a real relay: as processes where that says more."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -21,36 +18,13 @@ from pycrdt import Doc, Map
 from crdt_sync.document import AddHighlight, AddNote, Anchor
 from crdt_sync.protocol.messages import Awareness, AwarenessEntry, encode
 from crdt_sync.storage.store import LibraryStore
+from tests.cli.devices import Device, Here
 from tests.relay import RelayProcess
-
-
-class Device:
-    """One library and the command line on it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.environment = {**os.environ, "CRDT_SYNC_LIBRARY": str(path), "COLUMNS": "200", "NO_COLOR": "1"}
-
-    def __call__(self, *arguments: str, status: int = 0) -> str:
-        done = self.start(*arguments)
-        output, error = done.communicate(timeout=60)
-        assert done.returncode == status, error
-        assert "Traceback" not in error
-        return error if status else output
-
-    def json(self, *arguments: str) -> Any:
-        return json.loads(self(*arguments, "--json"))
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "crdt_sync.cli", *arguments]
-        return subprocess.Popen(
-            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
 
 
 @pytest.fixture
 def device(tmp_path: Path) -> Device:
-    return Device(tmp_path / "a.sqlite3")
+    return Here(tmp_path / "a.sqlite3")
 
 
 def test_a_day_with_highlights_and_notes(device: Device) -> None:
@@ -101,14 +75,15 @@ def test_a_mistake_gets_one_line_that_says_what_to_do(device: Device, arguments:
         device(*arguments)  # an empty source is a place like any other
 
 
-def test_without_a_library_it_says_how_to_make_one(device: Device) -> None:
+def test_without_a_library_it_says_how_to_make_one(tmp_path: Path) -> None:
+    device = Device(tmp_path / "a.sqlite3")
     assert "crdt-sync init" in device("highlight", "list", status=1)
     device.path.write_bytes(b"hello, I am no database" * 50)
     assert "not a library" in device("init", status=1)
 
 
 def test_two_devices_sync_and_one_watches(tmp_path: Path) -> None:
-    a, b = Device(tmp_path / "a.sqlite3"), Device(tmp_path / "b.sqlite3")
+    a, b = Here(tmp_path / "a.sqlite3"), Here(tmp_path / "b.sqlite3")
     with RelayProcess(tmp_path / "relay") as relay:
         for device, name in ((a, "Ada"), (b, "Bo")):
             device("init", "--relay", relay.url, "--room", "ours", "--author", name)
@@ -151,7 +126,7 @@ def test_what_other_devices_and_file_names_say_is_printed_as_it_is(tmp_path: Pat
     """In square brackets it is no markup, and a time may be none: anyone in the room can write both."""
     folder = tmp_path / "a [bold] :smile: folder"
     folder.mkdir()
-    device = Device(folder / "a.sqlite3")
+    device = Here(folder / "a.sqlite3")
     assert f"{folder}/a.sqlite3" in device("init")
     doc: Doc[Any] = Doc()
     highlight = {"anchor": {"source": "[/red]"}, "createdAt": 2.0**52, "createdBy": "[/eve]"}
@@ -221,7 +196,8 @@ def test_output_that_nobody_reads_on_is_no_error_in_words(device: Device) -> Non
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_watch_tells_of_whoever_shows_no_name(device: Device, tmp_path: Path) -> None:
+async def test_watch_tells_of_whoever_shows_no_name(tmp_path: Path) -> None:
+    device = Device(tmp_path / "a.sqlite3")
     with RelayProcess(tmp_path / "relay") as relay:
         device("init", "--relay", relay.url, "--room", "ours")
         url = f"{relay.url.replace('ws', 'http')}/ours"

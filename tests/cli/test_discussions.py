@@ -1,7 +1,4 @@
-"""`crdt-sync discussions` as two people run it, against a real relay, and without one.
-
-The commands run in this process, as there are many: what a process adds is tested in the other files here.
-"""
+"""`crdt-sync discussions` as two people run it, against a real relay, and without one."""
 
 from __future__ import annotations
 
@@ -9,11 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
 
-from crdt_sync.cli.app import app
-from tests.cli.test_cli import Device
+from tests.cli.devices import Device, Here
 from tests.cli.test_groups import device_of, join
 from tests.relay import RelayProcess
 from tests.server.api.tokens import token, token_relay
@@ -25,27 +19,12 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
         yield relay
 
 
-class Here(Device):
-    """A device whose commands run in this process."""
-
-    def __call__(self, *arguments: str, status: int = 0) -> str:
-        done = self.run(*arguments)
-        assert done.exit_code == status, done.output
-        return str(done.stderr if status else done.stdout)
-
-    def run(self, *arguments: str) -> Result:
-        """Return all that it said, and its status."""
-        done = CliRunner().invoke(app, arguments, env=self.environment)
-        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-        return done
-
-
 class Circle:
     """Ada's and Ben's devices with the library of their group, a highlight in it, and the group's room."""
 
     def __init__(self, folder: Path, relay: RelayProcess) -> None:
         self.relay = relay
-        own_ada, own_ben = (device_of(who, folder, relay, Here) for who in ("ada", "ben"))
+        own_ada, own_ben = (device_of(who, folder, relay) for who in ("ada", "ben"))
         join(own_ada, own_ada("groups", "create", folder.name), folder / "circle-ada")
         join(own_ben, own_ben("groups", "accept", self.invitation(own_ada, folder.name)), folder / "circle-ben")
         self.ada, self.ben = (self._device(who, folder / f"circle-{who}") for who in ("ada", "ben"))
@@ -152,15 +131,15 @@ def test_what_is_said_offline_waits_and_the_next_sync_sends_it(
     relay.kill()
     try:
         done = ben.run("discussions", "reply", thread, "written on a plane")
-        assert done.exit_code == 0
-        assert "waits in the outbox" in done.stderr
-        assert "`crdt-sync sync` sends it" in done.stderr
+        assert done.status == 0
+        assert "waits in the outbox" in done.error
+        assert "`crdt-sync sync` sends it" in done.error
         assert ben.json("discussions", "reply", thread, "and this")["sent"] is False
         states = [each["state"] for each in ben.json("discussions", "show", thread)]
         assert states == ["sent", "pending", "pending"]
-        assert done.stdout.strip() in talk(ben, "outbox")
+        assert done.output.strip() in talk(ben, "outbox")
         done = ben.run("discussions", "sync", "--timeout", "5")
-        assert (done.exit_code, "2 actions waiting" in done.stdout) == (3, True)
+        assert (done.status, "2 actions waiting" in done.output) == (3, True)
     finally:
         relay.start()
     assert ben.json("sync")["discussions"]["waiting"] == 0

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from crdt_sync.interchange.registry import FORMATS
-from tests.cli.test_cli import Device
+from tests.cli.devices import Device, Here
 from tests.interchange.test_web_annotations import FROM_A_READER
 
 
 @pytest.fixture
 def device(tmp_path: Path) -> Device:
-    device = Device(tmp_path / "library")
+    device = Here(tmp_path / "library")
     device("init")
     return device
 

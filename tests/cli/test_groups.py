@@ -1,19 +1,17 @@
-"""`crdt-sync groups` as two people run it: a process each time, against a real relay that asks for tokens."""
+"""`crdt-sync groups` as two people run it, against a real relay that asks for tokens."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
-from tests.cli.test_cli import Device
+from tests.cli.devices import Device, Here
 from tests.relay import RelayProcess
 from tests.server.api.tokens import token, token_relay
-
-Kind = TypeVar("Kind", bound=Device)
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +20,8 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
         yield relay
 
 
-def device_of(subject: str, folder: Path, relay: RelayProcess, kind: type[Kind] = Device) -> Kind:  # type: ignore[assignment]
-    device = kind(folder / f"{subject}.sqlite3")
+def device_of(subject: str, folder: Path, relay: RelayProcess) -> Here:
+    device = Here(folder / f"{subject}.sqlite3")
     device.environment["CRDT_SYNC_TOKEN"] = token(subject)
     device("init", "--relay", relay.url, "--room", f"u/{subject}", "--subject", subject, "--author", subject.title())
     return device
@@ -78,8 +76,24 @@ def test_two_people_with_a_group(relay: RelayProcess, tmp_path: Path) -> None:
     assert "no groups called" in ada("groups", "members", "Dante", status=1)
 
 
+def test_copies_that_the_relay_does_not_have_yet_are_told_of(relay: RelayProcess, tmp_path: Path) -> None:
+    ada, circle = device_of("ada", tmp_path, relay), str(tmp_path / "circle")
+    join(ada, ada("groups", "create", "Offline"), Path(circle))
+    marked = ada.json("highlight", "add", "Gen.1.1")["id"]
+    relay.kill()
+    try:
+        told = ada("groups", "copy", circle, marked, "--timeout", "0.2", status=3)
+        assert f"`crdt-sync sync --library {circle}` sends" in told
+        done = ada.run("groups", "copy", circle, marked, "--timeout", "0.2", "--json")
+        assert (done.status, json.loads(done.output)["sent"]) == (3, False)
+    finally:
+        relay.start()
+    assert ada.json("groups", "copy", circle, marked)["sent"] is True
+    assert ada.json("status", "--library", circle)["pending"] == 0
+
+
 def test_what_is_missing_is_said(relay: RelayProcess, tmp_path: Path) -> None:
-    nobody = Device(tmp_path / "nobody.sqlite3")
+    nobody = Here(tmp_path / "nobody.sqlite3")
     nobody("init")
     assert "--relay" in nobody("groups", "list", status=1)
     nobody.environment["CRDT_SYNC_TOKEN"] = "no token"

@@ -1,4 +1,4 @@
-"""Undo, the trash, versions, bookmarks and positions as a person types them: a process each."""
+"""Undo, the trash, versions, bookmarks and positions as a person types them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from crdt_sync.document import AddHighlight, AddNote, Anchor, EditHighlight, Trash
-from tests.cli.test_cli import Device
+from tests.cli.devices import Device
 from tests.cli.test_upkeep import edited, made
 
 

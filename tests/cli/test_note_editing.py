@@ -5,24 +5,25 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from tests.cli.test_cli import Device
+from tests.cli.devices import Here
 
 BODY = "# Title\n\nfirst *line*\n\nsecond line\n\nthird line"
 SAID = BODY.replace("*", "_")
 
 
-class Writer(Device):
+class Writer(Here):
     """A person with an editor: each call of `edits` says what the editor does with the file at `path`."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.temporary = path.parent / "tmp"
         self.temporary.mkdir()
-        self.environment |= {"TMPDIR": str(self.temporary), "VISUAL": ""}
+        self.environment |= {"VISUAL": ""}
 
     def edits(self, code: str) -> None:
         script = self.path.parent / "editor with spaces.py"
@@ -35,8 +36,9 @@ class Writer(Device):
 
 
 @pytest.fixture
-def writer(tmp_path: Path) -> Writer:
+def writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Writer:
     writer = Writer(tmp_path / "a.sqlite3")
+    monkeypatch.setattr(tempfile, "tempdir", str(writer.temporary))
     writer("init")
     return writer
 

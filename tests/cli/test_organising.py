@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.cli.test_cli import Device
+from tests.cli.devices import Here
 
 
 def test_finding_and_ordering(tmp_path: Path) -> None:
-    device = Device(tmp_path / "a.sqlite3")
+    device = Here(tmp_path / "a.sqlite3")
     device("init", "--author", "Ada")
     light = device.json("highlight", "add", "Gen.1.3", "Let there be light", "--color", "green", "--tag", "x")["id"]
     noah = device.json("highlight", "add", "Gen.10.1", "Noah and light", "--work", "ASV")["id"]

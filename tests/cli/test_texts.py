@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_cli import Device
+from tests.cli.devices import Device, Here
 
 OLD = "In the beginning God created the heaven and the earth.\nAnd the earth was without form, and void.\n"
 
 
 @pytest.fixture
 def device(tmp_path: Path) -> Device:
-    device = Device(tmp_path / "a.sqlite3")
+    device = Here(tmp_path / "a.sqlite3")
     device("init")
     return device
 

@@ -1,4 +1,4 @@
-"""The commands that look after the file and carry edits by hand: a process each, on real files."""
+"""The commands that look after the file and carry edits by hand, on real files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from crdt_sync.cli.settings import Settings
 from crdt_sync.document import AddHighlight, AddNote, Anchor, AppendToNote, Edit
 from crdt_sync.storage.store import LibraryStore
-from tests.cli.test_cli import Device
+from tests.cli.devices import Device, Here
 from tests.relay import RelayProcess
 
 
@@ -24,11 +24,11 @@ def device(tmp_path: Path) -> Device:
     return made(tmp_path / "a.sqlite3")
 
 
-def made(path: Path) -> Device:
+def made(path: Path) -> Here:
     """Make a library, without the processes that the test is not about."""
     Settings(author="Ada").save(path)
     edited(path)
-    return Device(path)
+    return Here(path)
 
 
 def edited(path: Path, *edits: Edit) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ def test_a_sound_library_and_a_damaged_one(device: Device, tmp_path: Path) -> No
     error = device("verify", status=1)
     assert "crdt-sync: the updates 1 to 2 are missing" in error
     assert "crdt-sync repair" in error
-    new = Device(tmp_path / "new.sqlite3")
+    new = Here(tmp_path / "new.sqlite3")
     assert "crdt-sync repair" in device("highlight", "add", "Gen.1.3", status=1)  # no edit goes on top of a hole
     report = device("repair", str(device.path), "--into", str(new.path))
     assert "Found: the updates 1 to 2 are missing" in report
@@ -121,6 +121,9 @@ def test_a_wipe_names_what_is_unsynced_and_asks(device: Device) -> None:
     error = device("sign-out", "--wipe", status=1)
     assert "Never confirmed by a relay: 1 edit" in error
     assert f"{item}  Gen.1.1  In the beginning" in error
+    assert "version" not in error
+    device("version", "save", "before Lent")
+    assert "go with it: before Lent" in device("sign-out", "--wipe", status=1)
     assert "--yes" in error
     assert device.path.exists()
     assert answered(device, "n\n") == 1
@@ -135,7 +138,9 @@ def test_a_wipe_for_a_program_says_what_it_destroyed_and_waits_for_other_program
         other.execute("SELECT * FROM highlights").fetchall()
         assert "held by another process" in device("sign-out", "--wipe", "--yes", status=1)
     assert highlights(device.path) == {item}
-    assert device.json("sign-out", "--wipe", "--yes") == {"wiped": True, "unsaved": [item]}
+    device("version", "save", "before Lent")
+    told = device.json("sign-out", "--wipe", "--yes")
+    assert told == {"wiped": True, "unsaved": [item], "versions": ["before Lent"]}
     assert not list(device.path.parent.glob("a.sqlite3*"))
 
 

@@ -18,6 +18,7 @@ TEXTS = st.text() | st.text(st.sampled_from("aB é\u0301\xad-–\n\t“ﬁ…İ�
         ("over-\n  lapping and well-known", "overlapping and well\xadknown"),
         ("“He said – ‘yes’”", "\"he said - 'yes'\""),
         ("café\u200b", unicodedata.normalize("NFD", "CAFÉ")),
+        ("caf\xade\u200d\u0301", "café"),
         ("ﬁne… Cæsar", "fine... caesar"),
         ("ΛΟΓΟΣ", "λόγος".replace("ό", "ο")),
         ("İstanbul", "istanbul"),
@@ -33,10 +34,14 @@ def test_other_words_stay_others() -> None:
 
 
 @given(TEXTS)
+@example("u\xad\u0300")  # the soft hyphen is nothing, and the accent is the letter's
+@example("ﬁ\u0300")  # the accent is the second letter's
+@example(" \u0300 æ")
+@example("a \u200b b")  # one space, like any run of them
+@example("e\u0301\u200d\u0323 \xad\u0300")
 @example("\x85\xad\r")  # spaces on both sides of what has no width
 @example("\u200b\u0300I\u0300")
 @example("I\u200b\u0300")
-@example("ﬁ\u0300")
 def test_offsets_lead_back_to_what_was_folded(text: str) -> None:
     folded = Folded(text)
     starts = [folded.start(at) for at in range(len(folded.text))]

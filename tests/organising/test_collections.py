@@ -68,7 +68,7 @@ def test_a_collection_from_beginning_to_end(store: LibraryStore) -> None:
     store.edit(Restore("c"))
     assert ids(store) == ["h2", "n", "h1"]
     (change,) = store.edit(Purge("c")).changes
-    assert change.kind is ChangeKind.PURGED
+    assert (change.item, change.kind) == (ItemKind.COLLECTION, ChangeKind.PURGED)
     assert store.read.collection("c") is None
     assert store.read.member_ids("c") == []
     store.verify()

@@ -117,6 +117,6 @@ def test_pages_are_read_from_indexes(store: LibraryStore) -> None:
         store._connection.set_trace_callback(statements.append)
         ids(store, limit=50, **asked)
         store._connection.set_trace_callback(None)
-        (query,) = (each for each in statements if "FROM highlights" in each)
+        (query,) = (each for each in statements if each.startswith("SELECT highlights.id"))
         plan = " ".join(row[3] for row in store._connection.execute(f"EXPLAIN QUERY PLAN {query}"))
         assert index in plan, (asked, plan)

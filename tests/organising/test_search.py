@@ -133,7 +133,11 @@ def test_so_many_are_ranked_and_the_answer_says_so(tmp_path: Path, monkeypatch: 
         assert {hit.item_id for hit in result.hits} == {f"h{n}" for n in range(20, 30)}
         assert store.read.search("and", color="rare").is_complete
         monkeypatch.setattr(search, "LOOKED_AT", 20)
-        result = store.read.search("and", color="rare")
+        monkeypatch.setattr(search, "WALKED", 20)
+        # an index knows where to look, among however many
+        assert [hit.item_id for hit in store.read.search("and", color="rare").hits] == ["h3"]
+        store.edit(AddNote("x", highlight_id="h3", id="n"))
+        result = store.read.search("and", has_note=True)
         assert (result.hits, result.is_complete) == ((), False)
 
 

@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -163,7 +164,11 @@ class Device:
                 library.presence.set(self.presence)
                 async with (
                     anyio.create_task_group() as self._tasks,
-                    library._running(BINDING, self._connector(library), None),
+                    library._running(
+                        library._follow,
+                        library.reading._keep,
+                        partial(library._keep_in_step, BINDING, self._connector(library), None),
+                    ),
                 ):
                     await self._closing.wait()
         except BaseException as error:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pycrdt import Doc, Map
 
+from crdt_sync import ItemKind
 from crdt_sync.document import (
     AddHighlight,
     AddNote,
@@ -60,7 +61,8 @@ def test_trash_restore_and_purge(store: LibraryStore) -> None:
     kinds = [store.edit(edit).changes[0].kind for edit in (Trash("mine"), Restore("mine"), Trash("note"))]
     assert kinds == [ChangeKind.TRASHED, ChangeKind.RESTORED, ChangeKind.TRASHED]
     assert [note.id for note in store.read.notes(trashed=True)] == ["note"]
-    assert store.edit(Purge("note")).changes[0].kind is ChangeKind.PURGED
+    (change,) = store.edit(Purge("note")).changes
+    assert (change.item, change.kind) == (ItemKind.NOTE, ChangeKind.PURGED)  # what it was, though it is gone
     assert store.read.note("note") is None
     with pytest.raises(NotFound):
         store.edit(Restore("note"))

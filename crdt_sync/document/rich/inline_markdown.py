@@ -16,7 +16,7 @@ from crdt_sync.document.rich.values import Element, Mark, Node, Run, Text, joine
 __all__ = ["UNSAYABLE", "inline_markdown", "sayable", "tidied"]
 
 _DELIMITERS = {BOLD: "**", ITALIC: "_", STRIKE: "~~"}
-_ESCAPED = re.compile(r"[\\`*\[\]]|_|~(?=~)|(?<=~)~|<(?=[A-Za-z/!?])|&(?=[#A-Za-z])|!(?=\[)|!$|[\n\r\t\f]")
+_ESCAPED = re.compile(r"[\\`*\[\]]|_|~(?=~)|(?<=~)~|^~|~$|<(?=[A-Za-z/!?])|&(?=[#A-Za-z])|!(?=\[)|!$|[\n\r\t\f]")
 _TITLES = re.compile(r"\[\[[^\[\]\n\r\t\f\\`*_<&!~]+\]\](?!\()")
 _AT_START = re.compile(r"(#{1,6})(?=\s|$)|([>=])|([-+])(?=\s|$|-)|~(?=~~)|(\d{1,9})([.)])(?=\s|$)")
 UNSAYABLE = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
@@ -230,9 +230,8 @@ def _escaped(text: str, *, first: bool, last: bool, after_close: bool, before_op
         tail, end = f"&#{ord(text[-1])};", end - 1
     middle = text[start:end]
     if first and not head and (found := _AT_START.match(middle)):
-        if found[4]:
-            return head + found[4] + "\\" + _escape(middle[len(found[4]) :], in_link) + tail
-        return head + "\\" + middle[0] + _escape(middle[1:], in_link) + tail
+        digits = found[4] or ""
+        head, middle = f"{digits}\\{middle[len(digits)]}", middle[len(digits) + 1 :]
     escaped = _escape(middle, in_link)
     if last and not tail and escaped.endswith("#"):
         escaped = escaped[:-1] + "\\#"
