@@ -85,10 +85,17 @@ export class Connection {
 
   /** The machine may have slept: ask for something that the relay must answer, and soon. */
   wake(): void {
-    const heard = this.heardMs;
     this.ask();
+    this.expectAnswer();
+  }
+
+  /** What was on its way already may still come, and is no answer. */
+  private expectAnswer(): void {
+    const heard = this.heardMs;
     this.timers.after("awake", AWAKE_WITHIN_MS, () => {
-      if (this.heardMs === heard) this.end({ code: null, reason: "the relay does not answer any more", trouble: "cut" });
+      if (!this.asked) return;
+      if (this.heardMs !== heard) this.expectAnswer();
+      else this.end({ code: null, reason: "the relay does not answer any more", trouble: "cut" });
     });
   }
 
