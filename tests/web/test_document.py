@@ -21,12 +21,14 @@ from crdt_sync.document.edits import (
     EditCollection,
     EditHighlight,
     EditNote,
+    ImportItem,
     Purge,
     Reanchor,
     RemoveFromCollection,
     Restore,
     Trash,
 )
+from crdt_sync.document.imported import Imported
 from crdt_sync.document.library_document import LibraryDocument
 from crdt_sync.document.order import key_between, placed
 from crdt_sync.document.positions import ReadingPosition, suggest
@@ -235,22 +237,58 @@ class TypeScript:
         assert failure is None
 
 
-@settings(max_examples=120)
-@given(script=st.lists(steps, max_size=14))
-def test_the_same_edits_give_the_same_values(package: Package, script: list[Step]) -> None:
-    python, typescript = Python("ada"), TypeScript(package, "ada")
+imported = st.builds(
+    Imported,
+    format=st.just("kobo"),
+    color=words,
+    style=words,
+    comment=words,
+    title=words,
+    tags=tags.map(tuple),
+    updated_at_ms=st.none() | st.integers(1, 9),
+    trashed=st.booleans(),
+)
+imports = st.one_of(
+    st.builds(ImportItem, st.sampled_from(["h1", "h2"]), imported, anchors, created_at_ms=st.integers(0, 9)),
+    st.builds(ImportItem, st.sampled_from(["n1", "n2"]), imported, text=words),
+)
+
+
+def imported_by(files: list[ImportItem]) -> Python:
+    """Return a device that has read these records, one after another."""
+    device = Python("importer")
+    for record in files:
+        device.document.edit([record], now_ms=1, author="", new_id=str)
+    return device
+
+
+@settings(max_examples=150)
+@given(files=st.lists(imports, max_size=4), script=st.lists(steps, max_size=14))
+def test_the_same_edits_give_the_same_values(package: Package, files: list[ImportItem], script: list[Step]) -> None:
+    importer, python, typescript = imported_by(files), Python("ada"), TypeScript(package, "ada")
+    typescript.meet(importer)
+    python.document.receive([importer.document.diff(b"\x00")])
+    assert typescript.values() == python.values()
     for at, step in enumerate(script, 1):
         assert typescript.edit(step, at) == python.edit(step, at), step
     assert typescript.values() == python.values()
 
 
 @settings(max_examples=120)
-@given(script=st.lists(st.tuples(st.sampled_from(["python", "typescript", "meet"]), steps), max_size=16))
-def test_edits_on_both_sides_merge_to_the_same_values(package: Package, script: list[tuple[str, Step]]) -> None:
+@given(
+    files=st.lists(imports, max_size=3),
+    script=st.lists(st.tuples(st.sampled_from(["python", "typescript", "meet", "import"]), steps), max_size=16),
+)
+def test_edits_on_both_sides_merge_to_the_same_values(
+    package: Package, files: list[ImportItem], script: list[tuple[str, Step]]
+) -> None:
     python, typescript = Python("ada"), TypeScript(package, "bo")
     for at, (side, step) in enumerate(script, 1):
         if side == "meet":
             typescript.meet(python)
+        elif side == "import":
+            for record in files:
+                python.document.edit([record], now_ms=at, author="", new_id=str)
         else:
             (python if side == "python" else typescript).edit(step, at)
     typescript.meet(python)

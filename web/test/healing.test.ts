@@ -50,7 +50,7 @@ test("a stock y-websocket server confirms nothing: that is said, and all else wo
   }
 });
 
-test("a reader is told so, and edits stay with it; a document that was deleted stays deleted", async () => {
+test("a reader is told so, and edits stay with it; a document that was deleted stays deleted", { timeout: 60_000 }, async () => {
   const { execFileSync } = await import("node:child_process");
   const own = new Relay(["--auth", "static"]);
   const python = resolve(import.meta.dirname, "../../.venv/bin/python");

@@ -47,7 +47,7 @@ test("a device that is offline says so at once, comes back at once, and never bl
   }
 });
 
-test("a machine that has slept asks the relay, and leaves one that does not answer", async () => {
+test("a machine that has slept asks the relay, and leaves one that does not answer", { timeout: 60_000 }, async () => {
   const own = new Relay();
   await own.start();
   const one = device({ relay: own.url, room: "slept" });

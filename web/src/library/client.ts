@@ -72,7 +72,7 @@ export class LibraryClient extends LibraryQueries {
     if (!made) throw new InvalidEdit(`there is no highlight ${JSON.stringify(id)}`);
     const newer = checkedAnchor(anchor);
     const key = schema.fieldKey(id, schema.ANCHOR);
-    const known = this.roots.fields.get(key) ?? made.anchor;
+    const known = this.roots.fields.get(key) ?? this.projection.imported(id)?.anchor ?? made.anchor;
     if (!sameJson(known, newer)) this.edit(id, undefined, () => this.set(this.roots.fields, key, newer));
   }
 
@@ -188,13 +188,19 @@ export class LibraryClient extends LibraryQueries {
     const key = schema.fieldKey(id, schema.DELETED_AT);
     const { fields } = this.roots;
     this.edit(id, undefined, () => {
-      if (!fields.has(key)) this.set(fields, key, Date.now());
+      const given = fields.get(key) ?? this.projection.imported(id)?.trashed ?? false;
+      if (given === false) this.set(fields, key, Date.now());
     });
   }
 
   restore(id: string): void {
     this.checkKnown(id);
-    this.edit(id, undefined, () => this.drop(schema.fieldKey(id, schema.DELETED_AT)));
+    const key = schema.fieldKey(id, schema.DELETED_AT);
+    const { fields } = this.roots;
+    this.edit(id, undefined, () => {
+      if (!this.projection.imported(id)?.trashed) this.drop(key);
+      else if (fields.get(key) !== false) this.set(fields, key, false); // the file would trash it again
+    });
   }
 
   /** Destroys an item. It is the one edit that can lose what another device writes at the same time. */

@@ -6,6 +6,8 @@
 import * as Y from "yjs";
 import { readAnchor } from "./anchors.js";
 import { plainText } from "./bodies.js";
+import { said } from "./imported.js";
+import type { Imported } from "./imported.js";
 import { compareMembers, compareText, orderKey } from "./order.js";
 import type { Member } from "./order.js";
 import * as schema from "./schema.js";
@@ -82,6 +84,12 @@ export class Projection {
     else members.set(itemId, orderKey(value));
   }
 
+  /** What a foreign file says of an item. */
+  imported(id: string): Imported | null {
+    const made = this.roots.highlights.get(id) ?? this.roots.notes.get(id);
+    return made === undefined ? null : said(made, this.field(id, schema.IMPORTED));
+  }
+
   /** The members of a collection in order, whatever they are: in the trash, or not here yet. */
   membersOf(collectionId: string): Member[] {
     return [...(this.members.get(collectionId) ?? [])].map(([id, key]): Member => [key, id]).sort(compareMembers);
@@ -128,47 +136,53 @@ export class Projection {
   private highlight(id: string): Highlight | undefined {
     const made = this.roots.highlights.get(id);
     if (!isObject(made)) return undefined;
+    const imported = said(made, this.field(id, schema.IMPORTED));
     return {
-      ...this.item(id, made),
-      tags: this.tagsOf(id),
+      ...this.item(id, made, imported),
+      tags: this.tagsOf(id, imported),
       kind: made[schema.KIND] === "bookmark" ? "bookmark" : "highlight",
-      anchor: readAnchor(this.field(id, schema.ANCHOR) ?? made.anchor),
-      color: this.text(id, schema.COLOR),
-      style: this.text(id, schema.STYLE),
-      comment: this.text(id, schema.COMMENT),
+      anchor: readAnchor(this.field(id, schema.ANCHOR) ?? imported?.anchor ?? made.anchor),
+      color: this.text(id, schema.COLOR, imported),
+      style: this.text(id, schema.STYLE, imported),
+      comment: this.text(id, schema.COMMENT, imported),
     };
   }
 
   private note(id: string): Note | undefined {
     const made = this.roots.notes.get(id);
     if (!isObject(made)) return undefined;
+    const imported = said(made, this.field(id, schema.IMPORTED));
     const body = plainText(this.doc.getXmlFragment(schema.noteRoot(id)));
     return {
-      ...this.item(id, made),
-      tags: this.tagsOf(id),
+      ...this.item(id, made, imported),
+      tags: this.tagsOf(id, imported),
       highlightId: typeof made.highlight === "string" ? made.highlight : null,
-      title: this.text(id, schema.TITLE),
-      text: body || this.text(id, schema.BODY),
+      title: this.text(id, schema.TITLE, imported),
+      text: body || this.text(id, schema.BODY, null),
     };
   }
 
   private collection(id: string): Collection | undefined {
     const made = this.roots.collections.get(id);
     if (!isObject(made)) return undefined;
-    return { ...this.item(id, made), title: this.text(id, schema.TITLE), itemIds: this.membersOf(id).map(([, itemId]) => itemId) };
+    const itemIds = this.membersOf(id).map(([, itemId]) => itemId);
+    return { ...this.item(id, made, null), title: this.text(id, schema.TITLE, null), itemIds };
   }
 
-  private tagsOf(id: string): string[] {
-    return [...(this.tags.get(id) ?? [])].sort(compareText);
+  private tagsOf(id: string, imported: Imported | null): string[] {
+    const given = imported?.tags.filter((tag) => !this.roots.fields.has(schema.tagKey(id, tag))) ?? [];
+    const all = [...new Set([...(this.tags.get(id) ?? []), ...given])];
+    return all.length > 1 ? all.sort(compareText) : all;
   }
 
-  private item(id: string, made: Record<string, unknown>) {
+  private item(id: string, made: Record<string, unknown>, imported: Imported | null) {
+    const deleted = this.field(id, schema.DELETED_AT); // false: a person took it out of a file's trash
     return {
       id,
       createdAtMs: milliseconds(made.createdAt) ?? 0,
       createdBy: typeof made.createdBy === "string" ? made.createdBy : "",
-      updatedAtMs: milliseconds(this.field(id, schema.UPDATED_AT)) ?? 0,
-      deletedAtMs: milliseconds(this.field(id, schema.DELETED_AT)),
+      updatedAtMs: milliseconds(this.field(id, schema.UPDATED_AT)) || (imported?.updatedAtMs ?? 0),
+      deletedAtMs: deleted === undefined && imported?.trashed ? (imported.updatedAtMs ?? 0) : milliseconds(deleted),
     };
   }
 
@@ -176,9 +190,9 @@ export class Projection {
     return this.roots.fields.get(schema.fieldKey(id, name));
   }
 
-  private text(id: string, name: string): string {
+  private text(id: string, name: string, imported: Imported | null): string {
     const value = this.field(id, name);
-    return typeof value === "string" ? value : "";
+    return typeof value === "string" ? value : (imported?.texts[name] ?? "");
   }
 }
 

@@ -28,6 +28,8 @@ export const DELETED_AT = "deletedAt";
 export const TAG = "tag";
 export const ITEM = "item";
 export const KIND = "kind";
+/** The key of what a foreign file says: of an item's immutable value, and of its fields once the file says something else. */
+export const IMPORTED = "imported";
 export const FIXED_FIELDS = [COLOR, STYLE, TITLE, COMMENT, BODY, ANCHOR, UPDATED_AT, DELETED_AT] as const;
 
 /** The key in `fields` of one field of an item. */

@@ -100,21 +100,29 @@ export abstract class LibraryWriter {
     this.meta.set(schema.META_MIN_WRITER, schema.SCHEMA);
   }
 
-  /** An empty text that is not there stays away. */
+  /** Compares with what is shown. An empty text that is not there stays away. */
   protected setTexts(id: string, texts: Record<string, string | undefined>): void {
     const { fields } = this.roots;
     for (const [name, text] of Object.entries(texts)) {
       const key = schema.fieldKey(id, name);
-      if (text !== undefined && (fields.get(key) || "") !== text) this.set(fields, key, text);
+      const known = fields.get(key) ?? this.projection.imported(id)?.texts[name];
+      if (text !== undefined && (known || "") !== text) this.set(fields, key, text);
     }
   }
 
   protected setTags(id: string, add: readonly string[] = [], remove: readonly string[] = []): void {
+    const { fields } = this.roots;
+    const given = this.projection.imported(id)?.tags ?? [];
     for (const tag of add) {
       const key = schema.tagKey(id, tag);
-      if (this.roots.fields.get(key) !== true) this.set(this.roots.fields, key, true);
+      const known = fields.get(key) ?? given.includes(tag);
+      if (known !== true) this.set(fields, key, true);
     }
-    for (const tag of remove) this.drop(schema.tagKey(id, tag));
+    for (const tag of remove) {
+      const key = schema.tagKey(id, tag);
+      if (!given.includes(tag)) this.drop(key);
+      else if (fields.get(key) !== false) this.set(fields, key, false); // the file would bring it back
+    }
   }
 
   protected set(map: Y.Map<unknown>, key: string, value: unknown): void {

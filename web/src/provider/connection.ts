@@ -15,6 +15,7 @@ import { renewAfterMs } from "./credentials.js";
 import type { Credentials } from "./credentials.js";
 import { integrated } from "./integrated.js";
 import { STORED } from "./tabs.js";
+import { Timers } from "./timers.js";
 
 const ASK_AFTER_MS = 25_000;
 const DEAD_AFTER_MS = 45_000;
@@ -22,8 +23,6 @@ const AWAKE_WITHIN_MS = 5000;
 const SPEAKS_WITHIN_MS = 10_000;
 const PROBE_WITHIN_MS = 3000;
 const HEAL_WITHIN_MS = 10_000;
-/** A longer timer fires at once, and a token may hold for a month. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Who is told how a connection fares. */
 export interface Observer {
@@ -50,7 +49,7 @@ export class Connection {
   private hasHeard = false;
   private askedAlive = false;
   private isOver = false;
-  private readonly timers = new Map<string, ReturnType<typeof setTimeout>>();
+  private readonly timers = new Timers();
 
   constructor(
     private readonly transport: Transport,
@@ -70,7 +69,7 @@ export class Connection {
     this.send({ kind: "barrier", number: 0 });
     if (this.credentials.isCallable) this.send({ kind: "token", token: "" }); // for how long does the present one hold?
     if (this.awareness.getLocalState() !== null) this.sendPresence();
-    this.after("silent", SPEAKS_WITHIN_MS, () => {
+    this.timers.after("silent", SPEAKS_WITHIN_MS, () => {
       if (!this.hasHeard) this.end({ code: null, reason: "the relay stayed silent", trouble: "silent" });
     });
     this.look();
@@ -81,16 +80,22 @@ export class Connection {
     this.isOver = true;
     this.doc.off("update", this.onUpdate);
     this.awareness.off("update", this.onAwareness);
-    for (const timer of this.timers.values()) clearTimeout(timer);
-    this.timers.clear();
+    this.timers.stop();
   }
 
   /** The machine may have slept: ask for something that the relay must answer, and soon. */
   wake(): void {
-    const heard = this.heardMs;
     this.ask();
-    this.after("awake", AWAKE_WITHIN_MS, () => {
-      if (this.heardMs === heard) this.end({ code: null, reason: "the relay does not answer any more", trouble: "cut" });
+    this.expectAnswer();
+  }
+
+  /** What was on its way already may still come, and is no answer. */
+  private expectAnswer(): void {
+    const heard = this.heardMs;
+    this.timers.after("awake", AWAKE_WITHIN_MS, () => {
+      if (!this.asked) return;
+      if (this.heardMs !== heard) this.expectAnswer();
+      else this.end({ code: null, reason: "the relay does not answer any more", trouble: "cut" });
     });
   }
 
@@ -162,11 +167,11 @@ export class Connection {
     }
     if (isStep2) {
       this.asked = false;
-      this.cancel("heal");
+      this.timers.cancel("heal");
       if (!this.isSynced) {
         this.isSynced = true;
         if (this.confirms === null)
-          this.after("probe", PROBE_WITHIN_MS, () => {
+          this.timers.after("probe", PROBE_WITHIN_MS, () => {
             this.confirms = false;
             this.observer.confirms(false);
           });
@@ -177,7 +182,7 @@ export class Connection {
       this.gapIsOurs = false;
     } else if (!this.gapIsOurs && !this.asked) {
       this.ask();
-      this.after("heal", HEAL_WITHIN_MS, () =>
+      this.timers.after("heal", HEAL_WITHIN_MS, () =>
         this.end({ code: null, reason: "an update needs content that was not sent within 10 s" }),
       );
     }
@@ -192,7 +197,7 @@ export class Connection {
     const at = this.awaited.indexOf(number);
     if (at < 0) return; // not ours: a client answers no barriers
     this.awaited.splice(0, at + 1);
-    this.cancel("probe");
+    this.timers.cancel("probe");
     if (this.confirms !== true) {
       this.confirms = true;
       this.observer.confirms(true);
@@ -260,7 +265,7 @@ export class Connection {
       this.ask();
     }
     const nextMs = (this.askedAlive ? DEAD_AFTER_MS : ASK_AFTER_MS) - silentMs;
-    this.after("look", nextMs, () => this.look());
+    this.timers.after("look", nextMs, () => this.look());
   }
 
   private renewBefore(leftMs: number): void {
@@ -270,7 +275,7 @@ export class Connection {
       const token = await this.credentials.fresh();
       if (this.isOver) return;
       if (token === null) {
-        this.after("renew", renewAfterMs(endsMs - Date.now()), () => void renew());
+        this.timers.after("renew", renewAfterMs(endsMs - Date.now()), () => void renew());
         return;
       }
       this.credentials.shown = token;
@@ -278,7 +283,7 @@ export class Connection {
       this.transport.renew(token);
       this.send({ kind: "token", token });
     };
-    this.after("renew", renewAfterMs(leftMs), () => void renew());
+    this.timers.after("renew", renewAfterMs(leftMs), () => void renew());
   }
 
   private send(message: Exclude<Message, { kind: "unknown" }>): void {
@@ -287,21 +292,5 @@ export class Connection {
 
   private end(ended: Ended): void {
     this.transport.close(ended);
-  }
-
-  private after(name: string, ms: number, act: () => void): void {
-    this.cancel(name);
-    this.timers.set(
-      name,
-      setTimeout(() => {
-        this.timers.delete(name);
-        act();
-      }, Math.min(ms, LONGEST_TIMER_MS)),
-    );
-  }
-
-  private cancel(name: string): void {
-    clearTimeout(this.timers.get(name));
-    this.timers.delete(name);
   }
 }
