@@ -2,6 +2,7 @@
 import type { Highlight } from "crdt-sync";
 import { SyncStatus, useHighlights, useNotes, useRealtimeSync, useSession } from "crdt-sync/react";
 import { useCallback, useContext, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { flushSync } from "react-dom";
 import type { ReactNode } from "react";
 import { anchorOf } from "./bible/anchoring";
 import { BOOK_OF } from "./bible/books";
@@ -150,13 +151,15 @@ export function Reader({ account, group, onGroup, onAccount, onSignedOut }: Read
         if (event.key === "ArrowRight" && isTurning && !event.shiftKey) turn(rtl ? previousChapter(here) : nextChapter(here));
         else if (event.key === "ArrowLeft" && isTurning && !event.shiftKey) turn(rtl ? nextChapter(here) : previousChapter(here));
         else if (event.key === "Escape") setOpened(null);
-        else if (event.key === "b") setDialog("books");
+        else if (event.key === "b") flushSync(() => setDialog("books")); // what is typed next belongs into it
         else if (event.key === "l") setPanelOpen((open) => !open);
         else if (event.key === "/") {
-          setPanelOpen(true);
-          setNote(null);
-          setTab((before) => (before === "trash" ? "highlights" : before));
-          setTimeout(() => search.current?.focus());
+          flushSync(() => {
+            setPanelOpen(true);
+            setNote(null);
+            setTab((before) => (before === "trash" ? "highlights" : before));
+          });
+          search.current?.focus();
         } else return;
         event.preventDefault();
       }

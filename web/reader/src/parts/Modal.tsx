@@ -1,5 +1,5 @@
 /** A modal dialog: the browser keeps the focus in it, closes it on Escape, and gives the focus back. */
-import { useEffect, useId, useRef } from "react";
+import { useId, useLayoutEffect, useRef } from "react";
 import type { ReactNode } from "react";
 import { useTexts } from "../texts";
 import { Icon } from "./Icon";
@@ -8,7 +8,7 @@ export function Modal({ title, className, onClose, children }: { title: string; 
   const texts = useTexts();
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const { current } = dialog;
     if (current && !current.open) current.showModal();
     return () => current?.close();
