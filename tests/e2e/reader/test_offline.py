@@ -91,7 +91,8 @@ def test_a_newer_version_is_offered_and_taken_over(
         relay.start()
         app.page.reload()
         app.loaded()
-        app.page.get_by_role("status").get_by_role("button", name="Reload").click()
+        with app.page.expect_navigation():  # or the question below would be asked of the page that goes
+            app.page.get_by_role("status").get_by_role("button", name="Reload").click()
         until(app, ONE_SHELL)
         app.loaded()
         context.close()
