@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 
 from crdt_sync.protocol.split import split_update
-from crdt_sync_server.errors import RoomDeleted, StoreError
+from crdt_sync_server.errors import RoomDeleted, StoreError, Superseded
 from crdt_sync_server.logs import tell
 from crdt_sync_server.ports import Store, Stored
 
@@ -91,6 +91,8 @@ class Compaction:
             try:
                 segments = await self._run_sync(split_update, whole, SEGMENT_BYTES)
                 await self._store.compact(self._room, segments, position)
+            except Superseded as error:  # another relay was faster
+                tell("not compacted", room=self._room, reason=str(error))
             except StoreError as error:  # the log is still whole; it is tried again once it has grown as much again
                 tell("not compacted", logging.WARNING, room=self._room, reason=str(error))
                 self._snapshot_bytes = before_bytes

@@ -2,7 +2,9 @@
 
 RelayError                 a `CrdtSyncError`; carries the close code for those whom it concerns
 ├── StoreError             the store did not do what it was asked: nothing of it may be told to anyone
-│   └── StoreInUse         another process has it
+│   ├── StoreInUse         another process has it
+│   └── Superseded         a later snapshot of the room is stored already
+├── BackplaneError         the backplane did not carry what it was given, or can no longer be heard
 ├── RoomDeleted            the room was deleted, for good
 ├── NoSuchRoom             there is no such room, or none that may be known to who asks
 ├── TokenError             what was asked of a token cannot be
@@ -30,6 +32,7 @@ from crdt_sync.errors import CrdtSyncError
 from crdt_sync.protocol.close_codes import CloseCode
 
 __all__ = [
+    "BackplaneError",
     "ConfigurationError",
     "DiscussionError",
     "DiscussionFull",
@@ -49,6 +52,7 @@ __all__ = [
     "SharingError",
     "StoreError",
     "StoreInUse",
+    "Superseded",
     "TokenError",
     "Unauthenticated",
     "WebhookError",
@@ -67,6 +71,14 @@ class StoreError(RelayError):
 
 class StoreInUse(StoreError):
     """Another process has the store: a relay that runs, or a command that works on it."""
+
+
+class Superseded(StoreError):
+    """A snapshot of a later position is stored of the room already: nothing is to be done."""
+
+
+class BackplaneError(RelayError):
+    """The backplane did not carry what it was given, or can no longer be heard. Nothing is lost: the store has it."""
 
 
 class RoomDeleted(RelayError):

@@ -17,12 +17,16 @@ __all__ = [
     "ConnectRequest",
     "Directory",
     "Grant",
+    "Heads",
     "Identity",
+    "Notice",
+    "NoticeKind",
     "Posted",
     "Poster",
     "Role",
     "RoomRecord",
     "RoomStore",
+    "SharedStore",
     "Store",
     "Stored",
 ]
@@ -78,8 +82,8 @@ class Store(Protocol):
     async def compact(self, room: str, segments: Sequence[bytes], through: int) -> None:
         """Put `segments` in the place of all updates up to the position `through`, at once or not at all.
 
-        Others can load and append meanwhile, also in this room. Raises `StoreError` also if the room has a snapshot of
-        a later position.
+        Others can load and append meanwhile, also in this room. Raises `Superseded` if the room has a snapshot of a
+        later position.
         """
 
     async def delete(self, room: str) -> None:
@@ -120,6 +124,68 @@ class Directory(Protocol):
 
 class RoomStore(Store, Directory, Protocol):
     """Both in one, as the adapters are."""
+
+
+class NoticeKind(StrEnum):
+    """What the relays of one store tell each other about, beside what the rooms hold."""
+
+    DELETED = "deleted"
+    """`about` names a room that was deleted."""
+    ROLES = "roles"
+    """`about` names a room whose roster was changed."""
+    REVOKED = "revoked"
+    """`about` is the id of a token that was revoked."""
+    WEBHOOKS = "webhooks"
+    """A webhook was added or removed; `about` is its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What was done, in the transaction that did it. `node` is the relay or command that did, by its random id."""
+
+    number: int
+    kind: NoticeKind
+    about: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """How far a shared store is: the last position of each room that was asked for, and the number of the last notice.
+
+    A room of which nothing is stored has the position 0.
+    """
+
+    rooms: Mapping[str, int]
+    notice: int
+
+
+class SharedStore(RoomStore, Protocol):
+    """A store that several relays have open at once, each with an id of its own.
+
+    The positions of a room are 1, 2, 3 and so on, without a gap and in the order of the commits; so are the numbers of
+    the notices. What it keeps beside the rooms (`keepers`) writes a notice with every change.
+    """
+
+    @property
+    def node(self) -> str:
+        """The id of who has opened it here."""
+
+    async def since(self, room: str, after: int) -> Stored:
+        """Return what is stored of `room` after the position `after`.
+
+        The first of the updates are a snapshot's segments if that covers updates after `after`. Raises `StoreError`,
+        and `RoomDeleted`.
+        """
+
+    async def heads(self, rooms: Sequence[str]) -> Heads:
+        """Return how far these rooms and the notices are, in one round trip. Raises `StoreError`."""
+
+    async def notices(self, after: int) -> Sequence[Notice] | None:
+        """Return the notices after the number `after`, or None if some of them are no longer kept. Raises `StoreError`.
+
+        They are kept for a day at least.
+        """
 
 
 @dataclass(frozen=True, slots=True)

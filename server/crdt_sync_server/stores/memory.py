@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from crdt_sync_server.errors import RoomDeleted, StoreError
-from crdt_sync_server.ports import RoomRecord, Stored
+from crdt_sync_server.errors import RoomDeleted, Superseded
+from crdt_sync_server.ports import Heads, Notice, NoticeKind, RoomRecord, Stored
 
 __all__ = ["MemoryStore"]
 
@@ -28,10 +28,19 @@ class _Room:
 
 
 class MemoryStore:
-    """`ports.RoomStore` in dictionaries."""
+    """`ports.SharedStore` in dictionaries."""
 
-    def __init__(self) -> None:
+    def __init__(self, node: str = "alone") -> None:
+        self.node = node
+        """The id of who has opened it here."""
         self._rooms: dict[str, _Room] = {}
+        self._notices: list[Notice] = []
+
+    def beside(self, node: str) -> MemoryStore:
+        """Open the same memory once more, as the relay `node` of this process."""
+        opened = MemoryStore(node)
+        opened._rooms, opened._notices = self._rooms, self._notices
+        return opened
 
     async def load(self, room: str) -> Stored:
         """Return all that is stored of `room`."""
@@ -50,7 +59,7 @@ class MemoryStore:
         """Put `segments` in the place of all updates up to the position `through`."""
         known = self._living(room, self._rooms.setdefault(room, _Room()))
         if through < known.through:
-            raise StoreError(f"a snapshot of a later position is stored of {room!r} already")
+            raise Superseded(f"a snapshot of a later position is stored of {room!r} already")
         known.segments, known.through = list(segments), through
         kept = known.position - through
         known.log = known.log[len(known.log) - kept :] if kept else []
@@ -60,6 +69,23 @@ class MemoryStore:
         known = self._rooms.setdefault(room, _Room())
         known.segments, known.log = [], []
         known.deleted_ms = known.deleted_ms or _now_ms()
+        self._notices.append(Notice(len(self._notices) + 1, NoticeKind.DELETED, room, self.node))
+
+    async def since(self, room: str, after: int) -> Stored:
+        """Return what is stored of `room` after the position `after`."""
+        known = self._living(room, _Room())
+        segments = known.segments if after < known.through else ()
+        log = known.log[max(0, after - known.through) :]
+        return Stored([*segments, *log], known.position, len(log), known.owner)
+
+    async def heads(self, rooms: Sequence[str]) -> Heads:
+        """Return how far these rooms and the notices are."""
+        positions = {name: self._rooms[name].position if name in self._rooms else 0 for name in rooms}
+        return Heads(positions, len(self._notices))
+
+    async def notices(self, after: int) -> Sequence[Notice]:
+        """Return the notices after the number `after`."""
+        return self._notices[after:]
 
     async def rooms(self, name: str | None = None) -> Sequence[RoomRecord]:
         """Return the records of all rooms by name, or of one."""

@@ -18,7 +18,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from crdt_sync_server.errors import RoomDeleted, StoreError
+from crdt_sync_server.errors import RoomDeleted, StoreError, Superseded
 from crdt_sync_server.ports import Stored
 
 __all__ = [
@@ -166,11 +166,11 @@ def stage(
 def put_in_place(connection: sqlite3.Connection, room: str, staged: Staged, through: int, size_bytes: int) -> None:
     """Make a snapshot of `size_bytes` the valid one; what it stands for is waste.
 
-    Raises `RoomDeleted`, and `StoreError` if one of a later position is in its place.
+    Raises `RoomDeleted`, and `Superseded` if one of a later position is in its place.
     """
     before = _record(connection, room) or _Record()
     if through < before.through:
-        raise StoreError(f"a snapshot of a later position is stored of {room!r} already")
+        raise Superseded(f"a snapshot of a later position is stored of {room!r} already")
     connection.execute("DELETE FROM waste WHERE number = ?", (staged.number,))
     connection.execute(WASTE, (room, before.first_part, before.end_part, through))
     valid = {"first_part": staged.first_part, "end_part": staged.next_part}
