@@ -43,6 +43,7 @@ import crdt_sync_server.channel
 import crdt_sync_server.cli
 import crdt_sync_server.cli.app
 import crdt_sync_server.conformance
+import crdt_sync_server.conformance_shared_store
 import crdt_sync_server.conformance_tokens
 import crdt_sync_server.conformance_webhooks
 import crdt_sync_server.errors
