@@ -149,6 +149,7 @@ def page() -> str:
         *module("crdt_sync_server.errors", crdt_sync_server.errors),
         *module("crdt_sync_server.channel", crdt_sync_server.channel),
         *module("crdt_sync_server.conformance", crdt_sync_server.conformance),
+        *module("crdt_sync_server.conformance_shared_store", crdt_sync_server.conformance_shared_store),
         *module("crdt_sync_server.conformance_tokens", crdt_sync_server.conformance_tokens),
         *module("crdt_sync_server.conformance_webhooks", crdt_sync_server.conformance_webhooks),
         *module("crdt_sync_server.limits", crdt_sync_server.limits),
