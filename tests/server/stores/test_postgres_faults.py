@@ -14,8 +14,12 @@ import pytest
 
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.stores.postgres import PostgresStore
+from crdt_sync_server.stores.postgres_link import CONNECTIONS
 from tests.postgres_server import PASSWORD, PostgresServer
+from tests.server.stores.left_open import left_open
 from tests.tcp_proxy import tcp_proxy
+
+__all__ = ["left_open"]
 
 pytestmark = pytest.mark.anyio
 
@@ -141,11 +145,17 @@ async def test_kill_9_of_a_relay_in_a_burst_loses_nothing_that_it_has_acknowledg
     await store.close()
 
 
+async def _warm(store: PostgresStore) -> None:
+    """Let the pool make all its connections."""
+    while store._link._pool.get_stats()["pool_size"] < CONNECTIONS:
+        await asyncio.gather(*(store._link.read("SELECT pg_sleep(0.05)") for _ in range(2 * CONNECTIONS)))
+
+
 async def _all_told(store: PostgresStore) -> None:
-    """Everything that is asked ends with an error within seconds."""
+    """Everything that is asked ends with an error within seconds, on connections that are there."""
     calls = (
         store.append("room", b"x"), store.load("room"), store.heads(["room"]), store.check(),
-        store.members.role("room", "ada"), store.compact("room", [b"y"], 1), store.notices(0),
+        store.members.role("room", "ada"), store.compact("room", [b"y"], 1), store.notices(0), store.delete("other"),
     )  # fmt: skip
     began = time.monotonic()
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
@@ -160,6 +170,7 @@ async def test_a_server_behind_a_partition_is_an_error_within_seconds(own: Postg
     async with tcp_proxy(own.port) as proxy:
         store = await PostgresStore.open(own.url(name, port=proxy.port))
         await store.append("room", b"kept")
+        await _warm(store)
         proxy.hang()
         await _all_told(store)
         await _all_told(store)
@@ -174,6 +185,7 @@ async def test_a_server_behind_a_partition_is_an_error_within_seconds(own: Postg
 async def test_a_server_that_stands_still_is_an_error_within_seconds(own: PostgresServer) -> None:
     store = await PostgresStore.open(own.url(own.create()))
     await store.append("room", b"kept")
+    await _warm(store)
     own.pause()
     try:
         await _all_told(store)

@@ -13,6 +13,9 @@ import pytest
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.stores.postgres import PostgresStore
 from tests.postgres_server import PostgresServer
+from tests.server.stores.left_open import left_open
+
+__all__ = ["left_open"]
 
 pytestmark = pytest.mark.anyio
 

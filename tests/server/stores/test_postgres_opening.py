@@ -15,6 +15,9 @@ from crdt_sync_server.stores.postgres import PostgresStore
 from crdt_sync_server.stores.postgres_connecting import Target
 from crdt_sync_server.stores.postgres_schema import SCHEMA_VERSION
 from tests.postgres_server import PASSWORD, PostgresServer
+from tests.server.stores.left_open import left_open
+
+__all__ = ["left_open"]
 
 pytestmark = pytest.mark.anyio
 
