@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+import logging
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 import anyio.lowlevel
 
 from crdt_sync_server.compaction import SEGMENT_BYTES, Compaction
-from crdt_sync_server.errors import RelayError
+from crdt_sync_server.errors import RelayError, StoreError
+from crdt_sync_server.following import Following
+from crdt_sync_server.logs import tell
 from crdt_sync_server.quotas import Account
 from crdt_sync_server.room import Room
 
@@ -36,6 +39,7 @@ class RoomLog:
         self._account: Account | None = None
         self._charged_bytes = 0
         self._compact_full_from_s = float("-inf")
+        self._following = Following()
 
     async def load(self) -> None:
         """Give the room all that is stored of it. Raises `StoreError`, `RoomDeleted` and `RoomBroken`."""
@@ -49,6 +53,7 @@ class RoomLog:
                 await anyio.lowlevel.checkpoint()
         self._room.restored()
         self._position = stored.position
+        self._following.at(stored.position)
         self._compaction.loaded(stored)
         self._owner = stored.owner
 
@@ -60,11 +65,61 @@ class RoomLog:
     async def append(self, update: bytes, updates: int) -> None:
         """Store what a turn has made of `updates` updates; it is durable on return."""
         began_s = self._host.now()
-        self._position = await self._host.store.append(self._name, update, self._owner)
-        self._host.changes.changed(self._name, self._position)
+        position = await self._host.store.append(self._name, update, self._owner)
+        self._host.changes.changed(self._name, position)
         self._host.metrics.committed(updates, self._host.now() - began_s)
-        self._compaction.appended(len(update))
-        self.charge(self._charged_bytes + len(update))
+        if (cluster := self._host.cluster) is not None:
+            cluster.committed(self._name, position, update)
+            if position > self._position + 1:  # others were faster: in the document this comes before theirs
+                self._following.told(position, update)
+                return
+        self._position = position
+        self._grown([update])
+
+    def _grown(self, updates: Sequence[bytes]) -> None:
+        for update in updates:
+            self._compaction.appended(len(update))
+        self.charge(self._charged_bytes + sum(map(len, updates)))
+
+    # What other relays store
+
+    def told(self, position: int, update: bytes | None) -> None:
+        """Take note that another relay has stored something at `position`, and of what it is, if that is known."""
+        if position > self._position:
+            self._following.told(position, update)
+
+    @property
+    def is_behind(self) -> bool:
+        """True if other relays have stored what is not in the document yet."""
+        return self._following.is_ahead(self._position)
+
+    async def follow(self) -> list[bytes]:
+        """Return what follows in the log, in order, for the document; the position is behind it then.
+
+        Raises `RoomDeleted`. If the store cannot be asked nothing is returned, and one must be told again.
+        """
+        if updates := self._following.next(self._position):
+            self._position += len(updates)
+            self._grown(updates)
+            return updates
+        assert self._host.cluster is not None, "nobody else tells"
+        try:
+            stored = await self._host.cluster.since(self._name, self._position)
+        except StoreError as error:
+            tell("behind", logging.WARNING, room=self._name, reason=str(error))
+            self._following.give_up()
+            return []
+        if stored.position <= self._position:  # one was told of what is not there
+            self._following.give_up()
+            return []
+        self._position = stored.position
+        self._following.at(stored.position)
+        if len(stored.updates) == stored.log_length:
+            self._grown(stored.updates)
+        else:  # with a snapshot, it is all that is stored
+            self._compaction.loaded(stored)
+            self.charge(self._compaction.stored_bytes)
+        return list(stored.updates)
 
     @property
     def position(self) -> int:
