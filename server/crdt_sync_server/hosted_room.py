@@ -294,8 +294,13 @@ class HostedRoom:
         self._stir()
 
     @property
-    def version(self) -> int:
-        """The position of the last update that is durable. While the turn is settled the document is as of it."""
+    def version(self) -> str:
+        """What tells the document's states apart, in one life of the relay. While the turn is settled it is durable."""
+        return self._log.version
+
+    @property
+    def position(self) -> int:
+        """The position up to which the document has all updates that are stored."""
         return self._log.position
 
     @property

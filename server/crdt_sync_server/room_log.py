@@ -40,6 +40,7 @@ class RoomLog:
         self._charged_bytes = 0
         self._compact_full_from_s = float("-inf")
         self._following = Following()
+        self._ahead = 0  # how many updates were stored here behind one that is not in the document yet
 
     async def load(self) -> None:
         """Give the room all that is stored of it. Raises `StoreError`, `RoomDeleted` and `RoomBroken`."""
@@ -72,6 +73,7 @@ class RoomLog:
             cluster.committed(self._name, position, update)
             if position > self._position + 1:  # others were faster: in the document this comes before theirs
                 self._following.told(position, update)
+                self._ahead += 1
                 return
         self._position = position
         self._grown([update])
@@ -100,6 +102,7 @@ class RoomLog:
         """
         if updates := self._following.next(self._position):
             self._position += len(updates)
+            self._ahead = 0
             self._grown(updates)
             return updates
         assert self._host.cluster is not None, "nobody else tells"
@@ -113,6 +116,7 @@ class RoomLog:
             self._following.give_up()
             return []
         self._position = stored.position
+        self._ahead = 0
         self._following.at(stored.position)
         if len(stored.updates) == stored.log_length:
             self._grown(stored.updates)
@@ -123,8 +127,13 @@ class RoomLog:
 
     @property
     def position(self) -> int:
-        """The position of the last update that is stored, 0 if none is."""
+        """The position up to which the document has all updates that are stored, 0 if there are none."""
         return self._position
+
+    @property
+    def version(self) -> str:
+        """What tells the document's states apart while this relay runs: the position, and what is beyond it."""
+        return f"{self._position}+{self._ahead}" if self._ahead else str(self._position)
 
     # Quotas
 
@@ -144,6 +153,8 @@ class RoomLog:
         if self._owner is not None and self._account is None:
             self._account = await self._host.accounts.open(self._owner)
             self._charged_bytes = self._room.size_bytes
+        if self._account is not None and self._host.cluster is not None:
+            await self._host.accounts.refresh(self._account, self._host.now())
         left_bytes = self.left_bytes()
         fits = left_bytes is None or size_bytes <= left_bytes
         if fits and self._room.size_bytes + size_bytes <= self._host.quotas.room_bytes:

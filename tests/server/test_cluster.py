@@ -23,6 +23,7 @@ from crdt_sync_server.company import GONE_AFTER_S
 from crdt_sync_server.errors import RoomDeleted, StoreError
 from crdt_sync_server.host import Host
 from crdt_sync_server.ports import Notice, NoticeKind, Role, Stored
+from crdt_sync_server.quotas import READ_AGAIN_AFTER_S, Accounts, Quotas
 from crdt_sync_server.roster import OPERATOR, Change, Decision, Roster
 from crdt_sync_server.sharing import Sharing
 from crdt_sync_server.stores.memory import MemoryStore
@@ -167,7 +168,7 @@ async def test_what_crosses_is_in_one_order_and_whole_on_all() -> None:
         for peer in peers:
             await Reader(peer).has(*wanted)
         hosted = [relay.host.opened("room") for relay in opened]
-        await until(lambda: len({room.version for room in hosted if room is not None}) == 1)
+        await until(lambda: len({room.position for room in hosted if room is not None}) == 1)
         doc: Doc[Any] = Doc()
         for stored in (await opened[0].store.load("room")).updates:
             doc.apply_update(stored)
@@ -246,7 +247,47 @@ async def test_a_follower_behind_a_snapshot_takes_the_snapshot(monkeypatch: pyte
         await Reader(b).has(*(f"k{number}" for number in range(40)), "after")
         hosted = two.host.opened("room")
         assert hosted is not None
-        await until(lambda: hosted.version == 41)
+        await until(lambda: hosted.position == 41)
+
+
+async def test_what_is_stored_behind_what_another_has_stored_makes_another_version() -> None:
+    """Or a reader would be told that nothing has changed."""
+    hub = MemoryHub()
+    async with relays(2, hub=hub) as (one, two):
+        a, b = await one.enter(), await two.enter()
+        assert two.backplane is not None
+        two.store.failure = StoreError("not now")
+        two.backplane.cut()
+        await a.say(SyncUpdate(update("first")), Barrier(1))
+        await a.hear(Barrier)
+        hosted = two.host.room("room")
+        versions = [hosted.version]
+        for number in range(3):
+            await b.say(SyncUpdate(update(f"own {number}")), Barrier(number))
+            await b.hear(Barrier)
+            versions.append(hosted.version)
+        assert len(set(versions)) == 4
+        assert hosted.position == 0
+        two.store.failure = None
+        await Reader(b).has("first")
+        assert hosted.position == 4
+        assert hosted.version not in versions
+
+
+async def test_what_others_store_for_a_subject_counts_here() -> None:
+    """Within the seconds after which its account is read again."""
+    async with relays(2, hub=MemoryHub()) as (one, two):
+        for relay in (one, two):
+            relay.host.quotas = Quotas(subject_bytes=1000)
+            relay.host.accounts = Accounts(relay.store, relay.host.quotas)
+        a, b = await one.enter("u/ada/one", "ada"), await two.enter("u/ada/two", "ada")
+        await b.say(SyncUpdate(update("small")), Barrier(1))
+        await b.hear(Barrier)
+        await a.say(SyncUpdate(update("large", "x" * 950)), Barrier(1))
+        await a.hear(Barrier)
+        two.now_s += READ_AGAIN_AFTER_S + 1
+        await b.say(SyncUpdate(update("more", "x" * 100)))
+        assert await b.closed() is CloseCode.TOO_BIG
 
 
 async def test_a_room_that_is_deleted_elsewhere_closes_here_and_takes_nothing_more() -> None:
