@@ -235,10 +235,13 @@ class Cluster:
     async def _look(self, rooms: Sequence[str]) -> None:
         self.metrics.asked += 1
         for start in range(0, max(1, len(rooms)), ASKED_AT_ONCE):
-            heads = await self._store.heads(rooms[start : start + ASKED_AT_ONCE])
-            for room, position in heads.rooms.items():
-                if (hosted := self._host.opened(room)) is not None:
-                    hosted.told(position)
+            asked = {name: room for name in rooms[start : start + ASKED_AT_ONCE] if (room := self._host.opened(name))}
+            were_at = {name: room.position for name, room in asked.items()}
+            heads = await self._store.heads(list(asked))
+            for name, room in asked.items():
+                if heads.rooms[name] < were_at[name]:
+                    room.reload()
+                room.told(heads.rooms[name])
         if heads.notice > self._notice:
             await self._heed()
 

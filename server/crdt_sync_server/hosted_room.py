@@ -27,7 +27,7 @@ from crdt_sync_server.limits import Limit
 from crdt_sync_server.logs import tell
 from crdt_sync_server.ports import Grant, Role
 from crdt_sync_server.room import Room, RoomBroken
-from crdt_sync_server.room_log import RoomLog
+from crdt_sync_server.room_log import PUT_BACK, RoomLog
 from crdt_sync_server.rooms import payer
 from crdt_sync_server.turn import (
     Arrival,
@@ -241,6 +241,15 @@ class HostedRoom:
         if self._log.is_behind:
             self._stir()
 
+    def reload(self) -> None:
+        """Close everybody with 1011 and load again, as the store has less of the room than this has seen of it.
+
+        Who comes back brings what the store lacks.
+        """
+        if self._failure is None:
+            self._failure = StoreError(PUT_BACK)
+            self._stir()
+
     def hear(self, node: str, spoken: Spoken) -> None:
         """Show what somebody shows who is in this room on another relay."""
         self._put(SpokenElsewhere(node, spoken), sum(len(each.state) for each in spoken.entries))
@@ -437,7 +446,7 @@ class HostedRoom:
     async def _serve(self) -> bool:
         """Serve until the room is over; return True if it only rests."""
         while True:
-            if isinstance(self._failure, RoomDeleted):
+            if self._failure is not None:  # from outside
                 raise self._failure
             if self._wants_compaction is not None and not self._log.is_compacting:
                 self._log.compact()

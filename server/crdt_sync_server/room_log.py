@@ -18,7 +18,9 @@ from crdt_sync_server.room import Room
 if TYPE_CHECKING:
     from crdt_sync_server.host import Host
 
-__all__ = ["RoomLog"]
+__all__ = ["PUT_BACK", "RoomLog"]
+
+PUT_BACK = "the store was put back to an earlier state"
 
 COMPACT_FULL_BYTES_PER_S = 4 * 1024 * 1024
 """A room that is full is compacted before it refuses anything, but it may not keep the relay busy with that."""
@@ -70,6 +72,8 @@ class RoomLog:
         self._host.changes.changed(self._name, position)
         self._host.metrics.committed(updates, self._host.now() - began_s)
         if (cluster := self._host.cluster) is not None:
+            if position <= self._position:
+                raise StoreError(PUT_BACK)
             cluster.committed(self._name, position, update)
             if position > self._position + 1:  # others were faster: in the document this comes before theirs
                 self._following.told(position, update)

@@ -274,6 +274,44 @@ async def test_what_is_stored_behind_what_another_has_stored_makes_another_versi
         assert hosted.version not in versions
 
 
+def put_back(store: MemoryStore, position: int) -> None:
+    """Restore the store to an earlier moment, while relays run on it."""
+    room = store._rooms["room"]
+    del room.log[position - room.through :]
+    room.position = position
+
+
+async def test_a_store_that_is_put_back_is_noticed_and_the_devices_bring_what_it_lacks() -> None:
+    async with relays(1) as (one,):
+        a = await one.enter()
+        for number in range(5):
+            await a.say(SyncUpdate(update(f"k{number}")), Barrier(number))
+            await a.hear(Barrier)
+        put_back(one.store, 2)
+        assert await a.closed() is CloseCode.INTERNAL_ERROR
+        again = await one.enter()
+        assert one.host.room("room").position == 2
+        held = Reader(a)
+        await held.has(*(f"k{number}" for number in range(5)))
+        await again.say(SyncUpdate(held.doc.get_update()), Barrier(9))
+        await again.hear(Barrier)
+        await Reader(await one.enter()).has(*(f"k{number}" for number in range(5)))
+
+
+async def test_an_edit_behind_a_store_that_was_put_back_is_not_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its room holds what the store does not, so nothing that depends on that may be told to be durable."""
+    monkeypatch.setattr(cluster_module, "WITHOUT_BACKPLANE_EVERY_S", 60.0)
+    async with relays(1) as (one,):
+        a = await one.enter()
+        for number in range(5):
+            await a.say(SyncUpdate(update(f"k{number}")), Barrier(number))
+            await a.hear(Barrier)
+        put_back(one.store, 2)
+        await a.say(SyncUpdate(update("late")), Barrier(9))
+        assert await a.closed() is CloseCode.INTERNAL_ERROR
+        assert Barrier(9) not in a.heard
+
+
 async def test_what_others_store_for_a_subject_counts_here() -> None:
     """Within the seconds after which its account is read again."""
     async with relays(2, hub=MemoryHub()) as (one, two):
