@@ -67,7 +67,6 @@ class Cluster:
         self._hears = False  # what the others say
         self._tells = True  # or the last try failed
         self._notice = 0
-        store.noticed = self._noticed
         self.metrics = host.metrics.cluster
         """What it counts."""
         self.metrics.is_used = True
@@ -109,6 +108,12 @@ class Cluster:
         self._committed.append(Committed(room, position, update if small else None))
         self._bell.set()
 
+    def noticed(self) -> None:
+        """Tell the others that something beside the rooms was changed here, and is durable."""
+        if self._backplane is not None:
+            self._committed.append(Committed("", 0))
+            self._bell.set()
+
     def spoken(self, room: str, spoken: Sequence[Spoken]) -> None:
         """Tell the others what was shown here."""
         if self._hears:
@@ -133,12 +138,6 @@ class Cluster:
     def _say(self, words: bytes) -> None:
         self._said.append(Said(self._store.node, words))
         self._bell.set()
-
-    def _noticed(self, number: int) -> None:
-        """A notice was written here and is durable."""
-        if self._backplane is not None:
-            self._committed.append(Committed("", number))
-            self._bell.set()
 
     async def _tell_on(self, backplane: Backplane) -> None:
         wait_s, longest_s = BACK_AFTER_S
@@ -199,9 +198,8 @@ class Cluster:
     def _take(self, carried: Carried) -> None:
         for news in carried.news:
             match news:
-                case Committed(room="", position=number):
-                    if number > self._notice:
-                        self._ask()
+                case Committed(room=""):
+                    self._ask()
                 case Committed(room=room, position=position, update=update):
                     if (hosted := self._host.opened(room)) is not None:
                         hosted.told(position, update)

@@ -147,6 +147,7 @@ class Host:
             await self.delete(threads)
         records = await self.store.rooms(name)
         await self.store.delete(name)
+        self.noticed()
         if not records or records[0].deleted_ms is None:
             self.changes.deleted(name)
         hosted = self._rooms.get(name)
@@ -155,6 +156,11 @@ class Host:
         if hosted is not None:
             hosted.delete()
         await self.sightings.forget(room=name)
+
+    def noticed(self) -> None:
+        """Say that something beside the rooms was changed here: other relays are to look."""
+        if self.cluster is not None:
+            self.cluster.noticed()
 
     def deleted(self, name: str) -> None:
         """End a room that another relay has deleted."""

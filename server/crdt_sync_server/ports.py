@@ -6,7 +6,7 @@ What is kept beside the rooms has its own in `keepers`. Contracts test an adapte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -166,9 +166,6 @@ class SharedStore(RoomStore, Protocol):
     The positions of a room are 1, 2, 3 and so on, without a gap and in the order of the commits; so are the numbers of
     the notices. What it keeps beside the rooms (`keepers`) writes a notice with every change.
     """
-
-    noticed: Callable[[int], None]
-    """Called with the number of each notice that was written here, once it is durable. May be set."""
 
     @property
     def node(self) -> str:

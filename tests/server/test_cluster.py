@@ -64,7 +64,6 @@ class NotingMembers(MemoryMembers):
         change = await super().change(room, decide)
         number = len(self._store._notices) + 1
         self._store._notices.append(Notice(number, NoticeKind.ROLES, room, self._store.node))
-        self._store.noticed(number)
         return change
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from crdt_sync_server.errors import RoomDeleted, Superseded
@@ -33,8 +33,6 @@ class MemoryStore:
     def __init__(self, node: str = "alone") -> None:
         self.node = node
         """The id of who has opened it here."""
-        self.noticed: Callable[[int], None] = _nothing
-        """Called with the number of each notice that was written here."""
         self._rooms: dict[str, _Room] = {}
         self._notices: list[Notice] = []
 
@@ -72,7 +70,6 @@ class MemoryStore:
         known.segments, known.log = [], []
         known.deleted_ms = known.deleted_ms or _now_ms()
         self._notices.append(Notice(len(self._notices) + 1, NoticeKind.DELETED, room, self.node))
-        self.noticed(len(self._notices))
 
     async def since(self, room: str, after: int) -> Stored:
         """Return what is stored of `room` after the position `after`."""
@@ -125,10 +122,6 @@ class MemoryStore:
         if room.deleted_ms is not None:
             raise RoomDeleted("the document was deleted")
         return room
-
-
-def _nothing(number: int) -> None:
-    """Nobody wants to know."""
 
 
 def _now_ms() -> int:
