@@ -5,6 +5,7 @@ set -u
 PATH="$PATH:/usr/sbin:/sbin"
 is_there() {
     case $1 in
+        redis-server) command -v redis-server >/dev/null || command -v valkey-server >/dev/null ;;
         *.so.*) ! command -v ldconfig >/dev/null || ldconfig -p | grep -qF "$1" ;;
         *) command -v "$1" >/dev/null ;;
     esac

@@ -72,7 +72,9 @@ class BackplaneContract:
 
     async def test_what_is_published_comes_to_all_and_to_oneself(self) -> None:
         """In its order and batch by batch, whatever the rooms are called; positions are those of the store."""
-        batches = [[Committed(room, position, b"%d" % position) for room in ODD_ROOMS] for position in (1, 2, 2**53 - 1)]
+        batches = [
+            [Committed(room, position, b"%d" % position) for room in ODD_ROOMS] for position in (1, 2, 2**53 - 1)
+        ]
         async with self.opened() as engine:
             ours, theirs = await engine.open(), await engine.open()
             async with ours.subscribe(None) as one, ours.subscribe(None) as two, theirs.subscribe(None) as three:
