@@ -1,4 +1,4 @@
-"""What several tests share: real Yjs in node, behind a pipe."""
+"""What several tests share: real Yjs in node, behind a pipe, and a real PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from tests.postgres_server import postgres, postgres_url
+
+__all__ = ["postgres", "postgres_url"]
 
 settings.register_profile("crdt-sync", deadline=None, print_blob=True)
 settings.load_profile("crdt-sync")

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 START_WITHIN_S = 20.0
 PASSWORD = "a secret/with?odd#characters"
@@ -86,7 +88,8 @@ class RedisServer:
     @contextmanager
     def client(self) -> Iterator[redis.Redis]:
         """Give a client of the program's own."""
-        client = redis.Redis(port=self.port, protocol=2, socket_timeout=START_WITHIN_S)
+        retry = Retry(NoBackoff(), 0)
+        client = redis.Redis(port=self.port, protocol=2, socket_timeout=START_WITHIN_S, retry=retry)
         with closing(client):
             yield client
 

@@ -5,6 +5,7 @@ set -u
 PATH="$PATH:/usr/sbin:/sbin"
 is_there() {
     case $1 in
+        postgres) command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 ;;
         redis-server) command -v redis-server >/dev/null || command -v valkey-server >/dev/null ;;
         *.so.*) ! command -v ldconfig >/dev/null || ldconfig -p | grep -qF "$1" ;;
         *) command -v "$1" >/dev/null ;;
@@ -15,6 +16,7 @@ for part in "$@"; do
     is_there "$part" || case $part in
         node) missing="$missing nodejs" ;;
         nginx) missing="$missing nginx-light" ;;
+        postgres) missing="$missing postgresql" ;;
         systemd-analyze) missing="$missing systemd" ;;
         libdbus-1.so.3) missing="$missing libdbus-1-3" ;;
         libEGL.so.1) missing="$missing libegl1" ;;
