@@ -1,11 +1,10 @@
-"""The composition root: the one place that names adapters."""
+"""The composition root: the one place that names adapters; those of stores are in `wiring_stores`."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
@@ -27,7 +26,7 @@ from crdt_sync_server.failures import Failures
 from crdt_sync_server.gate import Gate
 from crdt_sync_server.host import Host
 from crdt_sync_server.http import HttpFace
-from crdt_sync_server.keepers import Devices, Members, Tokens, Webhooks
+from crdt_sync_server.keepers import Members
 from crdt_sync_server.metrics import Metrics
 from crdt_sync_server.origins import Origins
 from crdt_sync_server.poll_sessions import PollSessions
@@ -37,52 +36,18 @@ from crdt_sync_server.posting import HttpPoster
 from crdt_sync_server.quotas import Quotas
 from crdt_sync_server.reader_files import ReaderFace
 from crdt_sync_server.sharing import Sharing
-from crdt_sync_server.stores import sqlite_backup
-from crdt_sync_server.stores.memory_devices import MemoryDevices
-from crdt_sync_server.stores.memory_members import MemoryMembers
-from crdt_sync_server.stores.memory_tokens import MemoryTokens
-from crdt_sync_server.stores.memory_webhooks import MemoryWebhooks
-from crdt_sync_server.stores.sqlite import SqliteStore
-from crdt_sync_server.stores.sqlite_backup import Copied
 from crdt_sync_server.token_desk import TokenDesk
 from crdt_sync_server.webhook_deliveries import Deliveries
 from crdt_sync_server.webhook_queue import WebhookBounds
+from crdt_sync_server.wiring_stores import devices_of, members_of, open_store, tokens_of, webhooks_of
 
 __all__ = [
     "administer",
     "administration_of",
-    "back_up",
     "build",
     "channel_server",
     "open_host",
-    "open_store",
-    "restore",
 ]
-
-
-async def open_store(config: Config) -> RoomStore:
-    """Return the store that the settings ask for. Raises `StoreError`."""
-    return await SqliteStore.open(config.database, durability=config.durability.value)
-
-
-def members_of(store: RoomStore) -> Members:
-    """Return the members that are kept beside the rooms of a store; those of a store in memory go with the process."""
-    return store.members if isinstance(store, SqliteStore) else MemoryMembers()
-
-
-def tokens_of(store: RoomStore) -> Tokens:
-    """Return the tokens that are kept beside the rooms of a store; those of a store in memory go with the process."""
-    return store.tokens if isinstance(store, SqliteStore) else MemoryTokens()
-
-
-def devices_of(store: RoomStore) -> Devices:
-    """Return the devices that are kept beside the rooms of a store; those of a store in memory go with the process."""
-    return store.devices if isinstance(store, SqliteStore) else MemoryDevices()
-
-
-def webhooks_of(store: RoomStore) -> Webhooks:
-    """Return the webhooks that are kept beside the rooms of a store; those of a store in memory go with the process."""
-    return store.webhooks if isinstance(store, SqliteStore) else MemoryWebhooks()
 
 
 def build(
@@ -211,22 +176,14 @@ def administration_of(host: Host, store: RoomStore) -> Administration:
     return Administration(host, members_of(store))
 
 
-def back_up(config: Config, target: Path) -> Copied:
-    """Copy the store to `target`, whether a relay runs on it or not. Raises `StoreError`."""
-    return sqlite_backup.back_up(config.database, target)
-
-
-def restore(config: Config, backup: Path) -> Copied:
-    """Put a backup in the place of the store. Raises `StoreError`, and `StoreInUse` while a relay runs."""
-    return sqlite_backup.restore(backup, config.database)
-
-
 async def administer(config: Config, request: Mapping[str, Any], *, make_store: bool = False) -> AdministrationAnswer:
     """Let the relay that runs on the store do what an operator asks, or do it on the store itself, held meanwhile.
 
+    On PostgreSQL it is done beside the relays that run, which read of it in the store.
+
     Raises `RelayError` if it could not be done, if there is no store and none is to be made, or if neither can be had.
     """
-    if not make_store and not config.database.exists():
+    if config.database_url is None and not make_store and not config.database.exists():
         raise StoreError(f"there is no store at {config.database}; name its folder with --data")
     try:
         store = await open_store(config)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from crdt_sync.testing.contracts import RoomStoreContract
-from crdt_sync_server.ports import RoomStore
+from crdt_sync_server.conformance_shared_store import SharedStoreContract
+from crdt_sync_server.ports import RoomStore, SharedStore
 from crdt_sync_server.stores.memory import MemoryStore
 
 
@@ -18,3 +19,11 @@ class TestMemoryStore(RoomStoreContract):
     @asynccontextmanager
     async def opened(self, folder: Path) -> AsyncIterator[RoomStore]:
         yield MemoryStore()
+
+
+@pytest.mark.anyio
+class TestSharedMemoryStore(SharedStoreContract):
+    @asynccontextmanager
+    async def both(self, folder: Path) -> AsyncIterator[tuple[SharedStore, SharedStore]]:
+        one = MemoryStore("one")
+        yield one, one.beside("two")
