@@ -48,7 +48,7 @@ NOTIFY = "SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) WITH ORDINALITY 
 class PostgresBackplane:
     """`backplane.Backplane` in the database that `conninfo` names, for all who use the same `channel`."""
 
-    def __init__(self, conninfo: str, *, channel: str = "crdt_sync") -> None:
+    def __init__(self, conninfo: str, *, channel: str = "crdt-sync:news") -> None:
         """Raises `ConfigurationError` for what names no database."""
         try:
             psycopg.conninfo.conninfo_to_dict(conninfo)

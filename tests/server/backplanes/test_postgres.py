@@ -107,7 +107,7 @@ async def test_what_others_write_into_the_channel_was_missed(postgres: PostgresS
     async with opened(postgres_url) as relay, relay.subscribe(None) as news:
         await anext(news)
         for payload in ("", "hello", "c1:!", "c1:AQ5y", "s1.1.2:AA==", "s1.0.99999:AA==", "s1.0.1:A"):
-            postgres.run(f"SELECT pg_notify('crdt_sync', '{payload}')", database=name)
+            postgres.run(f"SELECT pg_notify('crdt-sync:news', '{payload}')", database=name)
             assert await take(news, 1) == [Missed()]
         await relay.publish([Committed("room", 1)])
         assert await take(news, 1) == [Committed("room", 1)]
