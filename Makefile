@@ -59,13 +59,13 @@ setup: $(VENV)/ready tests/interop/node_modules/ready
 
 # What the tests alone need from the system; the libraries are what Qt needs to start without a screen.
 system:
-	@sh tests/system_packages.sh caddy chromium curl jq lua5.1 nginx postgres strace tinyproxy systemd-analyze
+	@sh tests/system_packages.sh caddy chromium curl jq lua5.1 nginx postgres redis-server strace tinyproxy systemd-analyze
 	@sh tests/system_packages.sh libdbus-1.so.3 libEGL.so.1 libfontconfig.so.1 libGL.so.1 libglib-2.0.so.0 libxkbcommon.so.0
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[server,postgres]' --group dev
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[server,postgres,redis]' --group dev
 	touch $@
 
 tests/interop/node_modules/ready: tests/interop/package-lock.json

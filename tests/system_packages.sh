@@ -6,6 +6,7 @@ PATH="$PATH:/usr/sbin:/sbin"
 is_there() {
     case $1 in
         postgres) command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 ;;
+        redis-server) command -v redis-server >/dev/null || command -v valkey-server >/dev/null ;;
         *.so.*) ! command -v ldconfig >/dev/null || ldconfig -p | grep -qF "$1" ;;
         *) command -v "$1" >/dev/null ;;
     esac
