@@ -55,7 +55,7 @@ class Fleet:
             self.hub = None if random.random() < 0.15 else MemoryHub(kept=MOST_KEPT)
         self.dies_for_good = self.hub is not None and random.random() < 0.15
         """Whether the backplane, once it is down, stays down."""
-        self._balances_by_hash = random.random() < 0.5
+        self._balances_by_hash = random.random() < 0.25
         self._has_session: dict[bytes, int] = {}  # poll session → place
         self.at: dict[str, int] = {}
         """Device → the place to which its last connection went."""

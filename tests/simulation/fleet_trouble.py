@@ -6,6 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+import anyio
+
+from crdt_sync.document import AddNote
 from crdt_sync_server.errors import RelayError
 from tests.simulation.disk import ROOM
 from tests.simulation.fleet import Fleet
@@ -34,6 +37,8 @@ def fleet_trouble(world: World) -> list[tuple[float, Callable[[], object]]]:
         (1.5, _named("disk_is_not_read", lambda: _leave_unread(world, random.randrange(1, 8)))),
         (1.5, _named("all_put_together", partial(_put_together, world))),
         (0.7, _named("all_close_the_room", partial(_evict, fleet))),
+        (4.0, _named("all_edit_at_once", partial(_edit_at_once, world))),
+        (4.0, _named("edit_and_move", partial(_edit_and_move, world))),
         (0.7, _named("another_room_is_deleted", partial(_delete_another, world))),
     ]
 
@@ -100,6 +105,23 @@ def _evict(fleet: Fleet) -> None:
         if hosted is not None:
             hosted.disperse(lambda peer: True)
             hosted.evict()
+
+
+def _edit_at_once(world: World) -> None:
+    for device in world.devices:
+        for _ in range(world.random.randrange(1, 4)):
+            device.edit(AddNote("at once", id=f"n{world.random.randrange(1000)}"))
+
+
+async def _edit_and_move(world: World) -> None:
+    """An edit is cut off on its way to the relay or back, and comes with its device to another one."""
+    device = world.random.choice(world.devices)
+    device.edit(AddNote("on the way", id=f"n{world.random.randrange(1000)}"))
+    await anyio.sleep(world.random.random() * 0.1)
+    for each in world.network.open_of(device.name):
+        each.cut()
+    if device.library is not None:
+        device.library.reconnect()
 
 
 def _delete_another(world: World) -> None:

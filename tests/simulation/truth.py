@@ -24,7 +24,9 @@ class Durable:
         self.vectors: list[dict[int, int]] = [{}]
         """The state vector at each position of the log."""
         self.crossed = 0
-        """How many updates hold something that another relay had stored and this one could not know yet."""
+        """How many updates were stored by a relay that lacked the one before."""
+        self.repeated = 0
+        """How many of these hold something that was there already, as a device had come from another relay with it."""
 
     def add(self, update: bytes, has_followed: int) -> None:
         """Take a committed update of a relay that has all up to the position `has_followed`.
@@ -36,7 +38,8 @@ class Durable:
         assert moved is not None, f"the update at position {len(self.vectors)} leaves a gap in the log"
         again = _repeats(header, self.vectors[has_followed])
         assert again is None, f"stored again, though it was followed up to position {has_followed}: {again}"
-        self.crossed += _repeats(header, vector) is not None
+        self.crossed += has_followed < len(self.vectors) - 1
+        self.repeated += _repeats(header, vector) is not None
         self.vectors.append({**vector, **moved})
         self._doc.apply_update(update)
         self._state = None

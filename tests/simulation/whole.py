@@ -65,8 +65,9 @@ class Outcome:
     moves: int
     """How often a device came back by another transport than the one before."""
     stored: int = 0
-    """How many updates the relays have stored, and of these how many crossed with the same from another relay."""
+    """How many updates the relays have stored, how many by one that lacked the one before, or with what was there."""
     crossed: int = 0
+    repeated: int = 0
     superseded: int = 0
 
 
@@ -127,9 +128,10 @@ class World:
 
     def outcome(self, seed: int) -> Outcome:
         """Return what the run was, now that it is over."""
-        stored, crossed = len(self.disk.durable.vectors) - 1, self.disk.durable.crossed
+        durable = self.disk.durable
         counts = (self.events, self._loop.time(), self.edits, self.polls, self.moves)
-        return Outcome(seed, self.trace, *counts, stored, crossed, self.disk.superseded)
+        stored = (len(durable.vectors) - 1, durable.crossed, durable.repeated, self.disk.superseded)
+        return Outcome(seed, self.trace, *counts, *stored)
 
     # Processes
 
@@ -260,6 +262,8 @@ class World:
 
     async def _keep_still(self) -> None:
         """Where nobody edits nothing is stored, and everybody has followed."""
+        await anyio.sleep(1)  # an edit that had begun
+        await self._settle()
         position = len(self.disk.durable.vectors) - 1
         await anyio.sleep(5)
         assert len(self.disk.durable.vectors) - 1 == position, "something is stored again and again"
