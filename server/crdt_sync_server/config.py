@@ -83,8 +83,8 @@ class Config:
         repr=False,
         metadata=_named(
             "backplane",
-            "How relays on one database-url tell each other what is new: redis://… or rediss://… for a server of Redis "
-            "or Valkey, postgres for the database itself, none. No flag.",
+            "How relays on one database-url tell each other what is new: postgres, the database itself, if nothing is "
+            "said; redis://… or rediss://… for a server of Redis or Valkey; or none. No flag.",
             secret=True,
         ),
     )
