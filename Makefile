@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 READER := server/crdt_sync_server/static/index.html
 
-.PHONY: demo devices reader web screenshots test lint bench setup system clean
+.PHONY: demo devices reader web screenshots test test-web lint bench setup system clean
 
 demo: setup web
 	@PYTHONPATH=. $(BIN)/python docs/examples/demo.py
@@ -21,9 +21,14 @@ web: $(READER)
 reader: setup
 	@PYTHONPATH=. $(BIN)/python -m docs.examples.desktop_reader
 
-test: setup system lint web web/node_modules/ready
-	cd web && npm run --silent check && npm test --silent
-	$(BIN)/pytest
+# What is set up waits for the network, and most tests for processes and sockets: they go side by side. The longest
+# tests come first, see tests/conftest.py.
+test:
+	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target system lint test-web
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=15
+
+test-web: setup web web/node_modules/ready
+	cd web && npm run --silent check && npm run --silent build && npm test --silent
 
 # The figures, side by side with the peers; never part of a test.
 bench: setup system web $(VENV)/bench benchmarks/peers/node_modules/ready web/node_modules/ready

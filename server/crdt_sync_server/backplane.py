@@ -37,7 +37,7 @@ SAID_UP_TO_BYTES = 256 * 1024
 class Committed:
     """The update at this position of the room is durable; `update` is None where it is to be read from the store.
 
-    The room "" stands for the notices, and the position is then the number of one.
+    The room "" stands for the notices: there are new ones.
     """
 
     room: str

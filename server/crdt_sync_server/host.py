@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -27,6 +27,7 @@ from crdt_sync_server.rooms import threads_of
 from crdt_sync_server.sightings import Sightings
 
 if TYPE_CHECKING:
+    from crdt_sync_server.cluster import Cluster
     from crdt_sync_server.webhook_deliveries import Deliveries
 
 __all__ = ["Host"]
@@ -74,6 +75,8 @@ class Host:
         """Which rooms have changed, for webhooks."""
         self.webhooks: Deliveries | None = None
         """Who is told of that."""
+        self.cluster: Cluster | None = None
+        """The other relays of the same store, if it can have any."""
         self.sightings = Sightings(now, wall)
         """Which devices were where."""
         self.roles_changed = 0
@@ -95,7 +98,8 @@ class Host:
             tasks.start_soon(self._sweep)
             tasks.start_soon(self._start, tasks)
             try:
-                yield
+                async with nullcontext() if self.cluster is None else self.cluster.running():
+                    yield
             finally:
                 self._tasks = None
                 tasks.cancel_scope.cancel()
@@ -143,6 +147,7 @@ class Host:
             await self.delete(threads)
         records = await self.store.rooms(name)
         await self.store.delete(name)
+        self.noticed()
         if not records or records[0].deleted_ms is None:
             self.changes.deleted(name)
         hosted = self._rooms.get(name)
@@ -151,6 +156,16 @@ class Host:
         if hosted is not None:
             hosted.delete()
         await self.sightings.forget(room=name)
+
+    def noticed(self) -> None:
+        """Say that something beside the rooms was changed here: other relays are to look."""
+        if self.cluster is not None:
+            self.cluster.noticed()
+
+    def deleted(self, name: str) -> None:
+        """End a room that another relay has deleted."""
+        if (hosted := self._rooms.get(name)) is not None:
+            hosted.delete()
 
     def regrade(self, name: str, subject: str, role: Role | None) -> None:
         """Let a change of role take effect on who is in the room. It must be stored already.
@@ -175,6 +190,12 @@ class Host:
         self.roles_changed += 1
         for hosted in self._with_threads(name):
             hosted.disperse(lambda peer: peer.subject is not None)
+
+    def doubt_all(self) -> None:
+        """Close everybody, as it cannot be told what has changed; they come back and are asked anew."""
+        self.roles_changed += 1
+        for hosted in list(self._rooms.values()):
+            hosted.disperse(lambda peer: True)
 
     def doubt_tokens(self, token_ids: Collection[str]) -> None:
         """Close who came with tokens of which it cannot be told whether they hold; they come back and are asked."""
@@ -215,6 +236,14 @@ class Host:
             peer.regrade(role, as_of)
         self.check(peer.grant)
 
+    def opened(self, name: str) -> HostedRoom | None:
+        """Return the room called `name` if it is here, loaded or not."""
+        return self._rooms.get(name)
+
+    def loaded(self) -> list[str]:
+        """Return the names of the rooms that are loaded."""
+        return [name for name, hosted in self._rooms.items() if hosted.is_loaded]
+
     def connections(self, name: str) -> int:
         """Return how many are in the room called `name`."""
         hosted = self._rooms.get(name)
@@ -254,6 +283,8 @@ class Host:
                     room.stop()
                 await self._empty.wait()
             await self.sightings.flush()
+        if self.cluster is not None:
+            await self.cluster.leave()
 
     async def _start(self, tasks: TaskGroup) -> None:
         """Start what runs beside; a task group takes tasks from tasks alone."""

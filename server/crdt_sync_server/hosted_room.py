@@ -27,13 +27,17 @@ from crdt_sync_server.limits import Limit
 from crdt_sync_server.logs import tell
 from crdt_sync_server.ports import Grant, Role
 from crdt_sync_server.room import Room, RoomBroken
-from crdt_sync_server.room_log import RoomLog
+from crdt_sync_server.room_log import PUT_BACK, RoomLog
 from crdt_sync_server.rooms import payer
 from crdt_sync_server.turn import (
     Arrival,
+    AskedElsewhere,
     Joined,
     Left,
+    NodeGone,
     Regraded,
+    Spoken,
+    SpokenElsewhere,
     Turn,
     Written,
 )
@@ -215,6 +219,8 @@ class HostedRoom:
             over.set()
 
         async with self.held():
+            if self._host.cluster is not None:
+                await self._host.cluster.catch_up(self)
             self._log.entered_by(payer(self.name, subject))
             self._writing[over] = None
             weighs_bytes = max(size_bytes, THREAD_ABOVE_BYTES + 1) if is_long else size_bytes
@@ -226,6 +232,40 @@ class HostedRoom:
         if isinstance(told, RelayError):
             raise told
         return told
+
+    # What other relays do here
+
+    def told(self, position: int, update: bytes | None = None) -> None:
+        """Take note that another relay has stored an update at `position`, and of what it is, if that is known."""
+        self._log.told(position, update)
+        if self._log.is_behind:
+            self._stir()
+
+    def reload(self) -> None:
+        """Close everybody with 1011 and load again, as the store has less of the room than this has seen of it.
+
+        Who comes back brings what the store lacks.
+        """
+        if self._failure is None:
+            self._failure = StoreError(PUT_BACK)
+            self._stir()
+
+    def hear(self, node: str, spoken: Spoken) -> None:
+        """Show what somebody shows who is in this room on another relay."""
+        self._put(SpokenElsewhere(node, spoken), sum(len(each.state) for each in spoken.entries))
+
+    def lose(self, node: str) -> None:
+        """Show nobody any more who is on this relay: it is gone."""
+        self._put(NodeGone(node))
+
+    def tell_who_is_here(self) -> None:
+        """Tell the other relays what is shown here."""
+        self._put(AskedElsewhere())
+
+    @property
+    def is_loaded(self) -> bool:
+        """True once the document is there."""
+        return self._loaded is None
 
     # For the operator
 
@@ -263,8 +303,13 @@ class HostedRoom:
         self._stir()
 
     @property
-    def version(self) -> int:
-        """The position of the last update that is durable. While the turn is settled the document is as of it."""
+    def version(self) -> str:
+        """What tells the document's states apart, in one life of the relay. While the turn is settled it is durable."""
+        return self._log.version
+
+    @property
+    def position(self) -> int:
+        """The position up to which the document has all updates that are stored."""
         return self._log.position
 
     @property
@@ -339,6 +384,8 @@ class HostedRoom:
                 self.tail.start(self._room.vector())
                 self._loaded.set()
                 self._loaded = None
+                if self._host.cluster is not None:
+                    self._host.cluster.loaded(self.name)
             rests = await self._serve()
         except RoomDeleted as error:
             self._failure = error
@@ -399,12 +446,14 @@ class HostedRoom:
     async def _serve(self) -> bool:
         """Serve until the room is over; return True if it only rests."""
         while True:
-            if isinstance(self._failure, RoomDeleted):
+            if self._failure is not None:  # from outside
                 raise self._failure
             if self._wants_compaction is not None and not self._log.is_compacting:
                 self._log.compact()
                 begun, self._wants_compaction = self._wants_compaction, None
                 begun.set()
+            elif self._log.is_behind:
+                await self._follow()
             elif self._inbox or self._due:
                 await self._turn()
             elif self._host.stopping and not self._expected:
@@ -426,6 +475,20 @@ class HostedRoom:
                 await self._work.wait()
                 self._work = None
 
+    async def _follow(self) -> None:
+        """Take what other relays have stored. It is durable, so who is here may see it at once."""
+        updates = await self._log.follow()
+        if not updates:
+            return
+        self._settled = False
+        if sum(map(len, updates)) > THREAD_ABOVE_BYTES:
+            turn = await self._host.run_sync(self._room.follow, updates)
+        else:
+            turn = self._room.follow(updates)
+        self._settle()
+        self._host.metrics.cluster.followed += turn.updates
+        self._delivery.perform(self._room.release(turn))
+
     async def _turn(self) -> None:
         await self._log.make_room(self._inbox.size_bytes)
         left_bytes = self._log.left_bytes()
@@ -444,15 +507,20 @@ class HostedRoom:
 
     async def _finish(self, turn: Turn[Peer]) -> None:
         self._delivery.perform(turn.at_once)
+        if turn.spoken and self._host.cluster is not None:
+            self._host.cluster.spoken(self.name, turn.spoken)
         if turn.update is not None:
             self._settled = False
             await self._log.append(turn.update, turn.updates)
+        self._settle()
+        self._delivery.perform(self._room.release(turn))
+
+    def _settle(self) -> None:
         if not self._settled:
             self._settled = True
             waiting, self._on_settled = self._on_settled, []
             for callback in waiting:
                 callback()
-        self._delivery.perform(self._room.release(turn))
 
     def _forget(self, peer: Peer) -> None:
         if peer in self._peers:

@@ -20,7 +20,7 @@ from crdt_sync_server.errors import ConfigurationError
 from crdt_sync_server.limits import Limit
 from crdt_sync_server.logs import REACHED
 
-__all__ = ["TRANSPORTS", "WEBHOOK_OUTCOMES", "Metrics", "Standing", "serve_metrics"]
+__all__ = ["TRANSPORTS", "WEBHOOK_OUTCOMES", "ClusterCounts", "Metrics", "Standing", "serve_metrics"]
 
 TRANSPORTS = ("websocket", "polling")
 WEBHOOK_OUTCOMES = ("delivered", "retried", "given_up", "dropped")
@@ -38,6 +38,19 @@ class Standing:
     outbox_age_s: float = 0.0
 
 
+@dataclass(slots=True)
+class ClusterCounts:
+    """What a relay among several has done: told, followed, asked the store; and whether it hears the others."""
+
+    is_used: bool = False
+    hears: bool = False
+    relays: int = 0
+    published: int = 0
+    followed: int = 0
+    asked: int = 0
+    missed: int = 0
+
+
 class Metrics(Collector):
     """The counts of one relay. `registry` has them as Prometheus reads them; there is no global one."""
 
@@ -51,6 +64,7 @@ class Metrics(Collector):
         self.webhooks = dict.fromkeys(WEBHOOK_OUTCOMES, 0)
         self.waiting_webhooks: Callable[[], int] = int
         self.standing: Callable[[], Standing] = Standing
+        self.cluster = ClusterCounts()
         self._connections = dict.fromkeys(TRANSPORTS, 0)
         self._opened = dict.fromkeys(TRANSPORTS, 0)
         self._refused: Counter[CloseCode] = Counter()
@@ -134,6 +148,20 @@ class Metrics(Collector):
              self.deliveries / self.content_frames if self.content_frames else 0.0),
         ):  # fmt: skip
             yield GaugeMetricFamily(f"crdt_sync_{name}", words, value=value)
+        if self.cluster.is_used:
+            yield from self._of_cluster()
+
+    def _of_cluster(self) -> Iterable[Metric]:
+        cluster = self.cluster
+        for name, words, count in (
+            ("published", "Updates and notices that the backplane was given.", cluster.published),
+            ("followed", "Updates of other relays that rooms here have taken.", cluster.followed),
+            ("asked", "Questions to the store, how far it is.", cluster.asked),
+            ("missed", "Times that the backplane may have lost something.", cluster.missed),
+        ):
+            yield CounterMetricFamily(f"crdt_sync_cluster_{name}", words, value=count)
+        yield GaugeMetricFamily("crdt_sync_cluster_hears", "1 while the backplane is heard.", value=cluster.hears)
+        yield GaugeMetricFamily("crdt_sync_cluster_relays", "Other relays that are heard.", value=cluster.relays)
 
 
 @contextmanager
