@@ -110,3 +110,19 @@ def test_a_url_that_is_none_is_refused_without_showing_it(url: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         RedisBackplane(url)
     assert "hidden" not in str(raised.value)
+
+
+async def test_a_right_that_lacks_is_told_when_the_block_is_entered(server: RedisServer) -> None:
+    server("ACL", "SETUSER", "relay", "on", ">word", "~crdt-sync:*", "&crdt-sync:*", "+@all", "-subscribe")
+    async with opened(f"redis://relay:word@127.0.0.1:{server.port}/0") as relay:
+        with pytest.raises(BackplaneError, match=r"does not let the relay in.*subscribe"):
+            async with relay.subscribe(None):
+                pytest.fail("the block was entered")
+
+
+async def test_who_waits_is_told_that_it_was_closed(server: RedisServer) -> None:
+    async with opened(server.url) as relay, relay.subscribe(None) as news:
+        await anext(news)
+        await relay.close()
+        with pytest.raises(BackplaneError, match="the backplane is closed"):
+            await anext(news)
