@@ -31,7 +31,7 @@ from crdt_sync.document.edits import (
 from crdt_sync.document.imported import Imported
 from crdt_sync.document.library_document import LibraryDocument
 from crdt_sync.document.order import key_between, placed
-from crdt_sync.document.positions import ReadingPosition, suggest
+from crdt_sync.document.positions import SAME_PLACE, ReadingPosition, suggest
 from crdt_sync.document.resolution import Verdict
 from crdt_sync.document.resolving import Text
 from crdt_sync.document.rich import plain_text, read_body
@@ -364,12 +364,17 @@ places = st.builds(
     own=st.none() | places,
     others=st.lists(places, max_size=3),
     declined=st.lists(st.sampled_from([0.5, 0.9, 0.95]), max_size=2),
+    same_place=st.sampled_from([SAME_PLACE, 0.0001, 0.3]),
 )
 def test_the_same_place_is_offered(
-    package: Package, own: ReadingPosition | None, others: list[ReadingPosition], declined: list[float]
+    package: Package,
+    own: ReadingPosition | None,
+    others: list[ReadingPosition],
+    declined: list[float],
+    same_place: float,
 ) -> None:
     refused = [Anchor(source="", progression=each) for each in declined]
-    jump = suggest(own, others, refused)
+    jump = suggest(own, others, refused, same_place)
     shown = [(each, False) for each in others] + ([(own, True)] if own else [])
     positions = [
         {
@@ -382,7 +387,8 @@ def test_the_same_place_is_offered(
         }
         for each, here in shown
     ]
-    found = package("suggest", {"positions": positions, "declined": [each.to_json() for each in refused]})
+    argument = {"positions": positions, "declined": [each.to_json() for each in refused], "samePlace": same_place}
+    found = package("suggest", argument)
     assert (found and (found["anchor"], found["reason"])) == (jump and (jump.anchor.to_json(), jump.reason.value))
 
 
@@ -477,3 +483,26 @@ def test_a_place_that_is_found_is_where_the_engine_finds_it(
         assert ours.verdict is not Verdict.ORPHAN
     if later == text and ours.verdict is Verdict.EXACT:
         assert found["verdict"] == "exact"
+
+
+verses = st.lists(st.sampled_from(["light", "and", "the", " ", "-", "𝔊", "e\u0301", "日"]), min_size=1, max_size=9).map("".join)
+
+
+@settings(max_examples=250)
+@given(text=verses, data=st.data())
+def test_few_words_in_a_verse_are_found_as_the_engine_finds_them(
+    package: Package, text: str, data: st.DataObject
+) -> None:
+    start = data.draw(st.integers(0, len(text) - 1))
+    end = data.draw(st.integers(start + 1, len(text)))
+    before, after = data.draw(st.integers(0, start)), data.draw(st.integers(end, len(text)))
+    quote = Quote(text[start:end], text[before:start], text[end:after])
+    position = data.draw(st.none() | st.just(Position(start, end)) | st.just(Position(0, end - start)))
+    anchor = Anchor(source="Gen.1.1", quote=quote, position=position)
+    found = package("resolve", {"text": text, "anchor": anchor.to_json()})
+    ours = Text(text).resolve(anchor)
+    place = None if ours.start is None else [ours.start, ours.end]
+    is_plain = not {"-", "\u0301"} & set(text) and all(part == part.strip() for part in (quote.exact, text[before:after]))
+    is_alone = sum(text.startswith(quote.exact, at) for at in range(len(text))) == 1
+    if found["verdict"] in ("exact", "relocated") or (is_plain and is_alone):
+        assert (found["verdict"], found["range"]) == (ours.verdict.value, place)

@@ -63,7 +63,7 @@ const calls = {
   placed: ({ members, index, id }) => [...placed(members, index, id)],
   sorted: (texts) => texts.sort(compareText),
   seed: ({ id, text }) => hex(seed(id, text, () => false)),
-  suggest: ({ positions, declined }) => suggest(positions, declined),
+  suggest: ({ positions, declined, samePlace }) => suggest(positions, declined, samePlace),
   plainText: ({ update, root }) => {
     const doc = new Y.Doc();
     Y.applyUpdate(doc, unhex(update));

@@ -1,0 +1,64 @@
+/** Who is in a group. Owners give roles, remove and invite; everybody may leave. */
+import { useCallback, useEffect, useState } from "react";
+import type { ReactNode } from "react";
+import { Question } from "../parts/Question";
+import { useTexts } from "../texts";
+import { Inviting } from "./Inviting";
+import { MemberRow } from "./MemberRow";
+import { members as membersOf, removeMember, setRole } from "./api";
+import type { Member, Role, Room } from "./api";
+import { useTrying } from "./refusals";
+
+export interface GroupMembersProps {
+  room: Room;
+  subject: string;
+  onChanged: () => void;
+  onLeft: () => void;
+}
+
+export function GroupMembers({ room: { room, role }, subject, onChanged, onLeft }: GroupMembersProps): ReactNode {
+  const texts = useTexts();
+  const [members, setMembers] = useState<readonly Member[] | null>(null);
+  const [leaving, setLeaving] = useState(false);
+  const { error, isBusy, run } = useTrying();
+  const load = useCallback(() => run(async () => setMembers(await membersOf(room))), [run, room]);
+  useEffect(() => void load(), [load]);
+  const own = members?.find((each) => each.subject === subject)?.role ?? role;
+  /** Who was faster may have changed or removed them: then the list is asked for again, and says so. */
+  const change = async (act: () => Promise<unknown>) => {
+    const isDone = await run(async () => {
+      await act();
+      setMembers(await membersOf(room));
+    });
+    if (isDone) onChanged();
+    else membersOf(room).then(setMembers, () => undefined); // what was refused says why; the list may have changed
+  };
+  const leave = () =>
+    void run(async () => {
+      await removeMember(room, subject);
+      onLeft();
+    });
+  return (
+    <>
+      <section className="members" aria-labelledby="members">
+        <h3 id="members">{members ? texts.memberCount(members.length) : texts.members}</h3>
+        <ul>
+          {members?.map((member) => (
+            <MemberRow key={member.subject} member={member} isSelf={member.subject === subject} canChange={own === "owner"} isBusy={isBusy}
+              onRole={(given: Role) => change(() => setRole(room, member.subject, given))}
+              onRemove={() => change(() => removeMember(room, member.subject))}
+            />
+          ))}
+          {members === null && !error && <li role="status">{texts.loading}</li>}
+        </ul>
+        <p className="error" role="alert">{error}</p>
+      </section>
+      {own === "owner" && <Inviting room={room} />}
+      {leaving ? (
+        <Question text={texts.leaveSure} yes={texts.leaveYes} isBusy={isBusy} onYes={leave} onNo={() => setLeaving(false)} />
+      ) : (
+        <button type="button" className="button danger leave" onClick={() => setLeaving(true)}>{texts.leave}</button>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,40 @@
+/** What the relay says no to, in the reader's words: its own are for programs and in one language. */
+import { useCallback, useState } from "react";
+import { RelayRefused } from "../session/relay";
+import { useTexts } from "../texts";
+import type { Texts } from "../texts";
+
+export function refusalText(texts: Texts, { code, message }: RelayRefused): string {
+  const { refusals } = texts;
+  return Object.hasOwn(refusals, code) ? refusals[code]! : `${texts.failed}: ${message}`;
+}
+
+export interface Trying {
+  /** What was refused last; empty if nothing was. */
+  readonly error: string;
+  readonly isBusy: boolean;
+  /** Does something with the relay, and returns whether it went well. */
+  readonly run: (act: () => Promise<void>) => Promise<boolean>;
+}
+
+/** For what may be refused: one thing at a time, with the words to show where it was. */
+export function useTrying(): Trying {
+  const texts = useTexts();
+  const [error, setError] = useState("");
+  const [isBusy, setBusy] = useState(false);
+  const run = useCallback(async (act: () => Promise<void>) => {
+    setError("");
+    setBusy(true);
+    try {
+      await act();
+      return true;
+    } catch (failure) {
+      if (!(failure instanceof RelayRefused)) throw failure;
+      setError(refusalText(texts, failure));
+      return false;
+    } finally {
+      setBusy(false);
+    }
+  }, [texts]);
+  return { error, isBusy, run };
+}
