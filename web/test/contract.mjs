@@ -13,6 +13,7 @@ import { renewAfterMs } from "../dist/provider/credentials.js";
 
 let now = 0;
 Date.now = () => now;
+performance.now = () => now;
 
 const libraries = new Map();
 const hex = (bytes) => Buffer.from(bytes).toString("hex");
@@ -89,6 +90,11 @@ const calls = {
     now = at;
     return libraries.get(name).undo();
   },
+  redo: ({ name, at }) => {
+    now = at;
+    return libraries.get(name).redo();
+  },
+  steps: (name) => [libraries.get(name).canUndo, libraries.get(name).canRedo],
   noteBody: ({ name, id, at }) => {
     now = at;
     return plainText(libraries.get(name).noteBody(id));
