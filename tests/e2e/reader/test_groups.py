@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.e2e.reader.app import App, until
+from tests.e2e.reader.test_access import findings, picture
 from tests.relay import RelayProcess
 
 Opened = Callable[..., App]
@@ -67,28 +68,81 @@ def test_a_wrong_token_is_refused_and_signing_out_leaves_nothing(
     until(app, "(await indexedDB.databases()).every(({ name }) => !name.includes('ada'))")
 
 
+def make_group(owner: App, name: str) -> None:
+    owner.page.get_by_role("button", name="Libraries").click()
+    owner.page.get_by_label("New group").fill(name)
+    owner.page.get_by_role("button", name="Create").click()
+    expect(owner.page.get_by_role("dialog", name="Libraries")).to_have_count(0)
+    owner.loaded().in_step()
+
+
+def open_members(app: App, name: str) -> Locator:
+    app.page.get_by_role("button", name="Libraries").click()
+    app.page.get_by_role("button", name=f"Members of {name}").click()
+    dialog = app.page.get_by_role("dialog", name=name)
+    expect(dialog.get_by_role("heading", name="member")).to_be_visible()
+    return dialog
+
+
+def invitation(owner: App, group: str, role: str) -> str:
+    """Make a link for a role, as an owner does."""
+    dialog = open_members(owner, group)
+    dialog.get_by_role("radio", name=role).check()
+    dialog.get_by_role("button", name="Make a link").click()
+    link = dialog.get_by_label("Send this link").input_value()
+    owner.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    return link
+
+
+def join(app: App, link: str) -> App:
+    app.page.goto(link)
+    app.page.reload()
+    app.page.get_by_role("button", name="Join").click()
+    expect(app.page.get_by_role("dialog")).to_have_count(0)
+    return app.loaded()
+
+
+def row_of(dialog: Locator, name: str) -> Locator:
+    return dialog.get_by_role("listitem").filter(has_text=name)
+
+
+@pytest.fixture
+def circle(
+    opened: Opened, strict_relay: tuple[RelayProcess, Path], room: str
+) -> Callable[[str, str], tuple[App, App, str]]:
+    """Make a group of two: its owner, a member with a role, and the group's name."""
+    relay, data = strict_relay
+
+    def made(role: str, member: str, **options: object) -> tuple[App, App, str]:
+        name = room[:40]
+        owner = token_of(data, member.replace("bob", "ada"))
+        ada = sign_in(opened(url=relay.url, in_room=None, network_fails=True, **options), owner)
+        make_group(ada, name)
+        ada.highlight(3, "Let there be light", "green")
+        ada.in_step()
+        link = invitation(ada, name, role)
+        other = sign_in(opened(url=relay.url, in_room=None, network_fails=True), token_of(data, member))
+        join(other, link)
+        expect(other.mark("Let there be light")).to_be_visible()
+        return ada, other, name
+
+    return made
+
+
 def test_a_group_is_made_joined_and_talks(opened: Opened, strict_relay: tuple[RelayProcess, Path]) -> None:
     relay, data = strict_relay
     ada = sign_in(opened(url=relay.url, in_room=None, network_fails=True), token_of(data, "ada"))
-    ada.page.get_by_role("button", name="Libraries").click()
-    ada.page.get_by_label("New group").fill("Tuesdays")
-    ada.page.get_by_role("button", name="Create").click()
-    expect(ada.page.get_by_role("dialog", name="Libraries")).to_have_count(0)
-    ada.loaded().in_step()
+    make_group(ada, "Tuesdays")
     ada.highlight(3, "Let there be light", "green")
-    ada.page.get_by_role("button", name="Libraries").click()
-    ada.page.get_by_role("button", name="Invite").click()
-    link = ada.page.get_by_label("Send this link").input_value()
-    ada.page.keyboard.press("Escape")
+    link = invitation(ada, "Tuesdays", "Editor")
     card = ada.open_mark("Let there be light")
     card.get_by_label("Start a discussion").fill("Which light, before the sun?")
     card.get_by_role("button", name="Post").click()
     expect(card.locator(".post-text")).to_have_text("Which light, before the sun?")
 
     bob = sign_in(opened(url=relay.url, in_room=None, network_fails=True), token_of(data, "bob"))
-    bob.page.goto(link)
-    bob.page.reload()
-    bob.page.get_by_role("button", name="Join").click()
+    join(bob, link)
     expect(bob.mark("Let there be light")).to_be_visible()
     expect(ada.page.get_by_role("button", name="bob reads Genesis 1")).to_be_visible()
     talk = bob.open_mark("Let there be light")
@@ -99,3 +153,201 @@ def test_a_group_is_made_joined_and_talks(opened: Opened, strict_relay: tuple[Re
     expect(talk.get_by_role("button", name="👍 1")).to_be_visible()
     card.get_by_role("button", name="Resolve").click()
     expect(talk.get_by_text("Resolved")).to_be_visible()
+
+
+Circle = Callable[..., tuple[App, App, str]]
+
+
+def test_a_link_gives_the_role_that_was_chosen_and_can_be_revoked(circle: Circle) -> None:
+    ada, bob, name = circle("Reader", "bob-reads")
+    expect(bob.page.locator("[data-sync=read-only]")).to_be_attached()
+    bob.mark("Let there be light").click()
+    expect(bob.card().get_by_text("You may read here")).to_be_visible()
+    expect(bob.card().get_by_role("button", name="Delete")).to_have_count(0)
+    bob.page.keyboard.press("Escape")
+    members = open_members(bob, name)
+    expect(row_of(members, "bob-reads")).to_contain_text("Reader")
+    expect(members.get_by_role("combobox")).to_have_count(0)
+    expect(members.get_by_role("button", name="Make a link")).to_have_count(0)
+
+    dialog = open_members(ada, name)
+    dialog.get_by_role("button", name="Make a link").click()
+    link = dialog.get_by_label("Send this link").input_value()
+    dialog.get_by_role("button", name="Revoke the invitation: Editor").click()
+    expect(dialog.get_by_role("button", name="Revoke the invitation")).to_have_count(0)
+    bob.page.goto(link)
+    bob.page.reload()
+    bob.page.get_by_role("button", name="Join").click()
+    expect(bob.page.get_by_role("alert").filter(has_text="This invitation cannot be used")).to_be_visible()
+
+
+def test_another_role_holds_at_once_in_the_other_browser(circle: Circle) -> None:
+    ada, bob, name = circle("Editor", "bob-writes")
+    bob.in_step()
+    dialog = open_members(ada, name)
+    role = dialog.get_by_role("combobox", name="Role of bob-writes")
+    role.select_option("Reader")
+    expect(bob.page.locator("[data-sync=read-only]")).to_be_attached()
+    bob.select(1, "In the beginning")
+    expect(bob.page.get_by_role("button", name="Highlight in yellow")).to_have_count(0)
+    role.select_option("Editor")
+    bob.in_step()
+    bob.highlight(1, "In the beginning")
+    expect(ada.mark("In the beginning")).to_be_visible()
+
+    role.select_option("Owner")
+    question = dialog.get_by_role("group", name="Make bob-writes an owner?")
+    expect(question.get_by_role("button", name="Cancel")).to_be_focused()
+    ada.page.keyboard.press("Escape")
+    expect(question).to_have_count(0)
+    expect(role).to_have_value("editor")
+    role.select_option("Owner")
+    question.get_by_role("button", name="Change the role").click()
+    expect(question).to_have_count(0)
+    theirs = open_members(bob, name)
+    expect(theirs.get_by_role("combobox", name="Role of bob-writes")).to_have_value("owner")
+    theirs.get_by_role("combobox", name="Role of bob-writes").select_option("Reader")
+    theirs.get_by_role("group", name="Stop being an owner?").get_by_role("button", name="Change the role").click()
+    expect(theirs.get_by_role("combobox")).to_have_count(0)
+    expect(bob.page.locator("[data-sync=read-only]")).to_be_attached()
+
+
+def test_an_edit_that_a_role_came_before_is_kept_and_said(
+    circle: Circle, strict_relay: tuple[RelayProcess, Path]
+) -> None:
+    """Nobody told this browser: the relay refuses the edit, and reading goes on."""
+    ada, bob, name = circle("Editor", "bob-late")
+    bob.in_step()
+    relay, data = strict_relay
+    ada.tab.run(CHANGE_ROLE, ["bob-late", "reader"])
+    bob.highlight(1, "In the beginning")
+    expect(bob.page.locator("[data-sync=read-only]")).to_be_attached()
+    expect(bob.mark("In the beginning")).to_be_visible()
+    expect(ada.mark("In the beginning")).to_have_count(0)
+
+
+CHANGE_ROLE = """async ([subject, role]) => {
+  const headers = { Authorization: `Bearer ${sessionStorage["reader/token"]}`, "Content-Type": "application/json" };
+  const { rooms } = await (await fetch("api/v1/rooms", { headers })).json();
+  const { room } = rooms.find((each) => each.room.startsWith("g/"));
+  const path = `api/v1/rooms/${encodeURIComponent(room)}/members/${subject}`;
+  const answer = await fetch(path, { method: "PATCH", headers, body: JSON.stringify({ role }) });
+  if (!answer.ok) throw new Error(await answer.text());
+}"""
+
+
+def test_who_is_removed_is_told_and_who_leaves_may(circle: Circle) -> None:
+    ada, bob, name = circle("Editor", "bob-goes")
+    dialog = open_members(ada, name)
+    dialog.get_by_role("button", name="Remove bob-goes").click()
+    question = dialog.get_by_role("group", name="Remove bob-goes from the group?")
+    question.get_by_role("button", name="Cancel").click()
+    expect(dialog.get_by_role("button", name="Remove bob-goes")).to_be_focused()
+    dialog.get_by_role("button", name="Remove bob-goes").click()
+    question.get_by_role("button", name="Remove", exact=True).click()
+    expect(dialog.get_by_role("heading", name="1 member")).to_be_visible()
+    notice = bob.page.get_by_role("alert").filter(has_text="You are not in this group any more")
+    expect(notice).to_be_visible()
+    expect(bob.mark("Let there be light")).to_be_visible()
+    notice.get_by_role("button", name="To my library").click()
+    expect(notice).to_have_count(0)
+    bob.loaded().in_step()
+
+    dialog.get_by_role("button", name="Leave the group").click()
+    dialog.get_by_role("group", name="Leave the group?").get_by_role("button", name="Leave", exact=True).click()
+    expect(dialog.get_by_role("alert").filter(has_text="You are the only owner")).to_be_visible()
+    dialog.get_by_role("button", name="Cancel").click()
+    ada.page.keyboard.press("Escape")
+    join(bob, invitation(ada, name, "Editor")).in_step()
+    theirs = open_members(bob, name)
+    theirs.get_by_role("button", name="Leave the group").click()
+    theirs.get_by_role("button", name="Leave", exact=True).click()
+    expect(bob.page.get_by_text(f"You have left {name}")).to_be_visible()
+    expect(bob.page.locator(".group-button")).to_have_count(0)
+    bob.loaded().in_step().page.get_by_role("button", name="Libraries").click()
+    expect(bob.page.get_by_role("button", name="My library")).to_be_visible()
+    expect(bob.page.get_by_role("button", name=f"Members of {name}")).to_have_count(0)
+
+
+def test_posts_are_hidden_removed_and_deleted(circle: Circle) -> None:
+    ada, bob, _name = circle("Editor", "bob-talks")
+    theirs = bob.open_mark("Let there be light")
+    theirs.get_by_label("Start a discussion").fill("An unkind word")
+    theirs.get_by_role("button", name="Post").click()
+    card = ada.open_mark("Let there be light")
+    expect(card.locator(".post-text")).to_have_text("An unkind word")
+    expect(theirs.get_by_role("button", name="Hide")).to_have_count(0)
+
+    card.get_by_role("button", name="Hide").click()
+    expect(theirs.get_by_text("An owner has hidden this post.")).to_be_visible()
+    expect(theirs.get_by_text("An unkind word")).to_be_hidden()
+    ada.page.get_by_role("status").get_by_role("button", name="Undo").click()
+    expect(theirs.get_by_text("An unkind word")).to_be_visible()
+    card.get_by_role("button", name="Hide").click()
+    card.get_by_text("An owner has hidden this post.").click()
+    expect(card.get_by_text("An unkind word")).to_be_visible()
+    card.get_by_role("button", name="Show again").click()
+    expect(theirs.get_by_text("An unkind word")).to_be_visible()
+
+    card.get_by_role("button", name="Remove", exact=True).click()
+    question = card.get_by_role("group", name="Remove this post for good?")
+    ada.page.keyboard.press("Escape")
+    expect(question).to_have_count(0)
+    expect(card).to_be_visible()
+    card.get_by_role("button", name="Remove", exact=True).click()
+    question.get_by_role("button", name="Remove for good").click()
+    expect(theirs.get_by_text("An owner has removed this post.")).to_be_visible()
+    expect(card.get_by_text("An unkind word")).to_have_count(0)
+
+    theirs.get_by_label("Reply").fill("I am sorry")
+    theirs.get_by_role("button", name="Post").click()
+    expect(card.get_by_text("I am sorry")).to_be_visible()
+    theirs.get_by_role("button", name="Delete", exact=True).first.click()
+    theirs.get_by_role("group", name="Delete this post for good?").get_by_role("button", name="Delete for good").click()
+    expect(card.get_by_text("This post was deleted.")).to_be_visible()
+
+
+OVERHANGING = """[...document.querySelectorAll("html, dialog, .card")]
+  .filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.className)"""
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "phone", "german"])
+def test_the_dialogs_of_a_group_are_for_everybody(circle: Circle, look: str) -> None:
+    """They have no serious finding of axe, and nothing hangs over on a phone."""
+    options: dict[str, object] = {"color_scheme": "dark" if look == "dark" else "light", "reduced_motion": "reduce"}
+    if look == "phone":
+        options |= {"viewport": {"width": 390, "height": 844}}
+    ada, bob, name = circle("Editor", f"bob-{look}", **options)
+    talk = bob.open_mark("Let there be light")
+    talk.get_by_label("Start a discussion").fill("Which light, before the sun? " * 3)
+    talk.get_by_role("button", name="Post").click()
+    if look == "german":
+        ada.page.get_by_role("button", name="Settings").click()
+        ada.page.get_by_label("Language").select_option("de")
+        ada.page.keyboard.press("Escape")
+    found = {}
+
+    def look_at(view: str) -> None:
+        found[view] = findings(ada.page)
+        picture(ada.page, f"group-{view}-{look}")
+        assert ada.tab.run(OVERHANGING) == [], view
+
+    ada.mark("Let there be light").click()
+    card = ada.page.locator(".card")
+    expect(card.locator(".post-text")).to_be_visible()
+    look_at("posts")
+    card.locator(".post-actions button").last.click()
+    look_at("question")
+    ada.page.keyboard.press("Escape")
+    ada.page.keyboard.press("Escape")
+    ada.page.locator(".group-button").click()
+    expect(ada.page.locator(".rooms .row")).to_have_count(2)
+    look_at("libraries")
+    ada.page.locator(".rooms .button").click()
+    expect(ada.page.locator(".member")).to_have_count(2)
+    ada.page.locator(".inviting form .button").click()
+    expect(ada.page.locator("#invitation")).to_be_visible()
+    look_at("members")
+    ada.page.locator(".member .icon-button").click()
+    look_at("removal")
+    assert {view: each for view, each in found.items() if each} == {}

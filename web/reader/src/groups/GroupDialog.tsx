@@ -3,6 +3,7 @@ import { useEffect, useState } from "react";
 import type { FormEvent, ReactNode } from "react";
 import { Icon } from "../parts/Icon";
 import { Modal } from "../parts/Modal";
+import { useToast } from "../parts/Toasts";
 import { useTexts } from "../texts";
 import { GroupMembers } from "./GroupMembers";
 import { createGroup, groups } from "./api";
@@ -20,10 +21,11 @@ export interface GroupDialogProps {
 
 export function GroupDialog({ group, subject, onGroup, onChanged, onClose }: GroupDialogProps): ReactNode {
   const texts = useTexts();
+  const toast = useToast();
   const [rooms, setRooms] = useState<readonly Room[] | null>(null);
   const [shown, setShown] = useState<Room | null>(null);
   const [name, setName] = useState("");
-  const { error, isBusy, run } = useTrying();
+  const { error, run } = useTrying();
   useEffect(() => {
     if (!shown) void run(async () => setRooms(await groups())); // again on the way back: roles may have changed
   }, [run, shown]);
@@ -40,8 +42,9 @@ export function GroupDialog({ group, subject, onGroup, onChanged, onClose }: Gro
       <Modal key={shown.room} title={shown.name ?? shown.room} className="narrow" onClose={onClose} onBack={() => setShown(null)}>
         <GroupMembers room={shown} subject={subject} onChanged={() => shown.room === group && onChanged()}
           onLeft={() => {
-            if (shown.room === group) onGroup(null);
-            setShown(null);
+            toast({ text: texts.left(shown.name ?? shown.room) });
+            if (shown.room === group) choose(null);
+            else setShown(null);
           }}
         />
       </Modal>
@@ -70,7 +73,7 @@ export function GroupDialog({ group, subject, onGroup, onChanged, onClose }: Gro
         <label htmlFor="group-name">{texts.newGroup}</label>
         <span className="with-button">
           <input id="group-name" value={name} maxLength={100} required dir="auto" placeholder={texts.groupName} onChange={(event) => setName(event.target.value)} />
-          <button type="submit" className="button" disabled={isBusy || !name.trim()}>{texts.create}</button>
+          <button type="submit" className="button" disabled={!name.trim()}>{texts.create}</button>
         </span>
       </form>
       <p className="error" role="alert">{error}</p>

@@ -1,5 +1,5 @@
 /** Who is in a group. Owners give roles, remove and invite; everybody may leave. */
-import { useCallback, useEffect, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import type { ReactNode } from "react";
 import { Question } from "../parts/Question";
 import { useTexts } from "../texts";
@@ -19,8 +19,9 @@ export interface GroupMembersProps {
 export function GroupMembers({ room: { room, role }, subject, onChanged, onLeft }: GroupMembersProps): ReactNode {
   const texts = useTexts();
   const [members, setMembers] = useState<readonly Member[] | null>(null);
+  const heading = useRef<HTMLHeadingElement>(null);
   const [leaving, setLeaving] = useState(false);
-  const { error, isBusy, run } = useTrying();
+  const { error, run } = useTrying();
   const load = useCallback(() => run(async () => setMembers(await membersOf(room))), [run, room]);
   useEffect(() => void load(), [load]);
   const own = members?.find((each) => each.subject === subject)?.role ?? role;
@@ -41,24 +42,27 @@ export function GroupMembers({ room: { room, role }, subject, onChanged, onLeft 
   return (
     <>
       <section className="members" aria-labelledby="members">
-        <h3 id="members">{members ? texts.memberCount(members.length) : texts.members}</h3>
+        <h3 id="members" ref={heading} tabIndex={-1}>{members ? texts.memberCount(members.length) : texts.members}</h3>
         <ul>
           {members?.map((member) => (
-            <MemberRow key={member.subject} member={member} isSelf={member.subject === subject} canChange={own === "owner"} isBusy={isBusy}
+            <MemberRow key={member.subject} member={member} isSelf={member.subject === subject} canChange={own === "owner"}
               onRole={(given: Role) => change(() => setRole(room, member.subject, given))}
-              onRemove={() => change(() => removeMember(room, member.subject))}
+              onRemove={() => {
+                heading.current?.focus(); // the row goes, and must not take the focus along
+                return change(() => removeMember(room, member.subject));
+              }}
             />
           ))}
           {members === null && !error && <li role="status">{texts.loading}</li>}
         </ul>
-        <p className="error" role="alert">{error}</p>
+        <p className="error" role="alert">{!leaving && error}</p>
       </section>
       {own === "owner" && <Inviting room={room} />}
-      {leaving ? (
-        <Question text={texts.leaveSure} yes={texts.leaveYes} isBusy={isBusy} onYes={leave} onNo={() => setLeaving(false)} />
-      ) : (
-        <button type="button" className="button danger leave" onClick={() => setLeaving(true)}>{texts.leave}</button>
-      )}
+      <div className="leave">
+        <button type="button" className="button danger" onClick={() => setLeaving(true)}>{texts.leave}</button>
+        {leaving && <Question text={texts.leaveSure} yes={texts.leaveYes} onYes={leave} onNo={() => setLeaving(false)} />}
+        <p className="error" role="alert">{leaving && error}</p>
+      </div>
     </>
   );
 }

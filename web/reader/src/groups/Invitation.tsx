@@ -11,7 +11,7 @@ export function Invitation({ onGroup }: { onGroup: (room: string) => void }): Re
   const texts = useTexts();
   const toast = useToast();
   const [invitation, setInvitation] = useState(invitationInAddress);
-  const { error, isBusy, run } = useTrying();
+  const { error, run } = useTrying();
   if (invitation === null) return null;
   const join = () =>
     void run(async () => {
@@ -26,7 +26,7 @@ export function Invitation({ onGroup }: { onGroup: (room: string) => void }): Re
       <p className="error" role="alert">{error}</p>
       <div className="modal-actions">
         <button type="button" className="button" onClick={() => setInvitation(null)}>{texts.cancel}</button>
-        <button type="button" className="button primary" disabled={isBusy} onClick={join}>{texts.accept}</button>
+        <button type="button" className="button primary" onClick={join}>{texts.accept}</button>
       </div>
     </Modal>
   );

@@ -14,7 +14,7 @@ export function Inviting({ room }: { room: string }): ReactNode {
   const [link, setLink] = useState("");
   const [isCopied, setCopied] = useState(false);
   const [open, setOpen] = useState<readonly OpenInvitation[]>([]);
-  const { error, isBusy, run } = useTrying();
+  const { error, run } = useTrying();
   useEffect(() => void run(async () => setOpen(await invitations(room))), [run, room]);
   const make = (event: FormEvent) => {
     event.preventDefault();
@@ -45,7 +45,7 @@ export function Inviting({ room }: { room: string }): ReactNode {
           ))}
         </fieldset>
         <p id="invited-may" className="hint">{texts.roleMay[role]}</p>
-        <button type="submit" className="button primary" disabled={isBusy}>{texts.makeLink}</button>
+        <button type="submit" className="button primary">{texts.makeLink}</button>
       </form>
       {link && (
         <div className="setting" role="status">
@@ -63,7 +63,7 @@ export function Inviting({ room }: { room: string }): ReactNode {
             return (
               <li key={each.id}>
                 <span>{texts.openInvitation(texts.roles[each.role], until)}</span>
-                <button type="button" className="link-button" aria-label={texts.revokeInvitation(texts.roles[each.role], until)} disabled={isBusy} onClick={() => end(each.id)}>{texts.revoke}</button>
+                <button type="button" className="link-button" aria-label={texts.revokeInvitation(texts.roles[each.role], until)} onClick={() => end(each.id)}>{texts.revoke}</button>
               </li>
             );
           })}

@@ -15,12 +15,11 @@ export interface MemberRowProps {
   member: Member;
   isSelf: boolean;
   canChange: boolean;
-  isBusy: boolean;
   onRole: (role: Role) => Promise<void>;
   onRemove: () => Promise<void>;
 }
 
-export function MemberRow({ member, isSelf, canChange, isBusy, onRole, onRemove }: MemberRowProps): ReactNode {
+export function MemberRow({ member, isSelf, canChange, onRole, onRemove }: MemberRowProps): ReactNode {
   const texts = useTexts();
   const { subject, role } = member;
   const name = member.name || subject;
@@ -39,19 +38,19 @@ export function MemberRow({ member, isSelf, canChange, isBusy, onRole, onRemove 
         {!isSelf && name !== subject && <small dir="auto">{subject}</small>}
       </span>
       {canChange ? (
-        <select aria-label={texts.roleOf(name)} value={isAsked ? asked : role} disabled={isBusy} onChange={(event) => choose(event.target.value as Role)}>
+        <select aria-label={texts.roleOf(name)} value={isAsked ? asked : role} onChange={(event) => choose(event.target.value as Role)}>
           {ROLES.map((each) => <option key={each} value={each}>{texts.roles[each]}</option>)}
         </select>
       ) : (
         <span className="hint">{texts.roles[role]}</span>
       )}
       {canChange && !isSelf && (
-        <button type="button" className="icon-button" aria-label={texts.removeMember(name)} title={texts.removeMember(name)} disabled={isBusy} onClick={() => setAsked("remove")}>
+        <button type="button" className="icon-button" aria-label={texts.removeMember(name)} title={texts.removeMember(name)} onClick={() => setAsked("remove")}>
           <Icon name="close" />
         </button>
       )}
       {asked !== null && (
-        <Question isBusy={isBusy} yes={asked === "remove" ? texts.removeMemberYes : texts.changeRole} onNo={() => setAsked(null)}
+        <Question yes={asked === "remove" ? texts.removeMemberYes : texts.changeRole} onNo={() => setAsked(null)}
           text={asked === "remove" ? texts.removeMemberSure(name) : questionOf(texts, asked, name, isSelf)!}
           onYes={() => void (asked === "remove" ? onRemove() : onRole(asked)).then(() => setAsked(null))}
         />

@@ -1,5 +1,5 @@
 /** A post of a discussion: its words and reactions, and what its author and the owners of the group may do with it. */
-import { useContext, useState } from "react";
+import { useContext, useRef, useState } from "react";
 import type { ReactNode } from "react";
 import { Question } from "../parts/Question";
 import { useToast } from "../parts/Toasts";
@@ -21,16 +21,17 @@ export interface PostViewProps {
 export function PostView(props: PostViewProps): ReactNode {
   const { texts, language } = useContext(TextsContext);
   const { post } = props;
+  const item = useRef<HTMLLIElement>(null);
   const when = new Date(post.at);
   return (
-    <li className="post" data-state={post.state}>
+    <li ref={item} className="post" tabIndex={-1} data-state={post.state}>
       <p className="post-head">
         <strong dir="auto">{post.name ?? post.by ?? texts.deletedUser}</strong>
         <time dateTime={when.toISOString()}>{when.toLocaleString(language, { dateStyle: "medium", timeStyle: "short" })}</time>
       </p>
       <Words {...props} />
       {post.state === "there" && <Reactions {...props} />}
-      <Moderation {...props} />
+      <Moderation {...props} onGone={() => item.current?.focus()} />
     </li>
   );
 }
@@ -69,7 +70,7 @@ function Reactions({ post, subject, canPost, onAct }: PostViewProps): ReactNode 
 }
 
 /** To hide is undone with a click; to delete and to remove takes the words away for everybody, so it is asked. */
-function Moderation({ post, subject, canPost, isOwner, onAct }: PostViewProps): ReactNode {
+function Moderation({ post, subject, canPost, isOwner, onAct, onGone }: PostViewProps & { onGone: () => void }): ReactNode {
   const { texts } = useContext(TextsContext);
   const toast = useToast();
   const [isAsked, setAsked] = useState(false);
@@ -79,15 +80,6 @@ function Moderation({ post, subject, canPost, isOwner, onAct }: PostViewProps): 
     const isDone = await onAct({ do: "hide", post: post.id });
     if (isDone) toast({ text: texts.postIsHidden, action: { label: texts.undo, run: () => void onAct({ do: "unhide", post: post.id }) } });
   };
-  if (isAsked)
-    return (
-      <Question text={isOwn ? texts.deletePostSure : texts.removePostSure} yes={isOwn ? texts.deletePostYes : texts.removePostYes} onNo={() => setAsked(false)}
-        onYes={() => {
-          setAsked(false);
-          void onAct({ do: isOwn ? "delete" : "remove", post: post.id });
-        }}
-      />
-    );
   return (
     <div className="post-actions">
       {isOwner && post.state === "hidden" && (
@@ -97,6 +89,15 @@ function Moderation({ post, subject, canPost, isOwner, onAct }: PostViewProps): 
         <button type="button" className="link-button" onClick={() => void hide()}>{texts.hidePost}</button>
       )}
       <button type="button" className="link-button" onClick={() => setAsked(true)}>{isOwn ? texts.delete : texts.removePost}</button>
+      {isAsked && (
+        <Question text={isOwn ? texts.deletePostSure : texts.removePostSure} yes={isOwn ? texts.deletePostYes : texts.removePostYes} onNo={() => setAsked(false)}
+          onYes={() => {
+            onGone(); // what can be done with it goes, and must not take the focus along
+            setAsked(false);
+            void onAct({ do: isOwn ? "delete" : "remove", post: post.id });
+          }}
+        />
+      )}
     </div>
   );
 }

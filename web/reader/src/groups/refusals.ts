@@ -1,5 +1,5 @@
 /** What the relay says no to, in the reader's words: its own are for programs and in one language. */
-import { useCallback, useState } from "react";
+import { useCallback, useRef, useState } from "react";
 import { RelayRefused } from "../session/relay";
 import { useTexts } from "../texts";
 import type { Texts } from "../texts";
@@ -12,19 +12,19 @@ export function refusalText(texts: Texts, { code, message }: RelayRefused): stri
 export interface Trying {
   /** What was refused last; empty if nothing was. */
   readonly error: string;
-  readonly isBusy: boolean;
-  /** Does something with the relay, and returns whether it went well. */
+  /** Does something with the relay, unless the last is still going on, and returns whether it went well. */
   readonly run: (act: () => Promise<void>) => Promise<boolean>;
 }
 
-/** For what may be refused: one thing at a time, with the words to show where it was. */
+/** For what may be refused: one thing at a time, with the words to show where it was. No button loses the focus by it. */
 export function useTrying(): Trying {
   const texts = useTexts();
   const [error, setError] = useState("");
-  const [isBusy, setBusy] = useState(false);
+  const isBusy = useRef(false);
   const run = useCallback(async (act: () => Promise<void>) => {
+    if (isBusy.current) return false;
+    isBusy.current = true;
     setError("");
-    setBusy(true);
     try {
       await act();
       return true;
@@ -33,8 +33,8 @@ export function useTrying(): Trying {
       setError(refusalText(texts, failure));
       return false;
     } finally {
-      setBusy(false);
+      isBusy.current = false;
     }
   }, [texts]);
-  return { error, isBusy, run };
+  return { error, run };
 }

@@ -160,6 +160,7 @@ export const english = {
   leave: "Leave the group",
   leaveSure: "Leave the group? What you wrote in it stays. To come back you need an invitation.",
   leaveYes: "Leave",
+  left: (group: string) => `You have left ${group}`,
   invite: "Invite",
   inviteAs: "Invite as",
   makeLink: "Make a link",

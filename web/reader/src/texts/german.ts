@@ -154,6 +154,7 @@ export const german: Texts = {
   leave: "Gruppe verlassen",
   leaveSure: "Die Gruppe verlassen? Was Sie darin geschrieben haben, bleibt. Zurück geht es nur mit einer Einladung.",
   leaveYes: "Verlassen",
+  left: (group) => `Sie haben ${group} verlassen`,
   invite: "Einladen",
   inviteAs: "Wer eingeladen wird",
   makeLink: "Link anlegen",

@@ -1,4 +1,4 @@
-/** The keys that hold everywhere but where somebody types. */
+/** The keys that hold everywhere but where somebody types, and in no dialog. */
 import { useEffect, useRef } from "react";
 
 export interface Keys {
@@ -30,7 +30,7 @@ export function useKeys(keys: Keys): void {
 
 function askedFor({ key, target, ctrlKey, metaKey, altKey, shiftKey }: KeyboardEvent): keyof Keys | null {
   const at = target as HTMLElement;
-  if (at.closest?.("input, textarea, select, [contenteditable='true'], dialog")) return null;
+  if (at.closest?.("input, textarea, select, [contenteditable='true']") || document.querySelector("dialog[open]")) return null;
   if (ctrlKey || metaKey) {
     if (key.toLowerCase() === "z") return shiftKey ? "redo" : "undo";
     return key.toLowerCase() === "y" ? "redo" : null;
