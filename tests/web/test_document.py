@@ -32,8 +32,6 @@ from crdt_sync.document.imported import Imported
 from crdt_sync.document.library_document import LibraryDocument
 from crdt_sync.document.order import key_between, placed
 from crdt_sync.document.positions import SAME_PLACE, ReadingPosition, suggest
-from crdt_sync.document.resolution import Verdict
-from crdt_sync.document.resolving import Text
 from crdt_sync.document.rich import plain_text, read_body
 from crdt_sync.document.rich.bodies import write_body
 from crdt_sync.document.rich.seeding import seed
@@ -424,85 +422,3 @@ def test_an_imported_text_is_put_into_the_body_once_however_many_open_it(package
         each.meet(python)
     assert python.values()["notes"]["n1"]["text"] == "first\n\nlast 𝔘"
     assert one.values() == two.values() == python.values()
-
-
-# Undo
-
-
-def test_undo_takes_back_what_is_one_s_own_and_trashes_what_was_made(package: Package) -> None:
-    python, typescript = Python("ada"), TypeScript(package, "undo")
-    verse = Anchor.verse("Gen.1.1", work="KJV")
-    typescript.edit(add_highlight("h1", verse, "yellow", "", [], False), 1)
-    typescript.edit(edit_highlight("h1", "green", "mine", ["a"], []), 2)
-    typescript.meet(python)
-    python.edit(Step(EditHighlight("h1", color="blue"), "", []), 3)
-    typescript.meet(python)
-    assert package("undo", {"name": "undo", "at": 4})
-    highlight = typescript.values()["highlights"]["h1"]
-    assert (highlight["color"], highlight["comment"], highlight["tags"]) == ("blue", "", [])
-    assert package("undo", {"name": "undo", "at": 5})
-    typescript.meet(python)
-    assert python.values()["highlights"]["h1"]["deletedAtMs"] == 5
-    assert not package("undo", {"name": "undo", "at": 6})
-
-
-# Anchors
-
-prose = st.lists(
-    st.sampled_from(["In the beginning ", "𝔘𝔫𝔦 ", "日本語。", "was ", "the word, ", "e\u0301 ", "\n"]),
-    min_size=4,
-    max_size=60,
-).map("".join)
-
-
-@settings(max_examples=120)
-@given(text=prose, data=st.data())
-def test_an_anchor_is_made_alike(package: Package, text: str, data: st.DataObject) -> None:
-    start = data.draw(st.integers(0, len(text) - 1))
-    end = data.draw(st.integers(start + 1, len(text)))
-    ours = Text(text).anchor(start, end, source="").to_json()
-    assert package("anchorOf", {"text": text, "start": start, "end": end}) == ours
-
-
-@settings(max_examples=250)
-@given(text=prose, before=prose, after=prose, data=st.data())
-def test_a_place_that_is_found_is_where_the_engine_finds_it(
-    package: Package, text: str, before: str, after: str, data: st.DataObject
-) -> None:
-    start = data.draw(st.integers(0, len(text) - 1))
-    end = data.draw(st.integers(start + 1, len(text)))
-    anchor = Text(text).anchor(start, end)
-    later = data.draw(
-        st.sampled_from([text, before + text, text + after, before + text + after, before, text.replace("was", "is")])
-    )
-    found = package("resolve", {"text": later, "anchor": anchor.to_json()})
-    ours = Text(later).resolve(anchor)
-    if found["verdict"] in ("exact", "relocated"):
-        assert (found["verdict"], *found["range"]) == (ours.verdict.value, ours.start, ours.end)
-    elif found["verdict"] == "ambiguous":
-        assert ours.verdict is not Verdict.ORPHAN
-    if later == text and ours.verdict is Verdict.EXACT:
-        assert found["verdict"] == "exact"
-
-
-verses = st.lists(st.sampled_from(["light", "and", "the", " ", "-", "𝔊", "e\u0301", "日"]), min_size=1, max_size=9).map("".join)
-
-
-@settings(max_examples=250)
-@given(text=verses, data=st.data())
-def test_few_words_in_a_verse_are_found_as_the_engine_finds_them(
-    package: Package, text: str, data: st.DataObject
-) -> None:
-    start = data.draw(st.integers(0, len(text) - 1))
-    end = data.draw(st.integers(start + 1, len(text)))
-    before, after = data.draw(st.integers(0, start)), data.draw(st.integers(end, len(text)))
-    quote = Quote(text[start:end], text[before:start], text[end:after])
-    position = data.draw(st.none() | st.just(Position(start, end)) | st.just(Position(0, end - start)))
-    anchor = Anchor(source="Gen.1.1", quote=quote, position=position)
-    found = package("resolve", {"text": text, "anchor": anchor.to_json()})
-    ours = Text(text).resolve(anchor)
-    place = None if ours.start is None else [ours.start, ours.end]
-    is_plain = not {"-", "\u0301"} & set(text) and all(part == part.strip() for part in (quote.exact, text[before:after]))
-    is_alone = sum(text.startswith(quote.exact, at) for at in range(len(text))) == 1
-    if found["verdict"] in ("exact", "relocated") or (is_plain and is_alone):
-        assert (found["verdict"], found["range"]) == (ours.verdict.value, place)

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crdt_sync.document import Anchor, Purge, Restore, Trash
+from crdt_sync.document import Anchor, EditHighlight, Purge, Restore, Trash
 from crdt_sync.errors import CrdtSyncError
 from crdt_sync.storage.store import LibraryStore
 from tests.storage.opened import opened
@@ -83,6 +83,23 @@ def test_undo_and_redo_are_the_engine_s(package: Package, plan: list[tuple[str, 
             assert package("steps", "undoing") == [steps.undo > 0, steps.redo > 0]
             engine.meet(theirs)
             assert values(browser) == values(theirs)
+
+
+def test_undo_takes_back_what_is_one_s_own_and_trashes_what_was_made(package: Package) -> None:
+    python, typescript = Python("ada"), TypeScript(package, "undo")
+    verse = Anchor.verse("Gen.1.1", work="KJV")
+    typescript.edit(add_highlight("h1", verse, "yellow", "", [], False), 1)
+    typescript.edit(edit_highlight("h1", "green", "mine", ["a"], []), 2)
+    typescript.meet(python)
+    python.edit(Step(EditHighlight("h1", color="blue"), "", []), 3)
+    typescript.meet(python)
+    assert package("undo", {"name": "undo", "at": 4})
+    highlight = typescript.values()["highlights"]["h1"]
+    assert (highlight["color"], highlight["comment"], highlight["tags"]) == ("blue", "", [])
+    assert package("undo", {"name": "undo", "at": 5})
+    typescript.meet(python)
+    assert python.values()["highlights"]["h1"]["deletedAtMs"] == 5
+    assert not package("undo", {"name": "undo", "at": 6})
 
 
 def values(device: TypeScript | Python) -> dict[str, tuple[object, ...]]:

@@ -1,49 +1,19 @@
-"""The reader on a relay that asks who comes: signing in and out, a group, an invitation, a discussion."""
+"""The reader on a relay that asks who comes: signing in and out, a group, its invitations, roles and members."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
 from tests.e2e.reader.app import App, until
-from tests.e2e.reader.test_access import findings, picture
+from tests.e2e.reader.test_access import picture
+from tests.e2e.reader.together import invitation, join, make_group, open_members, row_of, sign_in, token_of
 from tests.relay import RelayProcess
 
 Opened = Callable[..., App]
-
-
-@pytest.fixture(scope="module")
-def strict_relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RelayProcess, Path]]:
-    data = tmp_path_factory.mktemp("strict")
-    with RelayProcess(data, "--auth", "static") as relay:
-        yield relay, data
-
-
-def token_of(data: Path, subject: str) -> str:
-    command = [
-        sys.executable,
-        "-m",
-        "crdt_sync_server",
-        "tokens",
-        "create",
-        subject,
-        "--name",
-        "browser",
-        "--data",
-        str(data),
-    ]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split()[-1]
-
-
-def sign_in(app: App, token: str) -> App:
-    app.page.get_by_label("Token").fill(token)
-    app.page.get_by_role("button", name="Sign in").click()
-    return app.loaded().in_step()
+Circle = Callable[..., tuple[App, App, str]]
 
 
 def test_a_wrong_token_is_refused_and_signing_out_leaves_nothing(
@@ -66,68 +36,6 @@ def test_a_wrong_token_is_refused_and_signing_out_leaves_nothing(
     expect(app.page.get_by_label("Token")).to_be_visible()
     assert app.tab.run("sessionStorage.length") == 0
     until(app, "(await indexedDB.databases()).every(({ name }) => !name.includes('ada'))")
-
-
-def make_group(owner: App, name: str) -> None:
-    owner.page.get_by_role("button", name="Libraries").click()
-    owner.page.get_by_label("New group").fill(name)
-    owner.page.get_by_role("button", name="Create").click()
-    expect(owner.page.get_by_role("dialog", name="Libraries")).to_have_count(0)
-    owner.loaded().in_step()
-
-
-def open_members(app: App, name: str) -> Locator:
-    app.page.get_by_role("button", name="Libraries").click()
-    app.page.get_by_role("button", name=f"Members of {name}").click()
-    dialog = app.page.get_by_role("dialog", name=name)
-    expect(dialog.get_by_role("heading", name="member")).to_be_visible()
-    return dialog
-
-
-def invitation(owner: App, group: str, role: str) -> str:
-    """Make a link for a role, as an owner does."""
-    dialog = open_members(owner, group)
-    dialog.get_by_role("radio", name=role).check()
-    dialog.get_by_role("button", name="Make a link").click()
-    link = dialog.get_by_label("Send this link").input_value()
-    owner.page.keyboard.press("Escape")
-    expect(dialog).to_have_count(0)
-    return link
-
-
-def join(app: App, link: str) -> App:
-    app.page.goto(link)
-    app.page.reload()
-    app.page.get_by_role("button", name="Join").click()
-    expect(app.page.get_by_role("dialog")).to_have_count(0)
-    return app.loaded()
-
-
-def row_of(dialog: Locator, name: str) -> Locator:
-    return dialog.get_by_role("listitem").filter(has_text=name)
-
-
-@pytest.fixture
-def circle(
-    opened: Opened, strict_relay: tuple[RelayProcess, Path], room: str
-) -> Callable[[str, str], tuple[App, App, str]]:
-    """Make a group of two: its owner, a member with a role, and the group's name."""
-    relay, data = strict_relay
-
-    def made(role: str, member: str, **options: object) -> tuple[App, App, str]:
-        name = room[:40]
-        owner = token_of(data, member.replace("bob", "ada"))
-        ada = sign_in(opened(url=relay.url, in_room=None, network_fails=True, **options), owner)
-        make_group(ada, name)
-        ada.highlight(3, "Let there be light", "green")
-        ada.in_step()
-        link = invitation(ada, name, role)
-        other = sign_in(opened(url=relay.url, in_room=None, network_fails=True), token_of(data, member))
-        join(other, link)
-        expect(other.mark("Let there be light")).to_be_visible()
-        return ada, other, name
-
-    return made
 
 
 def test_a_group_is_made_joined_and_talks(opened: Opened, strict_relay: tuple[RelayProcess, Path]) -> None:
@@ -153,9 +61,6 @@ def test_a_group_is_made_joined_and_talks(opened: Opened, strict_relay: tuple[Re
     expect(talk.get_by_role("button", name="👍 1")).to_be_visible()
     card.get_by_role("button", name="Resolve").click()
     expect(talk.get_by_text("Resolved")).to_be_visible()
-
-
-Circle = Callable[..., tuple[App, App, str]]
 
 
 def test_a_link_gives_the_role_that_was_chosen_and_can_be_revoked(circle: Circle) -> None:
@@ -212,20 +117,6 @@ def test_another_role_holds_at_once_in_the_other_browser(circle: Circle) -> None
     expect(bob.page.locator("[data-sync=read-only]")).to_be_attached()
 
 
-def test_an_edit_that_a_role_came_before_is_kept_and_said(
-    circle: Circle, strict_relay: tuple[RelayProcess, Path]
-) -> None:
-    """Nobody told this browser: the relay refuses the edit, and reading goes on."""
-    ada, bob, name = circle("Editor", "bob-late")
-    bob.in_step()
-    relay, data = strict_relay
-    ada.tab.run(CHANGE_ROLE, ["bob-late", "reader"])
-    bob.highlight(1, "In the beginning")
-    expect(bob.page.locator("[data-sync=read-only]")).to_be_attached()
-    expect(bob.mark("In the beginning")).to_be_visible()
-    expect(ada.mark("In the beginning")).to_have_count(0)
-
-
 CHANGE_ROLE = """async ([subject, role]) => {
   const headers = { Authorization: `Bearer ${sessionStorage["reader/token"]}`, "Content-Type": "application/json" };
   const { rooms } = await (await fetch("api/v1/rooms", { headers })).json();
@@ -234,6 +125,19 @@ CHANGE_ROLE = """async ([subject, role]) => {
   const answer = await fetch(path, { method: "PATCH", headers, body: JSON.stringify({ role }) });
   if (!answer.ok) throw new Error(await answer.text());
 }"""
+
+
+def test_an_edit_that_a_role_came_before_is_kept_and_said(circle: Circle) -> None:
+    """Nobody told this browser: the relay refuses the edit, and reading goes on."""
+    ada, bob, _name = circle("Editor", "bob-late")
+    bob.in_step()
+    ada.tab.run(CHANGE_ROLE, ["bob-late", "reader"])
+    bob.highlight(1, "In the beginning")
+    expect(bob.page.locator("[data-sync=read-only]")).to_be_attached()
+    expect(bob.mark("In the beginning")).to_be_visible()
+    ada.highlight(4, "God saw")
+    expect(bob.mark("God saw")).to_be_visible()
+    expect(ada.mark("In the beginning")).to_have_count(0)
 
 
 def test_who_is_removed_is_told_and_who_leaves_may(circle: Circle) -> None:
@@ -248,6 +152,7 @@ def test_who_is_removed_is_told_and_who_leaves_may(circle: Circle) -> None:
     expect(dialog.get_by_role("heading", name="1 member")).to_be_visible()
     notice = bob.page.get_by_role("alert").filter(has_text="You are not in this group any more")
     expect(notice).to_be_visible()
+    picture(bob.page, "group-ended")
     expect(bob.mark("Let there be light")).to_be_visible()
     notice.get_by_role("button", name="To my library").click()
     expect(notice).to_have_count(0)
@@ -267,87 +172,3 @@ def test_who_is_removed_is_told_and_who_leaves_may(circle: Circle) -> None:
     bob.loaded().in_step().page.get_by_role("button", name="Libraries").click()
     expect(bob.page.get_by_role("button", name="My library")).to_be_visible()
     expect(bob.page.get_by_role("button", name=f"Members of {name}")).to_have_count(0)
-
-
-def test_posts_are_hidden_removed_and_deleted(circle: Circle) -> None:
-    ada, bob, _name = circle("Editor", "bob-talks")
-    theirs = bob.open_mark("Let there be light")
-    theirs.get_by_label("Start a discussion").fill("An unkind word")
-    theirs.get_by_role("button", name="Post").click()
-    card = ada.open_mark("Let there be light")
-    expect(card.locator(".post-text")).to_have_text("An unkind word")
-    expect(theirs.get_by_role("button", name="Hide")).to_have_count(0)
-
-    card.get_by_role("button", name="Hide").click()
-    expect(theirs.get_by_text("An owner has hidden this post.")).to_be_visible()
-    expect(theirs.get_by_text("An unkind word")).to_be_hidden()
-    ada.page.get_by_role("status").get_by_role("button", name="Undo").click()
-    expect(theirs.get_by_text("An unkind word")).to_be_visible()
-    card.get_by_role("button", name="Hide").click()
-    card.get_by_text("An owner has hidden this post.").click()
-    expect(card.get_by_text("An unkind word")).to_be_visible()
-    card.get_by_role("button", name="Show again").click()
-    expect(theirs.get_by_text("An unkind word")).to_be_visible()
-
-    card.get_by_role("button", name="Remove", exact=True).click()
-    question = card.get_by_role("group", name="Remove this post for good?")
-    ada.page.keyboard.press("Escape")
-    expect(question).to_have_count(0)
-    expect(card).to_be_visible()
-    card.get_by_role("button", name="Remove", exact=True).click()
-    question.get_by_role("button", name="Remove for good").click()
-    expect(theirs.get_by_text("An owner has removed this post.")).to_be_visible()
-    expect(card.get_by_text("An unkind word")).to_have_count(0)
-
-    theirs.get_by_label("Reply").fill("I am sorry")
-    theirs.get_by_role("button", name="Post").click()
-    expect(card.get_by_text("I am sorry")).to_be_visible()
-    theirs.get_by_role("button", name="Delete", exact=True).first.click()
-    theirs.get_by_role("group", name="Delete this post for good?").get_by_role("button", name="Delete for good").click()
-    expect(card.get_by_text("This post was deleted.")).to_be_visible()
-
-
-OVERHANGING = """[...document.querySelectorAll("html, dialog, .card")]
-  .filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.className)"""
-
-
-@pytest.mark.parametrize("look", ["light", "dark", "phone", "german"])
-def test_the_dialogs_of_a_group_are_for_everybody(circle: Circle, look: str) -> None:
-    """They have no serious finding of axe, and nothing hangs over on a phone."""
-    options: dict[str, object] = {"color_scheme": "dark" if look == "dark" else "light", "reduced_motion": "reduce"}
-    if look == "phone":
-        options |= {"viewport": {"width": 390, "height": 844}}
-    ada, bob, name = circle("Editor", f"bob-{look}", **options)
-    talk = bob.open_mark("Let there be light")
-    talk.get_by_label("Start a discussion").fill("Which light, before the sun? " * 3)
-    talk.get_by_role("button", name="Post").click()
-    if look == "german":
-        ada.page.get_by_role("button", name="Settings").click()
-        ada.page.get_by_label("Language").select_option("de")
-        ada.page.keyboard.press("Escape")
-    found = {}
-
-    def look_at(view: str) -> None:
-        found[view] = findings(ada.page)
-        picture(ada.page, f"group-{view}-{look}")
-        assert ada.tab.run(OVERHANGING) == [], view
-
-    ada.mark("Let there be light").click()
-    card = ada.page.locator(".card")
-    expect(card.locator(".post-text")).to_be_visible()
-    look_at("posts")
-    card.locator(".post-actions button").last.click()
-    look_at("question")
-    ada.page.keyboard.press("Escape")
-    ada.page.keyboard.press("Escape")
-    ada.page.locator(".group-button").click()
-    expect(ada.page.locator(".rooms .row")).to_have_count(2)
-    look_at("libraries")
-    ada.page.locator(".rooms .button").click()
-    expect(ada.page.locator(".member")).to_have_count(2)
-    ada.page.locator(".inviting form .button").click()
-    expect(ada.page.locator("#invitation")).to_be_visible()
-    look_at("members")
-    ada.page.locator(".member .icon-button").click()
-    look_at("removal")
-    assert {view: each for view, each in found.items() if each} == {}

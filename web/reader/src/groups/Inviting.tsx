@@ -32,8 +32,7 @@ export function Inviting({ room }: { room: string }): ReactNode {
     });
   const copy = () => void navigator.clipboard.writeText(link).then(() => setCopied(true), () => undefined); // it stays selectable
   return (
-    <section className="inviting" aria-labelledby="inviting">
-      <h3 id="inviting">{texts.invite}</h3>
+    <section className="inviting" aria-label={texts.invite}>
       <form onSubmit={make}>
         <fieldset className="segmented" aria-describedby="invited-may">
           <legend>{texts.inviteAs}</legend>

@@ -191,7 +191,7 @@ export const english = {
   hidePost: "Hide",
   showPost: "Show again",
   removePost: "Remove",
-  removePostSure: "Remove this post for good? Its words are gone for everybody. To hide it can be undone.",
+  removePostSure: "Remove this post for good? Its words are gone for everybody. Hiding it can be undone.",
   removePostYes: "Remove for good",
   deletePostSure: "Delete this post for good? Its words are gone for everybody.",
   deletePostYes: "Delete for good",
