@@ -111,10 +111,12 @@ def test_another_role_holds_at_once_in_the_other_browser(circle: Circle) -> None
     expect(question).to_have_count(0)
     theirs = open_members(bob, name)
     expect(theirs.get_by_role("combobox", name="Role of bob-writes")).to_have_value("owner")
+    expect(theirs.get_by_role("combobox", name="Role of ada-writes")).to_have_value("owner")
     theirs.get_by_role("combobox", name="Role of bob-writes").select_option("Reader")
     theirs.get_by_role("group", name="Stop being an owner?").get_by_role("button", name="Change the role").click()
     expect(theirs.get_by_role("combobox")).to_have_count(0)
     expect(bob.page.locator("[data-sync=read-only]")).to_be_attached()
+    expect(role).to_have_value("reader")  # and the list that is open there says so
 
 
 CHANGE_ROLE = """async ([subject, role]) => {

@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 import type { Chapter } from "./bible/place";
 import { GroupDialog } from "./groups/GroupDialog";
 import { Invitation } from "./groups/Invitation";
+import type { useMembership } from "./groups/useMembership";
 import { Modal } from "./parts/Modal";
 import { SettingsDialog } from "./parts/SettingsDialog";
 import { SignIn } from "./parts/SignIn";
@@ -18,15 +19,15 @@ export interface DialogsProps {
   group: string | null;
   here: Chapter;
   pending: number;
+  membership: ReturnType<typeof useMembership>;
   onGo: (to: Chapter) => void;
   onGroup: (room: string | null) => void;
-  onMembersChanged: () => void;
   onAccount: (account: Account) => void;
   onSignedOut: () => void;
   onClose: () => void;
 }
 
-export function Dialogs({ dialog, account, group, here, pending, onGo, onGroup, onMembersChanged, onAccount, onSignedOut, onClose }: DialogsProps): ReactNode {
+export function Dialogs({ dialog, account, group, here, pending, membership, onGo, onGroup, onAccount, onSignedOut, onClose }: DialogsProps): ReactNode {
   const texts = useTexts();
   const { session } = useSession();
   const { subject } = account;
@@ -41,7 +42,7 @@ export function Dialogs({ dialog, account, group, here, pending, onGo, onGroup, 
         />
       )}
       {dialog === "settings" && <SettingsDialog account={account} pending={pending} onSignedOut={onSignedOut} onClose={onClose} />}
-      {dialog === "groups" && subject !== null && <GroupDialog group={group} subject={subject} onGroup={onGroup} onChanged={onMembersChanged} onClose={onClose} />}
+      {dialog === "groups" && subject !== null && <GroupDialog group={group} subject={subject} asOf={membership.asOf} onGroup={onGroup} onChanged={membership.changed} onClose={onClose} />}
       {subject !== null && <Invitation onGroup={onGroup} />}
       {dialog === "sign in" && (
         <Modal title={texts.signIn} className="narrow" onClose={onClose}>

@@ -172,7 +172,7 @@ export function Reader({ account, group, onGroup, onAccount, onSignedOut }: Read
           }}
         />
       )}
-      <Dialogs dialog={dialog} account={account} group={group} here={here} pending={pending} onGo={go} onGroup={onGroup} onMembersChanged={membership.changed}
+      <Dialogs dialog={dialog} account={account} group={group} here={here} pending={pending} membership={membership} onGo={go} onGroup={onGroup}
         onAccount={onAccount} onSignedOut={onSignedOut} onClose={() => setDialog(null)} />
     </div>
   );

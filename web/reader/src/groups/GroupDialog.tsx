@@ -13,19 +13,21 @@ import { useTrying } from "./refusals";
 export interface GroupDialogProps {
   group: string | null;
   subject: string;
+  /** Raised when the members of the open group may have changed. */
+  asOf: number;
   onGroup: (room: string | null) => void;
   /** The members of the open group have changed. */
   onChanged: () => void;
   onClose: () => void;
 }
 
-export function GroupDialog({ group, subject, onGroup, onChanged, onClose }: GroupDialogProps): ReactNode {
+export function GroupDialog({ group, subject, asOf, onGroup, onChanged, onClose }: GroupDialogProps): ReactNode {
   const texts = useTexts();
   const toast = useToast();
   const [rooms, setRooms] = useState<readonly Room[] | null>(null);
   const [shown, setShown] = useState<Room | null>(null);
   const [name, setName] = useState("");
-  const { error, run } = useTrying();
+  const { error, run, once } = useTrying();
   useEffect(() => {
     if (!shown) void run(async () => setRooms(await groups())); // again on the way back: roles may have changed
   }, [run, shown]);
@@ -35,12 +37,12 @@ export function GroupDialog({ group, subject, onGroup, onChanged, onClose }: Gro
   };
   const create = (event: FormEvent) => {
     event.preventDefault();
-    void run(async () => choose((await createGroup(name.trim())).room));
+    void once(async () => choose((await createGroup(name.trim())).room));
   };
   if (shown)
     return (
       <Modal key={shown.room} title={shown.name ?? shown.room} className="narrow" onClose={onClose} onBack={() => setShown(null)}>
-        <GroupMembers room={shown} subject={subject} onChanged={() => shown.room === group && onChanged()}
+        <GroupMembers room={shown} subject={subject} asOf={shown.room === group ? asOf : 0} onChanged={() => shown.room === group && onChanged()}
           onLeft={() => {
             toast({ text: texts.left(shown.name ?? shown.room) });
             if (shown.room === group) choose(null);

@@ -12,18 +12,25 @@ import { useTrying } from "./refusals";
 export interface GroupMembersProps {
   room: Room;
   subject: string;
+  asOf: number;
   onChanged: () => void;
   onLeft: () => void;
 }
 
-export function GroupMembers({ room: { room, role }, subject, onChanged, onLeft }: GroupMembersProps): ReactNode {
+export function GroupMembers({ room: { room, role }, subject, asOf, onChanged, onLeft }: GroupMembersProps): ReactNode {
   const texts = useTexts();
   const [members, setMembers] = useState<readonly Member[] | null>(null);
   const heading = useRef<HTMLHeadingElement>(null);
   const [leaving, setLeaving] = useState(false);
-  const { error, run } = useTrying();
+  const { error, run, once } = useTrying();
   const load = useCallback(() => run(async () => setMembers(await membersOf(room))), [run, room]);
   useEffect(() => void load(), [load]);
+  const again = useCallback(() => membersOf(room).then(setMembers, () => undefined), [room]); // what is shown stays if it fails
+  const shownAsOf = useRef(asOf);
+  useEffect(() => {
+    if (asOf !== shownAsOf.current) void again();
+    shownAsOf.current = asOf;
+  }, [again, asOf]);
   const own = members?.find((each) => each.subject === subject)?.role ?? role;
   /** Who was faster may have changed or removed them: then the list is asked for again, and says so. */
   const change = async (act: () => Promise<unknown>) => {
@@ -32,10 +39,10 @@ export function GroupMembers({ room: { room, role }, subject, onChanged, onLeft 
       setMembers(await membersOf(room));
     });
     if (isDone) onChanged();
-    else membersOf(room).then(setMembers, () => undefined); // what was refused says why; the list may have changed
+    else void again();
   };
   const leave = () =>
-    void run(async () => {
+    void once(async () => {
       await removeMember(room, subject);
       onLeft();
     });

@@ -11,10 +11,10 @@ export function Invitation({ onGroup }: { onGroup: (room: string) => void }): Re
   const texts = useTexts();
   const toast = useToast();
   const [invitation, setInvitation] = useState(invitationInAddress);
-  const { error, run } = useTrying();
+  const { error, once } = useTrying();
   if (invitation === null) return null;
   const join = () =>
-    void run(async () => {
+    void once(async () => {
       const { room, name } = await accept(invitation);
       setInvitation(null);
       onGroup(room);

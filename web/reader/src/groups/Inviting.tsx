@@ -14,18 +14,18 @@ export function Inviting({ room }: { room: string }): ReactNode {
   const [link, setLink] = useState("");
   const [isCopied, setCopied] = useState(false);
   const [open, setOpen] = useState<readonly OpenInvitation[]>([]);
-  const { error, run } = useTrying();
+  const { error, run, once } = useTrying();
   useEffect(() => void run(async () => setOpen(await invitations(room))), [run, room]);
   const make = (event: FormEvent) => {
     event.preventDefault();
-    void run(async () => {
+    void once(async () => {
       setLink(await invite(room, role));
       setCopied(false);
       setOpen(await invitations(room));
     });
   };
   const end = (id: string) =>
-    void run(async () => {
+    void once(async () => {
       await revoke(room, id);
       setLink("");
       setOpen(await invitations(room));

@@ -12,29 +12,37 @@ export function refusalText(texts: Texts, { code, message }: RelayRefused): stri
 export interface Trying {
   /** What was refused last; empty if nothing was. */
   readonly error: string;
-  /** Does something with the relay, unless the last is still going on, and returns whether it went well. */
+  /** Does something with the relay, after what goes on already, and returns whether it went well. */
   readonly run: (act: () => Promise<void>) => Promise<boolean>;
+  /** The same, unless something goes on: a second click makes nothing a second time. */
+  readonly once: (act: () => Promise<void>) => Promise<boolean>;
 }
 
-/** For what may be refused: one thing at a time, with the words to show where it was. No button loses the focus by it. */
+/** For what may be refused, with the words to show where it was. Nothing is disabled meanwhile, as that takes the focus. */
 export function useTrying(): Trying {
   const texts = useTexts();
   const [error, setError] = useState("");
-  const isBusy = useRef(false);
-  const run = useCallback(async (act: () => Promise<void>) => {
-    if (isBusy.current) return false;
-    isBusy.current = true;
-    setError("");
-    try {
-      await act();
-      return true;
-    } catch (failure) {
-      if (!(failure instanceof RelayRefused)) throw failure;
-      setError(refusalText(texts, failure));
-      return false;
-    } finally {
-      isBusy.current = false;
-    }
+  const going = useRef(0);
+  const last = useRef<Promise<unknown>>(Promise.resolve());
+  const run = useCallback((act: () => Promise<void>) => {
+    const attempt = async () => {
+      setError("");
+      try {
+        await act();
+        return true;
+      } catch (failure) {
+        if (!(failure instanceof RelayRefused)) throw failure;
+        setError(refusalText(texts, failure));
+        return false;
+      } finally {
+        going.current -= 1;
+      }
+    };
+    going.current += 1;
+    const done = last.current.then(attempt, attempt);
+    last.current = done;
+    return done;
   }, [texts]);
-  return { error, run };
+  const once = useCallback((act: () => Promise<void>) => (going.current ? Promise.resolve(false) : run(act)), [run]);
+  return { error, run, once };
 }

@@ -14,9 +14,11 @@ export interface Membership {
   readonly role: Role | null;
   /** Why one is in it no more. */
   readonly ended: "removed" | "deleted" | null;
+  /** Raised whenever the relay has said it anew: who is in the group may have changed, too. */
+  readonly asOf: number;
 }
 
-const NOTHING: Membership = { name: null, role: null, ended: null };
+const NOTHING: Membership = { name: null, role: null, ended: null, asOf: 0 };
 const FIELD = "roster";
 const AT_MOST_EVERY_MS = 1000; // whoever is in the group can tell of changes without end
 
@@ -38,11 +40,11 @@ export function useMembership(group: string | null): Membership & { changed: () 
       current.atMs = performance.now();
       const number = (current.number += 1);
       roomOf(group).then(
-        ({ name, role }) => number === current.number && setMembership({ name, role, ended: null }),
+        ({ name, role }) => number === current.number && setMembership({ name, role, ended: null, asOf: number }),
         (error: unknown) => {
           if (!(error instanceof RelayRefused)) throw error;
           const ended = error.code === "no-such-room" ? "removed" : error.code === "room-deleted" ? "deleted" : null;
-          if (ended && number === current.number) setMembership(({ name }) => ({ name, role: null, ended }));
+          if (ended && number === current.number) setMembership(({ name }) => ({ name, role: null, ended, asOf: number }));
         },
       );
     }, Math.max(0, current.atMs + AT_MOST_EVERY_MS - performance.now()));
