@@ -64,6 +64,7 @@ class RelayApp:
         )
         self._connections = 0
         self._quiet = anyio.Event()
+        self._stopped: anyio.Event | None = None
 
     @property
     def host(self) -> Host:
@@ -87,11 +88,21 @@ class RelayApp:
             await self._lifespan(receive, send)
 
     async def stop(self) -> None:
-        """Commit what has arrived, close every connection and poll session with 1001, and return when that is told."""
-        await self._host.stop()
-        if self._connections:
-            with anyio.move_on_after(5):
-                await self._quiet.wait()
+        """Commit what has arrived, close every connection and poll session, and return when that is told.
+
+        They are told 1012 if the relay is one of several on its store, else 1001.
+        """
+        if self._stopped is not None:
+            await self._stopped.wait()
+            return
+        self._stopped = anyio.Event()
+        try:
+            await self._host.stop()
+            if self._connections:
+                with anyio.move_on_after(5):
+                    await self._quiet.wait()
+        finally:
+            self._stopped.set()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         async with AsyncExitStack() as stack, AsyncExitStack() as telling:
