@@ -21,12 +21,17 @@ READY = b"ready\n"
 
 @dataclass(frozen=True, slots=True)
 class Inheritance:
-    """What a worker gets: its number, from 0, and the descriptors of its sockets; `metrics` may be None."""
+    """What a worker gets: its number, from 0, and the descriptors of its sockets; `metrics` may be None.
+
+    `doors` are the paths of the Unix sockets on which the workers take polls from each other, `door` is its own.
+    """
 
     number: int
     listener: int
     line: int
     metrics: int | None
+    door: int
+    doors: tuple[str, ...]
 
     def text(self) -> str:
         """Return it as the value of the variable."""
@@ -34,7 +39,7 @@ class Inheritance:
 
     def descriptors(self) -> list[int]:
         """Return what the process must inherit."""
-        return [each for each in (self.listener, self.line, self.metrics) if each is not None]
+        return [each for each in (self.listener, self.line, self.metrics, self.door) if each is not None]
 
 
 class Worker:
@@ -44,6 +49,8 @@ class Worker:
         self.number = inherited.number
         self.listener = socket.socket(fileno=inherited.listener)
         self.metrics = None if inherited.metrics is None else socket.socket(fileno=inherited.metrics)
+        self.door = socket.socket(fileno=inherited.door)
+        self.doors = inherited.doors
         self._line = socket.socket(fileno=inherited.line)
         self._line.setblocking(False)
 

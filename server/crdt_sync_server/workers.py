@@ -18,14 +18,15 @@ import os
 import signal
 import socket
 from asyncio.subprocess import Process
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 
 from crdt_sync_server.errors import WorkerFailed
 from crdt_sync_server.logs import tell
 from crdt_sync_server.worker import READY, VARIABLE, Inheritance
 
-__all__ = ["Workers"]
+__all__ = ["Workers", "doors"]
 
 START_WITHIN_S = 120.0
 """A new version may have to bring the database up to date first."""
@@ -44,15 +45,35 @@ class _Child:
     began_s: float
 
 
+@contextlib.contextmanager
+def doors(count: int) -> Iterator[list[socket.socket]]:
+    """Yield listening Unix sockets in a folder that is this user's alone, which goes with the block."""
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(TemporaryDirectory(prefix="crdt-sync-", ignore_cleanup_errors=True))
+        made = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(count)]
+        for number, each in enumerate(made):
+            each.bind(f"{folder}/{number}")
+            each.listen(1024)
+        yield made
+
+
 class Workers:
-    """The workers of one port. `command` starts one; `metrics` has a listening socket for each, or is empty."""
+    """The workers of one port. `command` starts one; `metrics` has a listening socket for each, or is empty.
+
+    `doors` are listening Unix sockets, one for each, on which they take polls from each other.
+    """
 
     def __init__(
-        self, command: Sequence[str], count: int, listener: socket.socket, metrics: Sequence[socket.socket]
+        self,
+        command: Sequence[str],
+        listener: socket.socket,
+        doors: Sequence[socket.socket],
+        metrics: Sequence[socket.socket],
     ) -> None:
         self._command = command
-        self._count = count
+        self._count = len(doors)
         self._listener = listener
+        self._doors = doors
         self._metrics = metrics
         self._serving: dict[int, _Child] = {}
         self._alive: set[_Child] = set()
@@ -145,7 +166,14 @@ class Workers:
         reader, line = await asyncio.open_connection(sock=ours)
         with theirs:
             metrics = self._metrics[number].fileno() if self._metrics else None
-            inherited = Inheritance(number, self._listener.fileno(), theirs.fileno(), metrics)
+            inherited = Inheritance(
+                number,
+                self._listener.fileno(),
+                theirs.fileno(),
+                metrics,
+                self._doors[number].fileno(),
+                tuple(each.getsockname() for each in self._doors),
+            )
             try:
                 process = await asyncio.create_subprocess_exec(
                     *self._command,

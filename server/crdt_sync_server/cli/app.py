@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from importlib.metadata import version as installed_version
 
@@ -20,12 +20,13 @@ from crdt_sync_server.cli.output import as_json, print_table
 from crdt_sync_server.config import Config, default_data_folder
 from crdt_sync_server.errors import RelayError, WorkerFailed
 from crdt_sync_server.metrics import listen_for_metrics, metrics_url, serve_metrics
+from crdt_sync_server.passing import Passing, door_open
 from crdt_sync_server.serving import Address, listen, serve
 from crdt_sync_server.settings import SETTINGS, Effective
 from crdt_sync_server.wiring import administration_of, build
-from crdt_sync_server.wiring_stores import open_store, place_of
+from crdt_sync_server.wiring_stores import open_store
 from crdt_sync_server.worker import Worker
-from crdt_sync_server.workers import Workers
+from crdt_sync_server.workers import Workers, doors
 
 __all__ = ["app", "main"]
 
@@ -99,6 +100,8 @@ async def _serve(config: Config, worker: Worker | None) -> None:
         listener.close()
         raise
     relay = build(config, store)
+    if worker is not None:
+        relay.passing = Passing(worker.number, worker.doors)
     counts: socket.socket | None = None
 
     def started(address: Address) -> None:
@@ -117,7 +120,15 @@ async def _serve(config: Config, worker: Worker | None) -> None:
             stack.enter_context(serve_metrics(relay.host.metrics, counts))
         if config.database_url is None:  # else the commands go to the database
             await stack.enter_async_context(serve_admin(config.database, administration_of(relay.host, store)))
+        if worker is not None:
+            close = await stack.enter_async_context(door_open(relay, worker.door))
+            stack.callback(asyncio.create_task(_after(stop, close)).cancel)
         await serve(relay, config, listener, started=started, stop=stop)
+
+
+async def _after(stop: asyncio.Event, close: Callable[[], None]) -> None:
+    await stop.wait()
+    close()
 
 
 async def _serve_with_workers(config: Config) -> None:
@@ -126,7 +137,8 @@ async def _serve_with_workers(config: Config) -> None:
         first = config.metrics_port
         ports = [] if first is None else [first + number if first else 0 for number in range(config.workers)]
         counts = [stack.enter_context(listen_for_metrics(config.metrics_host, port)) for port in ports]
-        workers = Workers([sys.executable, *sys.orig_argv[1:]], config.workers, listener, counts)
+        made = stack.enter_context(doors(config.workers))
+        workers = Workers([sys.executable, *sys.orig_argv[1:]], listener, made, counts)
         try:
             await workers.run(lambda: _say_ready(listener.getsockname()[:2], f"{config.workers} workers", counts))
         except WorkerFailed as error:
