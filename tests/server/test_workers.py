@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -24,8 +25,10 @@ from pycrdt import Doc, Map
 from crdt_sync import blocking
 from crdt_sync.protocol.messages import Barrier, Message, SyncStep1, SyncStep2, SyncUpdate, decode, encode
 from crdt_sync.protocol.update import EMPTY_UPDATE
+from crdt_sync_server import workers as workers_module
 from crdt_sync_server.config import Config
 from crdt_sync_server.errors import ConfigurationError
+from crdt_sync_server.serving import listen
 from tests.relay import RelayProcess
 
 COMMAND = [sys.executable, "-m", "crdt_sync_server"]
@@ -293,3 +296,23 @@ def test_polls_find_their_session_whichever_worker_takes_them(tmp_path: Path, po
                 until(lambda note=note: other.note(note) is not None, f"{number} did not come")  # type: ignore[misc]
         assert sum("open room='polled'" in line for line in relay.output) == 2
         assert len({found for line in relay.output for found in re.findall(r"\[worker (\d)\] open", line)}) == 1
+
+
+def test_a_worker_that_does_not_stop_is_killed(
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers_module, "STOP_WITHIN_S", 0.5)
+    monkeypatch.setenv(URL, postgres_url)
+    command = [*COMMAND, "serve", "--workers", "2", "--data", str(tmp_path)]
+    children: list[psutil.Process] = []
+
+    def started() -> None:
+        children.extend(each for each in psutil.Process().children() if each not in before)
+        children[0].suspend()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = set(psutil.Process().children())
+    with listen(Config(port=0)) as listener, workers_module.doors(2) as doors:
+        asyncio.run(workers_module.Workers(command, listener, doors, []).run(started))
+    assert len(children) == 2
+    assert not any(child.is_running() for child in children)
