@@ -1,7 +1,7 @@
 """Several relays beside one: 10 writers, 110 clients, one room, on SQLite, on PostgreSQL, and on three relays.
 
 Clients go to the relays in turn, so two of three deliveries go from one relay to another: the worst that a balancer can
-do. One that sends a room to one relay makes it the case of one. All relays, PostgreSQL and Redis share one core here, where
+do. One that sends a room to one relay makes it the case of one. Relays, PostgreSQL and Redis share one core here, where
 in an installation each has its own: the flood says what a core carries, not what three machines do.
 
 Run `python -m benchmarks.cluster`. PostgreSQL and Redis are real, on this machine's disk.
@@ -45,6 +45,7 @@ class Kind:
     relays: int = 1
     has_database: bool = True
     backplane: str = "postgres"
+    options: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -96,7 +97,7 @@ def running(kind: Kind, folder: Path, postgres: PostgresServer, redis: RedisServ
         started = Running(kind, [], [], redis if kind.backplane == "redis" else None)
         for number in range(kind.relays):
             port = free_port()
-            arguments = (*MANY, "--metrics-port", str(port))
+            arguments = (*MANY, *kind.options, "--metrics-port", str(port))
             relay = RelayProcess(folder / f"{kind.name} {number}", *arguments, environment=environment)
             stack.enter_context(relay)
             _stay_on_the_server_core(relay.pid)
