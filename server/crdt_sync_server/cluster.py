@@ -100,8 +100,8 @@ class Cluster:
             await self._tell(self._backplane)
 
     def committed(self, room: str, position: int, update: bytes) -> None:
-        """Tell the others of what is durable."""
-        if self._backplane is None or len(self._committed) >= MAX_WAITING:
+        """Tell the others of what is durable. A relay that hears of no other tells nobody."""
+        if not self._company.relays or len(self._committed) >= MAX_WAITING:
             return
         small = len(update) <= CARRIED_UP_TO_BYTES and self._waiting_bytes + len(update) <= MAX_WAITING_BYTES
         self._waiting_bytes += len(update) if small else 0
