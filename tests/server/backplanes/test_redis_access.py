@@ -104,7 +104,15 @@ async def test_the_server_need_not_be_there_yet() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "nonsense", "http://:hidden@host", "redis://:hidden@host?socket_timeout=x", "redis://:hidden@host:port"]
+    "url",
+    [
+        "",
+        "nonsense",
+        "http://:hidden@host",
+        "redis://:hidden@host?socket_timeout=x",
+        "redis://:hidden@host:port",
+        "redis://:hidden/word@host",
+    ],
 )
 def test_a_url_that_is_none_is_refused_without_showing_it(url: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
