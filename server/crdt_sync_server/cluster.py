@@ -65,7 +65,7 @@ class Cluster:
         self._bell = anyio.Event()  # something waits for the backplane
         self._question = anyio.Event()  # the store is to be asked now
         self._hears = False  # what the others say
-        self._tells = True  # or the last try failed
+        self._tells = self._asks = True  # or the last try failed
         self._notice = 0
         self.metrics = host.metrics.cluster
         """What it counts."""
@@ -228,7 +228,13 @@ class Cluster:
             try:
                 await self._look(self._host.loaded() if everything else ())
             except StoreError as error:
-                tell("store", logging.WARNING, state="cannot be asked", reason=str(error))
+                if self._asks:
+                    tell("store", logging.WARNING, state="cannot be asked", reason=str(error))
+                self._asks = False
+            else:
+                if not self._asks:
+                    tell("store", state="can be asked again")
+                self._asks = True
 
     async def _look(self, rooms: Sequence[str]) -> None:
         self.metrics.asked += 1
