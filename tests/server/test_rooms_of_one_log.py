@@ -184,7 +184,11 @@ class RoomsOfOneLog(RuleBasedStateMachine):
                 each.stop()
 
     @rule(
-        device=DEVICES, relay=RELAYS, place=st.integers(0, 20), words=st.sampled_from(["", "a", "bc"]), cut=st.booleans()
+        device=DEVICES,
+        relay=RELAYS,
+        place=st.integers(0, 20),
+        words=st.sampled_from(["", "a", "bc"]),
+        cut=st.booleans(),
     )
     def edit(self, device: int, relay: int, place: int, words: str, cut: bool) -> None:
         """A device edits and says to a relay what that lacks; something of it may be on its way from another one."""

@@ -108,6 +108,8 @@ def _evict(fleet: Fleet) -> None:
 
 
 def _edit_at_once(world: World) -> None:
+    """The slower the disk, the more commits of one relay cross with those of another."""
+    world.disk.latency_s = world.random.choice((0.003, 0.1, 0.3))
     for device in world.devices:
         for _ in range(world.random.randrange(1, 4)):
             device.edit(AddNote("at once", id=f"n{world.random.randrange(1000)}"))

@@ -274,8 +274,8 @@ class World:
             while len(self.disk.durable.vectors) <= position:  # noqa: ASYNC110 - the disk tells nobody
                 await anyio.sleep(0.01)
             began_s = self._loop.time()
-            while self.fleet.behind(position):  # noqa: ASYNC110 - nor does a room
-                assert self._loop.time() - began_s < self.fleet.follow_within_s, f"{self.fleet.behind(position)} are behind"
+            while behind := self.fleet.behind(position):
+                assert self._loop.time() - began_s < self.fleet.follow_within_s, f"{behind} are behind"
                 await anyio.sleep(0.01)
 
     async def _newcomer(self) -> None:
