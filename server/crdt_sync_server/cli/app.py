@@ -24,7 +24,7 @@ from crdt_sync_server.passing import Passing, door_open
 from crdt_sync_server.serving import Address, listen, serve
 from crdt_sync_server.settings import SETTINGS, Effective
 from crdt_sync_server.wiring import administration_of, build
-from crdt_sync_server.wiring_stores import open_store
+from crdt_sync_server.wiring_stores import open_store, place_of
 from crdt_sync_server.worker import Worker
 from crdt_sync_server.workers import Workers, doors
 
