@@ -75,6 +75,16 @@ class RelayProcess:
         """Send it a signal."""
         os.kill(self.pid, number)
 
+    def kill_if_running(self) -> None:
+        """kill -9, if it was not killed already."""
+        if self._process is not None:
+            self.kill()
+
+    def restart(self) -> None:
+        """SIGTERM, and start it again on the same port and data."""
+        self.terminate()
+        self.start()
+
     def kill(self) -> None:
         """kill -9."""
         assert self._process is not None

@@ -65,7 +65,7 @@ class Cluster:
         self._bell = anyio.Event()  # something waits for the backplane
         self._question = anyio.Event()  # the store is to be asked now
         self._hears = False  # what the others say
-        self._tells = True  # or the last try failed
+        self._tells = self._asks = True  # or the last try failed
         self._notice = 0
         self.metrics = host.metrics.cluster
         """What it counts."""
@@ -100,8 +100,8 @@ class Cluster:
             await self._tell(self._backplane)
 
     def committed(self, room: str, position: int, update: bytes) -> None:
-        """Tell the others of what is durable."""
-        if self._backplane is None or len(self._committed) >= MAX_WAITING:
+        """Tell the others of what is durable. A relay that hears of no other tells nobody."""
+        if not self._company.relays or len(self._committed) >= MAX_WAITING:
             return
         small = len(update) <= CARRIED_UP_TO_BYTES and self._waiting_bytes + len(update) <= MAX_WAITING_BYTES
         self._waiting_bytes += len(update) if small else 0
@@ -228,7 +228,13 @@ class Cluster:
             try:
                 await self._look(self._host.loaded() if everything else ())
             except StoreError as error:
-                tell("store", logging.WARNING, state="cannot be asked", reason=str(error))
+                if self._asks:
+                    tell("store", logging.WARNING, state="cannot be asked", reason=str(error))
+                self._asks = False
+            else:
+                if not self._asks:
+                    tell("store", state="can be asked again")
+                self._asks = True
 
     async def _look(self, rooms: Sequence[str]) -> None:
         self.metrics.asked += 1

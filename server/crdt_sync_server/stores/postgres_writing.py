@@ -23,6 +23,7 @@ from crdt_sync_server.stores.postgres_connecting import (
     connect,
     deadline,
     is_alive,
+    is_text,
     rows,
     translate,
 )
@@ -64,8 +65,8 @@ class Appender:
         """Store `update` and return its position, once it is durable."""
         if self._task is None or self._is_closing:
             raise StoreError("the store is closed")
-        if "\0" in room + (owner or ""):
-            raise StoreError("PostgreSQL stores no name with a null character")
+        if not (is_text(room) and is_text(owner or "")):  # alone: it would take its whole batch along
+            raise StoreError("PostgreSQL stores no name with a null character, or with half a character")
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Append(room, update, owner, done))
         self._news.set()
