@@ -30,6 +30,22 @@ FLAGS = [
 NETWORK = re.compile(r"WebSocket connection to|Failed to load resource|ERR_|net::")
 """What Chromium itself writes on the console when a connection fails. It cannot be had without."""
 
+UNTIL = """async ([argument, withinMs]) => {{
+  const late = new Promise((resolve) => setTimeout(resolve, withinMs, null));
+  const ask = async () => {{
+    const condition = ({script});
+    return {{ value: await (typeof condition === "function" ? condition(argument) : condition) }};
+  }};
+  for (let last; ; ) {{
+    const told = await Promise.race([ask(), late]);
+    if (!told) return {{ isSo: false, value: String(last) }};
+    if (told.value) return {{ isSo: true, value: told.value }};
+    last = told.value;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }}
+}}"""
+"""Asks over and over; what is asked may itself never answer."""
+
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
@@ -72,8 +88,13 @@ class Tab:
         return self.page.evaluate(script, argument)
 
     def until(self, script: str, argument: object = None, *, within_ms: float = WITHIN_MS) -> Any:
-        """Wait until the expression is true in the page, bounded; return its value."""
-        return self.page.wait_for_function(script, arg=argument, timeout=within_ms).json_value()
+        """Wait until the expression, or a function of `argument`, is true in the page, bounded; return its value.
+
+        A promise is awaited: Playwright's own `wait_for_function` takes one for true.
+        """
+        told = self.page.evaluate(UNTIL.format(script=script), [argument, within_ms])
+        assert told["isSo"], f"not within {within_ms:.0f} ms: {script}, but {told['value']!r}"
+        return told["value"]
 
     def screenshot(self, name: str) -> None:
         """Keep what the page looks like in `ARTEFACTS`."""
