@@ -9,6 +9,7 @@ import * as schema from "../dist/library/schema.js";
 import { CloseCode, retryAfter } from "../dist/protocol/closeCodes.js";
 import { decodeFrame, encodeMessage } from "../dist/protocol/messages.js";
 import { decodeAnswer, encodePoll, PollStream } from "../dist/protocol/pollStream.js";
+import { splitUpdate } from "../dist/protocol/split.js";
 import { renewAfterMs } from "../dist/provider/credentials.js";
 
 let now = 0;
@@ -56,6 +57,7 @@ const calls = {
     for (const frame of frames) stream.send(unhex(frame));
     return hex(stream.piece(2 ** 20).data);
   },
+  split: ({ update, most }) => splitUpdate(unhex(update), most).map(hex),
   person: (state) => personOf(state),
   color: (subject) => colorOf(subject),
   renewAfterMs: (ms) => renewAfterMs(ms),
