@@ -1,1 +1,0 @@
-export default { root: '/work/wt/webgaps/web/.pages-big', logLevel: 'warn', build: { outDir: 'dist', target: 'es2022', rolldownOptions: { input: ['library.html'].map((page) => '/work/wt/webgaps/web/.pages-big' + '/' + page) } } };
