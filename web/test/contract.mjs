@@ -101,6 +101,15 @@ const calls = {
   vector: (name) => hex(Y.encodeStateVector(libraries.get(name).doc)),
   diff: ({ name, vector }) => hex(Y.encodeStateAsUpdate(libraries.get(name).doc, unhex(vector))),
   apply: ({ name, update }) => Y.applyUpdate(libraries.get(name).doc, unhex(update)),
+  organised: ({ name, work }) => {
+    const library = libraries.get(name);
+    return {
+      tags: library.tags(),
+      collections: Object.fromEntries(library.collections().map(({ id }) => [id, library.collectionItems(id).map((item) => item.id)])),
+      bookmarks: library.highlights({ kind: "bookmark" }).map(({ id }) => id),
+      positions: library.positions(work),
+    };
+  },
   values: (name) => {
     const library = libraries.get(name);
     const both = (list) => [false, true].flatMap((trashed) => list.call(library, { trashed }));

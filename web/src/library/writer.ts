@@ -4,6 +4,7 @@
  */
 import * as Y from "yjs";
 import { InvalidEdit } from "./checks.js";
+import { Places } from "./places.js";
 import { Projection } from "./projection.js";
 import * as schema from "./schema.js";
 import { UndoStack } from "./undo.js";
@@ -11,6 +12,7 @@ import { UndoStack } from "./undo.js";
 export abstract class LibraryWriter {
   protected readonly projection: Projection;
   protected readonly roots: Record<"highlights" | "notes" | "collections" | "fields" | "positions", Y.Map<unknown>>;
+  protected readonly places: Places;
   private readonly meta: Y.Map<unknown>;
   private readonly stack: UndoStack;
   private wrote = false; // anything in the edit that is being made
@@ -30,6 +32,7 @@ export abstract class LibraryWriter {
     };
     this.meta = doc.getMap(schema.META);
     this.projection = new Projection(doc);
+    this.places = new Places(this.roots.positions);
     this.stack = new UndoStack(this.roots.fields);
   }
 
@@ -77,6 +80,7 @@ export abstract class LibraryWriter {
   /** Lets go of the document, which stays the caller's. */
   close(): void {
     this.projection.close();
+    this.places.close();
   }
 
   /** Makes `change` in one transaction; `made` if it makes the item. */
