@@ -1,9 +1,9 @@
 /** What a library answers: values, and lists of them. */
-import { compareText } from "./order.js";
 import { readPosition, deviceId, suggest } from "./positions.js";
 import type { Jump } from "./positions.js";
 import type { Anchor, Collection, Highlight, Note, ReadingPosition } from "./values.js";
 import { liesWithin, workId } from "./values.js";
+import { compareText } from "./order.js";
 import { LibraryWriter } from "./writer.js";
 
 export interface HighlightFilter {

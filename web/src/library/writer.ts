@@ -30,9 +30,9 @@ export abstract class LibraryWriter {
       fields: doc.getMap(schema.FIELDS),
       positions: doc.getMap(schema.POSITIONS),
     };
+    this.places = new Places(this.roots.positions);
     this.meta = doc.getMap(schema.META);
     this.projection = new Projection(doc);
-    this.places = new Places(this.roots.positions);
     this.stack = new UndoStack(this.roots.fields);
   }
 
