@@ -24,7 +24,7 @@ Proxy = Callable[..., AbstractContextManager[int]]
 
 @pytest.fixture(scope="module")
 def trusting() -> Iterator[Browser]:
-    """A browser that takes the certificates of the tests, as a service worker's script comes only from who is trusted."""
+    """A browser that takes any certificate: a service worker comes only from a host that is trusted."""
     with browsers.chromium("--ignore-certificate-errors") as browser:
         yield browser
 
