@@ -12,7 +12,6 @@ import type { Message } from "./messages.js";
 export const MAX_UPDATE_BYTES = 8 * 1024 * 1024;
 /** The most that a client's count, id and clock take in a piece, and the piece's own counts. */
 const HEADER_BYTES = 24;
-const NO_DELETES = 0;
 
 /** An update that adds nothing. */
 const NOTHING = new Uint8Array(2);
@@ -34,48 +33,44 @@ export function answerOf(update: Uint8Array): (Message & { kind: "step2" | "upda
  */
 export function splitUpdate(update: Uint8Array, maxBytes: number = MAX_UPDATE_BYTES): Uint8Array[] {
   if (update.length <= maxBytes) return [update];
-  const { structs, ds } = Y.decodeUpdate(update);
   const queues = new Map<number, Struct[]>();
-  for (const struct of structs) {
+  const ends = new Map<number, number>();
+  for (const struct of Y.decodeUpdate(update).structs) {
     if (struct instanceof Y.Skip) throw new RangeError("an update with holes cannot be cut");
-    const queue = queues.get(struct.id.client);
+    const { client, clock } = struct.id;
+    const queue = queues.get(client);
     if (queue) queue.push(struct);
-    else queues.set(struct.id.client, [struct]);
+    else queues.set(client, [struct]);
+    ends.set(client, clock + struct.length);
   }
   const pieces = new Pieces(maxBytes);
-  if (!takeAll(queues, (struct) => pieces.add(struct)))
-    throw new RangeError("an update whose structs wait for one another cannot be cut");
-  return [...pieces.finish(), deletesAlone(ds)];
+  takeAll(queues, (struct) => pieces.add(struct));
+  return [...pieces.finish(), Y.diffUpdate(update, Y.encodeStateVector(ends))]; // without structs: its deletes
 }
 
-/** Takes all structs in an order that fits, and says whether there is one. What is not in the update is there already. */
-function takeAll(queues: ReadonlyMap<number, readonly Struct[]>, take: (struct: Struct) => void): boolean {
-  const taken = new Map([...queues.keys()].map((client) => [client, 0]));
+/** Takes all structs in an order that fits. What is not in the update is there already. */
+function takeAll(queues: ReadonlyMap<number, readonly Struct[]>, take: (struct: Struct) => void): void {
+  const taken = new Map<number, number>();
   const waiting = new Map<number, number[]>(); // client → those that wait for more of it
+  const next = (client: number): Struct | undefined => queues.get(client)?.[taken.get(client) ?? 0];
+  const isMissing = ({ client, clock }: Y.ID): boolean => clock >= (next(client)?.id.clock ?? Infinity);
   const ready = [...queues.keys()];
-  const isMissing = ({ client, clock }: Y.ID): boolean => {
-    const next = queues.get(client)?.[taken.get(client)!];
-    return next !== undefined && clock >= next.id.clock;
-  };
   for (let client = ready.pop(); client !== undefined; client = ready.pop()) {
-    const queue = queues.get(client)!;
-    const began = taken.get(client)!;
-    for (let at = began; at < queue.length; at += 1) {
-      const missing = needsOf(queue[at]!).find(isMissing);
+    const began = next(client);
+    for (let struct = began; struct; struct = next(client)) {
+      const missing = needsOf(struct).find(isMissing);
       if (missing) {
-        const others = waiting.get(missing.client);
-        if (others) others.push(client);
-        else waiting.set(missing.client, [client]);
+        waiting.set(missing.client, [...(waiting.get(missing.client) ?? []), client]);
         break;
       }
-      take(queue[at]!);
-      taken.set(client, at + 1);
+      take(struct);
+      taken.set(client, (taken.get(client) ?? 0) + 1);
     }
-    if (taken.get(client) === began) continue; // nothing has come of it, so those that wait for it wait on
+    if (next(client) === began) continue; // nothing has come of it, so those that wait for it wait on
     ready.push(...(waiting.get(client) ?? []));
     waiting.delete(client);
   }
-  return [...queues].every(([client, { length }]) => taken.get(client) === length);
+  if ([...queues.keys()].some(next)) throw new RangeError("an update whose structs wait for one another cannot be cut");
 }
 
 function needsOf(struct: Struct): Y.ID[] {
@@ -116,21 +111,9 @@ class Pieces {
       for (const number of [structs.length, client, clock]) encoding.writeVarUint(out, number);
       for (const struct of structs) encoding.writeUint8Array(out, struct);
     }
-    encoding.writeVarUint(out, NO_DELETES);
+    encoding.writeVarUint(out, 0); // no deletes
     this.done.push(encoding.toUint8Array(out));
     this.open = new Map();
     this.openBytes = 0;
   }
-}
-
-function deletesAlone(deletes: ReturnType<typeof Y.decodeUpdate>["ds"]): Uint8Array {
-  const out = encoding.createEncoder();
-  encoding.writeVarUint(out, 0); // no structs
-  encoding.writeVarUint(out, deletes.clients.size);
-  for (const [client, ranges] of [...deletes.clients].sort(([one], [other]) => other - one)) {
-    encoding.writeVarUint(out, client);
-    encoding.writeVarUint(out, ranges.length);
-    for (const { clock, len } of ranges) for (const number of [clock, len]) encoding.writeVarUint(out, number);
-  }
-  return encoding.toUint8Array(out);
 }
