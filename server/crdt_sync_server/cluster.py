@@ -70,6 +70,7 @@ class Cluster:
         self.metrics = host.metrics.cluster
         """What it counts."""
         self.metrics.is_used = True
+        self.metrics.hears = None if backplane is None else False
 
     # For the host
 
@@ -228,6 +229,7 @@ class Cluster:
             try:
                 await self._look(self._host.loaded() if everything else ())
             except StoreError as error:
+                self._host.metrics.store_failures += 1
                 tell("store", logging.WARNING, state="cannot be asked", reason=str(error))
 
     async def _look(self, rooms: Sequence[str]) -> None:
