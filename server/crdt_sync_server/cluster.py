@@ -21,7 +21,7 @@ import anyio
 
 from crdt_sync_server.backplane import CARRIED_UP_TO_BYTES, Backplane, Carried, Committed, Missed, Said
 from crdt_sync_server.company import ALIVE_EVERY_S, Company
-from crdt_sync_server.errors import BackplaneError, StoreError
+from crdt_sync_server.errors import BackplaneError, StoreError, StorePutBack
 from crdt_sync_server.hosted_room import HostedRoom
 from crdt_sync_server.keepers import Members
 from crdt_sync_server.logs import tell
@@ -43,6 +43,10 @@ MAX_WAITING = 10_000
 MAX_WAITING_BYTES = 8 * 1024 * 1024
 """Of updates that wait for the backplane. Beyond it the others are told the position alone, and beyond that nothing."""
 LEAVE_WITHIN_S = 1.0
+DISTRUST_S = 60.0
+"""After a store was put back what is carried may still be of before, under the same positions: a hint, no update."""
+ANEW = -1
+"""In the place of the last notice: whatever they say, nothing is held of what was before them."""
 ASKED_AT_ONCE = 5000
 """Rooms of one question to the store."""
 
@@ -67,6 +71,7 @@ class Cluster:
         self._hears = False  # what the others say
         self._tells = True  # or the last try failed
         self._notice = 0
+        self._carried_from_s = float("-inf")
         self.metrics = host.metrics.cluster
         """What it counts."""
         self.metrics.is_used = True
@@ -203,7 +208,7 @@ class Cluster:
                     self._ask()
                 case Committed(room=room, position=position, update=update):
                     if (hosted := self._host.opened(room)) is not None:
-                        hosted.told(position, update)
+                        hosted.told(position, update if self._host.now() >= self._carried_from_s else None)
                 case Said(node=node, words=words):
                     if node != self._store.node:
                         self._company.heard(node, words)
@@ -228,9 +233,21 @@ class Cluster:
                 rooms_due_s = self._host.now() + ROOMS_EVERY_S
             try:
                 await self._look(self._host.loaded() if everything else ())
+            except StorePutBack as error:
+                self._host.metrics.store_failures += 1
+                tell("store", logging.ERROR, state="put back", reason=str(error))
+                await self._begin_anew()
             except StoreError as error:
                 self._host.metrics.store_failures += 1
                 tell("store", logging.WARNING, state="cannot be asked", reason=str(error))
+
+    async def _begin_anew(self) -> None:
+        """Drop all that is held of a store that was put back; who comes back brings what it lacks."""
+        await self._host.reload_all()  # before anything of theirs can reach what the store has now
+        self._carried_from_s = self._host.now() + DISTRUST_S
+        self._notice = ANEW
+        self._store.renew()
+        self._ask()
 
     async def _look(self, rooms: Sequence[str]) -> None:
         self.metrics.asked += 1
@@ -242,7 +259,13 @@ class Cluster:
                 if heads.rooms[name] < were_at[name]:
                     room.reload()
                 room.told(heads.rooms[name])
-        if heads.notice > self._notice:
+        if heads.notice < self._notice:
+            raise StorePutBack("it has fewer notices than it had")
+        if self._notice == ANEW:
+            if self._host.webhooks is not None:
+                await self._host.webhooks.reload()
+            self._notice = heads.notice
+        elif heads.notice > self._notice:
             await self._heed()
 
     async def _heed(self) -> None:

@@ -132,6 +132,7 @@ class Link:
             raise StoreError("the store is closed")
         try:
             async with self._pool.connection() as connection:
+                self.target.history.check(connection)
                 yield connection
         except PoolTimeout as error:
             why = f": {self._last_failure}" if self._last_failure else ", as all are in use or it does not answer"
