@@ -72,6 +72,11 @@ class PostgresServer:
             self.kill()
         shutil.rmtree(self._folder)
 
+    @property
+    def data(self) -> Path:
+        """The folder of its data."""
+        return self._folder / "data"
+
     def url(self, database: str, *, user: str = "postgres", password: str = PASSWORD, port: int | None = None) -> str:
         """Return the URL of a database over TCP, with its password; `port` may be that of a proxy."""
         return psycopg.conninfo.make_conninfo(
@@ -105,7 +110,7 @@ class PostgresServer:
             **self._settings,
         }
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        command = [self._programs / "postgres", "-D", self._folder / "data", *flags]
+        command = [self._programs / "postgres", "-D", self.data, *flags]
         with (self._folder / "log").open("ab") as log_file:
             self._process = subprocess.Popen(
                 command, stdout=subprocess.DEVNULL, stderr=log_file, cwd=self._folder, **self._identity
@@ -164,7 +169,7 @@ class PostgresServer:
         # a language's order, which is not the bytes': the adapter must say what it wants
         collation = ["--locale-provider=icu", "--icu-locale=en-US"] if version >= 15 else []
         command = [
-            self._programs / "initdb", "--pgdata", self._folder / "data", "--username=postgres", "--encoding=UTF8",
+            self._programs / "initdb", "--pgdata", self.data, "--username=postgres", "--encoding=UTF8",
             "--locale=C.UTF-8", *collation, "--auth-local=trust", "--auth-host=scram-sha-256", "--pwfile", password,
             "--data-checksums", "--no-sync", "--no-instructions",
         ]  # fmt: skip

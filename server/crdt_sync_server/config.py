@@ -71,6 +71,13 @@ class Config:
     host: str = field(default="127.0.0.1", metadata=_named("host", "Address to listen on."))
     port: int = field(default=8765, metadata=_named("port", "Port to listen on; 0 takes a free one."))
     data: Path | None = field(default=None, metadata=_named("data", "Folder for the database."))
+    database_url: str | None = field(
+        default=None,
+        repr=False,
+        metadata=_named(
+            "database-url", "A PostgreSQL database in place of the folder's, postgresql://…. No flag.", secret=True
+        ),
+    )
     allow_anyone: bool = field(
         default=False,
         metadata=_named("allow-anyone", "Listen beyond this machine though nobody is asked who they are."),
@@ -253,7 +260,7 @@ class Config:
 
     @property
     def database(self) -> Path:
-        """The file that holds all rooms."""
+        """The file that holds all rooms, unless a `database_url` is set."""
         return (self.data or default_data_folder()) / "relay.sqlite3"
 
 

@@ -72,7 +72,9 @@ class BackplaneContract:
 
     async def test_what_is_published_comes_to_all_and_to_oneself(self) -> None:
         """In its order and batch by batch, whatever the rooms are called; positions are those of the store."""
-        batches = [[Committed(room, position, b"%d" % position) for room in ODD_ROOMS] for position in (1, 2, 2**53)]
+        batches = [
+            [Committed(room, position, b"%d" % position) for room in ODD_ROOMS] for position in (1, 2, 2**53 - 1)
+        ]
         async with self.opened() as engine:
             ours, theirs = await engine.open(), await engine.open()
             async with ours.subscribe(None) as one, ours.subscribe(None) as two, theirs.subscribe(None) as three:
@@ -157,7 +159,7 @@ class BackplaneContract:
         """Wherever it comes from; and what follows comes then."""
         async with self.opened() as engine:
             relay = await engine.open()
-            for number, cursor in enumerate(("", "x", "-", "0-0", "9-9", "1-1-1", "9999999999999-7", "é\n", "7" * 400)):
+            for number, cursor in enumerate(("", "x", "-", "9-9", "1-1-1", "9999999999999-7", "é\n", "7" * 400)):
                 async with relay.subscribe(cursor) as news:
                     await relay.publish([last := Committed("room", number)])
                     first, *others = await take_until(news, last)

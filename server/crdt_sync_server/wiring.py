@@ -1,11 +1,11 @@
-"""The composition root: the one place that names adapters."""
+"""The composition root: the one place that names adapters; those of stores are in `wiring_stores`."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
+from random import Random
 from typing import Any
 
 import anyio.to_thread
@@ -20,14 +20,16 @@ from crdt_sync_server.app import RelayApp
 from crdt_sync_server.auth.members import MembersAuthority
 from crdt_sync_server.auth.open import OpenAuthenticator, OpenAuthority
 from crdt_sync_server.auth.static import StaticAuthenticator
+from crdt_sync_server.backplane import Backplane
 from crdt_sync_server.channel import ChannelServer
+from crdt_sync_server.cluster import Cluster
 from crdt_sync_server.config import AuthMode, Config
 from crdt_sync_server.errors import RelayError, StoreError, StoreInUse
 from crdt_sync_server.failures import Failures
 from crdt_sync_server.gate import Gate
 from crdt_sync_server.host import Host
 from crdt_sync_server.http import HttpFace
-from crdt_sync_server.keepers import Devices, Members, Tokens, Webhooks
+from crdt_sync_server.keepers import Members
 from crdt_sync_server.metrics import Metrics
 from crdt_sync_server.origins import Origins
 from crdt_sync_server.poll_sessions import PollSessions
@@ -37,52 +39,18 @@ from crdt_sync_server.posting import HttpPoster
 from crdt_sync_server.quotas import Quotas
 from crdt_sync_server.reader_files import ReaderFace
 from crdt_sync_server.sharing import Sharing
-from crdt_sync_server.stores import sqlite_backup
-from crdt_sync_server.stores.memory_devices import MemoryDevices
-from crdt_sync_server.stores.memory_members import MemoryMembers
-from crdt_sync_server.stores.memory_tokens import MemoryTokens
-from crdt_sync_server.stores.memory_webhooks import MemoryWebhooks
-from crdt_sync_server.stores.sqlite import SqliteStore
-from crdt_sync_server.stores.sqlite_backup import Copied
 from crdt_sync_server.token_desk import TokenDesk
 from crdt_sync_server.webhook_deliveries import Deliveries
 from crdt_sync_server.webhook_queue import WebhookBounds
+from crdt_sync_server.wiring_stores import devices_of, members_of, open_store, shared_store, tokens_of, webhooks_of
 
 __all__ = [
     "administer",
     "administration_of",
-    "back_up",
     "build",
     "channel_server",
     "open_host",
-    "open_store",
-    "restore",
 ]
-
-
-async def open_store(config: Config) -> RoomStore:
-    """Return the store that the settings ask for. Raises `StoreError`."""
-    return await SqliteStore.open(config.database, durability=config.durability.value)
-
-
-def members_of(store: RoomStore) -> Members:
-    """Return the members that are kept beside the rooms of a store; those of a store in memory go with the process."""
-    return store.members if isinstance(store, SqliteStore) else MemoryMembers()
-
-
-def tokens_of(store: RoomStore) -> Tokens:
-    """Return the tokens that are kept beside the rooms of a store; those of a store in memory go with the process."""
-    return store.tokens if isinstance(store, SqliteStore) else MemoryTokens()
-
-
-def devices_of(store: RoomStore) -> Devices:
-    """Return the devices that are kept beside the rooms of a store; those of a store in memory go with the process."""
-    return store.devices if isinstance(store, SqliteStore) else MemoryDevices()
-
-
-def webhooks_of(store: RoomStore) -> Webhooks:
-    """Return the webhooks that are kept beside the rooms of a store; those of a store in memory go with the process."""
-    return store.webhooks if isinstance(store, SqliteStore) else MemoryWebhooks()
 
 
 def build(
@@ -93,13 +61,14 @@ def build(
     authenticator: Authenticator | None = None,
     authority: Authority | None = None,
     members: Members | None = None,
+    backplane: Backplane | None = None,
     run_sync: Callable[..., Awaitable[Any]] = anyio.to_thread.run_sync,
 ) -> RelayApp:
     """Put a relay together. `authenticator` and `authority` take the place of those that the settings ask for.
 
     A simulation hands in its own time and what stands for threads.
     """
-    host = open_host(config, store, now=now, run_sync=run_sync)
+    host = open_host(config, store, now=now, backplane=backplane, run_sync=run_sync)
     members = members or members_of(store)
     if authority is None:
         is_open = authenticator is not None or config.auth is AuthMode.OPEN
@@ -177,9 +146,13 @@ def open_host(
     store: RoomStore,
     *,
     now: Callable[[], float] = time.monotonic,
+    backplane: Backplane | None = None,
     run_sync: Callable[..., Awaitable[Any]] = anyio.to_thread.run_sync,
 ) -> Host:
-    """Return the rooms of a store, under the quotas of the settings."""
+    """Return the rooms of a store, under the quotas of the settings.
+
+    On a store that others may have open too they follow what those do, by asking the store where there is no backplane.
+    """
     quotas = Quotas(config.room_quota_bytes, config.subject_quota_bytes)
     metrics = Metrics()
     host = Host(
@@ -191,6 +164,8 @@ def open_host(
         metrics=metrics,
         run_sync=run_sync,
     )
+    if (shared := shared_store(store)) is not None:
+        host.cluster = Cluster(host, shared, members_of(store), backplane, random=Random())
     metrics.standing = host.standing
     host.tokens = host.sightings.tokens = tokens_of(store)
     host.sightings.devices = devices_of(store)
@@ -211,22 +186,14 @@ def administration_of(host: Host, store: RoomStore) -> Administration:
     return Administration(host, members_of(store))
 
 
-def back_up(config: Config, target: Path) -> Copied:
-    """Copy the store to `target`, whether a relay runs on it or not. Raises `StoreError`."""
-    return sqlite_backup.back_up(config.database, target)
-
-
-def restore(config: Config, backup: Path) -> Copied:
-    """Put a backup in the place of the store. Raises `StoreError`, and `StoreInUse` while a relay runs."""
-    return sqlite_backup.restore(backup, config.database)
-
-
 async def administer(config: Config, request: Mapping[str, Any], *, make_store: bool = False) -> AdministrationAnswer:
     """Let the relay that runs on the store do what an operator asks, or do it on the store itself, held meanwhile.
 
+    On PostgreSQL it is done beside the relays that run, which read of it in the store.
+
     Raises `RelayError` if it could not be done, if there is no store and none is to be made, or if neither can be had.
     """
-    if not make_store and not config.database.exists():
+    if config.database_url is None and not make_store and not config.database.exists():
         raise StoreError(f"there is no store at {config.database}; name its folder with --data")
     try:
         store = await open_store(config)

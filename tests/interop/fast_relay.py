@@ -8,7 +8,8 @@ from sys import argv
 from crdt_sync_server import host
 from crdt_sync_server.config import Config
 from crdt_sync_server.serving import listen, serve
-from crdt_sync_server.wiring import build, open_store
+from crdt_sync_server.wiring import build
+from crdt_sync_server.wiring_stores import open_store
 
 SPEED = 20
 host.SWEEP_EVERY_S /= SPEED

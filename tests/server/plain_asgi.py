@@ -10,7 +10,8 @@ import hypercorn.asyncio
 from hypercorn.config import Config as HypercornConfig
 
 from crdt_sync_server.config import Config
-from crdt_sync_server.wiring import build, open_store
+from crdt_sync_server.wiring import build
+from crdt_sync_server.wiring_stores import open_store
 
 
 async def main() -> None:

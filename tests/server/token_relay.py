@@ -10,7 +10,8 @@ from crdt_sync_server.errors import Unauthenticated
 from crdt_sync_server.ports import ConnectRequest, Identity
 from crdt_sync_server.serving import listen, serve
 from crdt_sync_server.settings import load_settings
-from crdt_sync_server.wiring import administration_of, build, open_store
+from crdt_sync_server.wiring import administration_of, build
+from crdt_sync_server.wiring_stores import open_store
 
 
 class Names:

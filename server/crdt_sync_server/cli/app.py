@@ -19,7 +19,8 @@ from crdt_sync_server.errors import RelayError
 from crdt_sync_server.metrics import serve_metrics
 from crdt_sync_server.serving import Address, listen, serve
 from crdt_sync_server.settings import SETTINGS, Effective
-from crdt_sync_server.wiring import administration_of, build, open_store
+from crdt_sync_server.wiring import administration_of, build
+from crdt_sync_server.wiring_stores import open_store, place_of
 
 __all__ = ["app", "main"]
 
@@ -89,7 +90,7 @@ async def _serve(config: Config) -> None:
 
     def started(address: Address) -> None:
         host = f"[{address[0]}]" if ":" in address[0] else address[0]
-        typer.echo(f"crdt-sync-server listens on ws://{host}:{address[1]}/<room>, data in {config.database}")
+        typer.echo(f"crdt-sync-server listens on ws://{host}:{address[1]}/<room>, data in {place_of(config, store)}")
         if metrics_url is not None:
             typer.echo(f"metrics on {metrics_url}")
         sys.stdout.flush()
@@ -99,7 +100,8 @@ async def _serve(config: Config) -> None:
         if config.metrics_port is not None:
             counts = serve_metrics(relay.host.metrics, config.metrics_host, config.metrics_port)
             metrics_url = stack.enter_context(counts)
-        await stack.enter_async_context(serve_admin(config.database, administration_of(relay.host, store)))
+        if config.database_url is None:  # else the commands go to the database
+            await stack.enter_async_context(serve_admin(config.database, administration_of(relay.host, store)))
         await serve(relay, config, listener, started=started, stop=asyncio.Event())
 
 

@@ -10,7 +10,7 @@ import typer
 from crdt_sync_server.cli.options import Json, with_settings
 from crdt_sync_server.cli.output import as_json, console, counted, size
 from crdt_sync_server.settings import Effective
-from crdt_sync_server.wiring import back_up, restore
+from crdt_sync_server.wiring_stores import back_up, restore
 
 __all__ = ["backup_command", "restore_command"]
 

@@ -76,7 +76,8 @@ class Link:
 
     async def open(self) -> None:
         """Make the first connection."""
-        logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # who asks is told, and tells
+        for name in ("psycopg", "psycopg.pool"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # who asks is told, and tells
         await self._pool.open()
 
     async def close(self) -> None:
