@@ -12,7 +12,7 @@ password() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 [ -s "$folder/redis" ] || password >"$folder/redis"
 cat >"$folder/relay.toml" <<END
 database-url = "postgresql://relay:$(cat "$folder/postgres")@postgres:5432/relay"
-backplane-url = "redis://:$(cat "$folder/redis")@redis:6379/0"
+backplane = "redis://:$(cat "$folder/redis")@redis:6379/0"
 END
 cat >"$folder/redis.conf" <<END
 requirepass $(cat "$folder/redis")

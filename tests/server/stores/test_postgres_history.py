@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
+from urllib.parse import quote
 
 import anyio
 import pytest
@@ -19,7 +20,8 @@ from crdt_sync_server.cluster import Cluster
 from crdt_sync_server.errors import StorePutBack
 from crdt_sync_server.host import Host
 from crdt_sync_server.stores.postgres import PostgresStore
-from tests.postgres_server import PostgresServer
+from tests.postgres_recovery import Standby
+from tests.postgres_server import PASSWORD, PostgresServer
 from tests.server.room_peer import Peer
 from tests.server.test_cluster import Reader, until, update
 
@@ -178,3 +180,29 @@ async def test_what_the_backplane_still_carries_of_before_is_not_taken_for_what_
             assert await third.append("room", update("new")) == 2
         await Reader(b).has("kept", "new")
 
+
+
+async def test_a_failover_is_noticed_and_what_leads_to_the_old_server_is_not_used() -> None:
+    """The old one lives on, as one that was cut off from the others does, and connections to it are still open."""
+    with PostgresServer() as primary, Standby(primary) as standby:
+        database = primary.create()
+        user, password = "postgres", quote(PASSWORD, safe="")
+        hosts = f"127.0.0.1:{standby.port},127.0.0.1:{primary.port}"
+        async with opened(f"postgresql://{user}:{password}@{hosts}/{database}") as store:
+            await store.append("room", update("kept"))
+            await until(lambda: bool(standby.run("SELECT 1 FROM crdt_sync.rooms", database=database)))
+            standby.stop_following()
+            await store.append("room", update("lost"))
+            standby.promote()
+            with pytest.raises(StorePutBack):
+                async with anyio.create_task_group() as tasks:  # more at once than there are connections
+                    for _ in range(3):
+                        tasks.start_soon(store.damage)
+                await store.check()
+            with pytest.raises(StorePutBack):
+                await store.append("room", update("late"))
+            store.renew()
+            assert await store.append("room", update("new")) == 2
+            assert (await store.heads(["room"])).rooms == {"room": 2}
+            assert len(primary.run("SELECT 1 FROM crdt_sync.updates", database=database)) == 2
+            assert len(standby.run("SELECT 1 FROM crdt_sync.updates", database=database)) == 2
