@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 START_WITHIN_S = 20.0
 PASSWORD = "a secret/with?odd#characters"
@@ -39,8 +41,11 @@ def free_port() -> int:
 class RedisServer:
     """Use it in a `with` block. It keeps its port over `kill` and `start`, and nothing of its data unless `keeps`."""
 
-    def __init__(self, folder: Path, *options: str, keeps: bool = False) -> None:
+    def __init__(self, folder: Path, *options: str, keeps: bool = False, tls: tuple[Path, Path] | None = None) -> None:
+        """`tls` is a certificate and its key."""
         self.port = free_port()
+        self._tls = tls
+        self._tls_port = free_port()
         self._folder = folder
         self._options = options
         self._keeps = keeps
@@ -49,6 +54,10 @@ class RedisServer:
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def tls_url(self) -> str:
+        return f"rediss://127.0.0.1:{self._tls_port}/0"
 
     def start(self) -> None:
         """Run it, and return when it answers."""
@@ -79,7 +88,8 @@ class RedisServer:
     @contextmanager
     def client(self) -> Iterator[redis.Redis]:
         """Give a client of the program's own."""
-        client = redis.Redis(port=self.port, protocol=2, socket_timeout=START_WITHIN_S)
+        retry = Retry(NoBackoff(), 0)
+        client = redis.Redis(port=self.port, protocol=2, socket_timeout=START_WITHIN_S, retry=retry)
         with closing(client):
             yield client
 
@@ -99,6 +109,10 @@ class RedisServer:
     def _arguments(self) -> Iterator[str]:
         yield from ("--port", f"{self.port}", "--bind", "127.0.0.1", "--dir", str(self._folder), "--save", "")
         yield from ("--appendonly", "yes" if self._keeps else "no", "--appendfsync", "always")
+        yield from ("--repl-diskless-sync-delay", "0")
+        if self._tls is not None:
+            yield from ("--tls-port", f"{self._tls_port}", "--tls-auth-clients", "no")
+            yield from ("--tls-cert-file", str(self._tls[0]), "--tls-key-file", str(self._tls[1]))
         yield from self._options
 
     def _is_ready(self) -> bool:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
+import re
 import sys
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from crdt_sync.protocol.messages import MAX_MESSAGE_BYTES
+from crdt_sync_server.addresses import checked_url, is_loopback
 from crdt_sync_server.errors import ConfigurationError
 from crdt_sync_server.limits import Limits
 
-__all__ = ["AuthMode", "Config", "Durability", "LogFormat", "checked_url", "default_data_folder"]
+__all__ = ["AuthMode", "Config", "Durability", "LogFormat", "default_data_folder"]
 
 
 class Durability(StrEnum):
@@ -76,6 +76,22 @@ class Config:
         repr=False,
         metadata=_named(
             "database-url", "A PostgreSQL database in place of the folder's, postgresql://…. No flag.", secret=True
+        ),
+    )
+    backplane: str | None = field(
+        default=None,
+        repr=False,
+        metadata=_named(
+            "backplane",
+            "How relays on one database-url tell each other what is new: redis://… or rediss://… for a server of Redis "
+            "or Valkey, postgres for the database itself, none. No flag.",
+            secret=True,
+        ),
+    )
+    backplane_prefix: str = field(
+        default="crdt-sync:",
+        metadata=_named(
+            "backplane-prefix", "What its keys and channels begin with, if several installations share it."
         ),
     )
     allow_anyone: bool = field(
@@ -220,13 +236,27 @@ class Config:
             raise ConfigurationError("--webhook-give-up takes 0 to 604800 seconds")
         if not 1 <= self.webhook_waiting <= 65536:
             raise ConfigurationError("--webhook-waiting takes 1 to 65536")
+        self._check_backplane()
         if self.auth is AuthMode.JWT:
             self._check_jwt()
-        if self.auth is AuthMode.OPEN and not _is_loopback(self.host) and not self.allow_anyone:
+        if self.auth is AuthMode.OPEN and not is_loopback(self.host) and not self.allow_anyone:
             raise ConfigurationError(
                 f"on {self.host} everyone who reaches this machine could read and change every room, as nobody is "
                 "asked who they are; ask with --auth static or --auth jwt, say --allow-anyone if you want that, or "
                 "listen on 127.0.0.1"
+            )
+
+    def _check_backplane(self) -> None:
+        if not re.fullmatch(r"[!-~]{1,40}", self.backplane_prefix, re.ASCII):
+            raise ConfigurationError("--backplane-prefix takes 1 to 40 letters, digits and signs, without a space")
+        if self.backplane in (None, "none"):
+            return
+        if self.backplane != "postgres" and not self.backplane.startswith(("redis://", "rediss://")):
+            raise ConfigurationError("backplane takes redis://…, rediss://…, postgres or none")
+        if self.database_url is None:
+            raise ConfigurationError(
+                "a backplane is for relays that share a store, and the store of this one is a file that no other can "
+                "open; set database-url too, or leave backplane out"
             )
 
     def _check_jwt(self) -> None:
@@ -262,25 +292,3 @@ class Config:
     def database(self) -> Path:
         """The file that holds all rooms, unless a `database_url` is set."""
         return (self.data or default_data_folder()) / "relay.sqlite3"
-
-
-def checked_url(url: str, setting: str) -> str:
-    """Return an https URL, or an http one of this machine, as it is. Raises `ConfigurationError` for all else."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        host = ""
-    is_here = host in ("localhost", "127.0.0.1", "::1")
-    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and is_here)):
-        raise ConfigurationError(f"--{setting} takes an https URL; this is {url!r}")
-    return url
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
@@ -61,7 +61,7 @@ class Feed:
         return Carried(self.cursor, news)
 
     @asynccontextmanager
-    async def filled_by(self, *work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    async def filled_by(self, *work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
         """Run these while the block lasts. One that ends ends the feed; a task group would wrap the block's errors."""
         tasks = {asyncio.ensure_future(self._run(each)) for each in work}
         try:
@@ -73,9 +73,9 @@ class Feed:
                         task.cancel()
                     _, tasks = await asyncio.wait(tasks, timeout=CANCEL_AGAIN_AFTER_S)
 
-    async def _run(self, work: Coroutine[None, None, None]) -> None:
+    async def _run(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except BackplaneError as error:
             self.fail(error)
         except Exception as error:  # a fault of the adapter's own must not look like silence

@@ -16,6 +16,7 @@ import secrets
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import anyio
@@ -148,7 +149,9 @@ class RedisBackplane:
             try:
                 await feed.put(first, place.cursor)
                 async with feed.filled_by(
-                    self._read(feed, place), self._listen(feed, connection), self._ping(connection)
+                    partial(self._read, feed, place),
+                    partial(self._listen, feed, connection),
+                    partial(self._ping, connection),
                 ):
                     yield feed
             finally:
@@ -248,7 +251,7 @@ class RedisBackplane:
     async def _listening(self) -> AsyncIterator[AbstractConnection]:
         """Give a connection that hears what is said. The library's own would come back by itself and say nothing."""
         with self._errors():
-            connection = await self._pool.get_connection()
+            connection: AbstractConnection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
         try:
             with self._errors():
                 await connection.send_command("SUBSCRIBE", self._channel)

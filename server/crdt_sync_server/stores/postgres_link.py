@@ -75,10 +75,13 @@ class Link:
         return Noting
 
     async def open(self) -> None:
-        """Make the first connection."""
+        """Make the first connection. Raises `StoreError`."""
         for name in ("psycopg", "psycopg.pool"):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # who asks is told, and tells
-        await self._pool.open()
+        try:
+            await self._pool.open(wait=True, timeout=ANSWER_S)
+        except PoolTimeout as error:
+            raise self._no_connection() from error
 
     async def close(self) -> None:
         """Close all connections."""
@@ -136,12 +139,13 @@ class Link:
                 self.target.history.check(connection)
                 yield connection
         except PoolTimeout as error:
-            why = f": {self._last_failure}" if self._last_failure else ", as all are in use or it does not answer"
-            raise StoreError(
-                f"no connection to PostgreSQL at {self.target.where} within {ANSWER_S:g} s{why}"
-            ) from error
-        except (psycopg.Error, OSError) as error:
+            raise self._no_connection() from error
+        except (psycopg.Error, OSError, UnicodeError) as error:
             raise translate(error, self.target) from error
+
+    def _no_connection(self) -> StoreError:
+        why = f": {self._last_failure}" if self._last_failure else ", as all are in use or it does not answer"
+        return StoreError(f"no connection to PostgreSQL at {self.target.where} within {ANSWER_S:g} s{why}")
 
 
 class Session:

@@ -64,8 +64,8 @@ class Appender:
         """Store `update` and return its position, once it is durable."""
         if self._task is None or self._is_closing:
             raise StoreError("the store is closed")
-        if "\0" in room + (owner or ""):
-            raise StoreError("PostgreSQL stores no name with a null character")
+        if not (_is_text(room) and _is_text(owner or "")):  # alone: it would take its whole batch along
+            raise StoreError("PostgreSQL stores no name with a null character, or with half a character")
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Append(room, update, owner, done))
         self._news.set()
@@ -146,6 +146,10 @@ class Appender:
         self._connection = None
         self._connection = await connect(self._target)
         return self._connection
+
+
+def _is_text(name: str) -> bool:
+    return "\0" not in name and name.encode("utf-8", "replace").decode() == name
 
 
 def _parameters(rooms: Sequence[Sequence[_Append]]) -> dict[str, list[object]]:
