@@ -122,7 +122,6 @@ def test_a_restore_to_a_moment_loses_what_no_device_has_and_lets_nothing_deleted
             relay.start()
 
         for device in (ada, ben):
-            wait(lambda device=device: device.status.state == "connected")  # type: ignore[misc]
             assert device.synced(WITHIN_S)
         saved(ada, "since")
         everything = {"before", "after, by ada", "after, by ben", "since"}
@@ -132,8 +131,7 @@ def test_a_restore_to_a_moment_loses_what_no_device_has_and_lets_nothing_deleted
         with seen_by_a_new_device(one, "of a device that is lost", tmp_path / "new2") as found:
             assert found == set(), "or the page is wrong about what is lost"
         with blocking.open_library(tmp_path / "cy", relay=one.url, room="deleted later") as cy:
-            wait(lambda: cy.status.state == "stopped")
-            assert "deleted" in str(cy.status.last_error)
+            wait(lambda: "deleted" in str(cy.status.last_error))
         with psycopg.connect(url) as connection:
             found_tokens = connection.execute("SELECT id, revoked_ms IS NOT NULL FROM crdt_sync.tokens").fetchall()
         assert found_tokens == [(token_id, True)]
@@ -171,7 +169,9 @@ def test_relays_that_run_while_the_database_is_put_back_load_it_again(
         assert dump.exists()
 
 
-def test_users_of_the_database_take_turns(postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_users_of_the_database_take_turns(
+    postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = postgres.create()
     postgres.run("CREATE ROLE relay LOGIN", f"ALTER DATABASE {name} OWNER TO relay")
     try:
@@ -189,21 +189,32 @@ def test_users_of_the_database_take_turns(postgres: PostgresServer, tmp_path: Pa
                         relay.terminate()
                         postgres.run(*filter(None, shown("no longer the first").split(";\n")))
                         saved(ben, "still")
-            relay.start() if False else None
-        (owners,) = postgres.run("SELECT array_agg(DISTINCT tableowner) FROM pg_tables WHERE schemaname = 'crdt_sync'", database=name)
+        (owners,) = postgres.run(
+            "SELECT array_agg(DISTINCT tableowner) FROM pg_tables WHERE schemaname = 'crdt_sync'", database=name
+        )
         assert owners == (["relay"],)
     finally:
         postgres.run(f"DROP DATABASE {name} WITH (FORCE)", "DROP ROLE relay_a, relay_b, relay")
 
 
-def test_a_room_moves_from_a_file_to_a_database(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_room_moves_from_a_file_to_a_database(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     room = "shelf/a b"
-    with RelayProcess(tmp_path / "old") as old, blocking.open_library(tmp_path / "ada", relay=old.url, room=room) as ada:
+    with (
+        RelayProcess(tmp_path / "old") as old,
+        blocking.open_library(tmp_path / "ada", relay=old.url, room=room) as ada,
+    ):
         saved(ada, "of long ago")
     monkeypatch.setenv(URL, postgres_url)
     with RelayProcess(tmp_path / "new") as new:
         script = f"unset {URL}\n" + shown("move a room")
-        where = {"ROOM": room, "OLD_DATA": str(tmp_path / "old"), "TOKEN": "none", "RELAY": new.url.replace("ws", "http")}
+        where = {
+            "ROOM": room,
+            "OLD_DATA": str(tmp_path / "old"),
+            "TOKEN": "none",
+            "RELAY": new.url.replace("ws", "http"),
+        }
         run(script, tmp_path, **where)
         with seen_by_a_new_device(new, room, tmp_path / "ben") as found:
             assert found == {"of long ago"}

@@ -58,7 +58,9 @@ def test_every_service_is_shut_in_bounded_and_looked_after() -> None:
         assert "stop_grace_period" in service, name
         assert service["restart"] == "unless-stopped", name
         assert "ports" not in service or name == "proxy", "the proxy alone is reached from outside"
-        assert name in RELAYS or "healthcheck" in service, f"{name} is not asked whether it is well"  # theirs: Dockerfile
+        assert name in RELAYS or "healthcheck" in service, (
+            f"{name} is not asked whether it is well"
+        )  # theirs: Dockerfile
     assert services()["proxy"]["networks"] == ["front"]
     assert services()["postgres"]["networks"] == services()["redis"]["networks"] == ["engines"]
 
@@ -130,7 +132,9 @@ def test_the_secrets_are_made_once_and_fit_each_other(tmp_path: Path) -> None:
             with pytest.raises(redis.AuthenticationError):
                 asked(port, None)
             assert asked(port, made["redis"])
-            done = subprocess.run([health[0], "-p", str(port), *health[1:]], capture_output=True, text=True, timeout=30, check=False)
+            done = subprocess.run(
+                [health[0], "-p", str(port), *health[1:]], capture_output=True, text=True, timeout=30, check=False
+            )
             assert done.returncode == 0, done.stdout + done.stderr
         finally:
             server.terminate()

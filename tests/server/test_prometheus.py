@@ -21,9 +21,7 @@ from tests.relay import RelayProcess
 
 SERVER = Path(__file__).parents[2] / "server"
 ALERTS = SERVER / "prometheus" / "alerts.yaml"
-RULES = {
-    rule["alert"]: rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]
-}
+RULES = {rule["alert"]: rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]}
 OF_ENGINES = {
     rule["alert"]
     for group in yaml.safe_load(ALERTS.read_text())["groups"] if group["name"] == "engines"
@@ -128,7 +126,9 @@ def test_what_is_asked_for_is_what_a_relay_serves(served: dict[str, set[str]]) -
 def test_what_a_relay_serves_is_on_the_dashboard(served: dict[str, set[str]]) -> None:
     """Or it is in a form that is there: a sum and a count of buckets, the mean of a ratio that is asked for by time."""
     shown = {name for each in expressions() for name, _ in DERIVED.findall(each)}
-    ours = {name for name in served if name.startswith("crdt_sync_") and not name.endswith(("_created", "_sum", "_count"))}
+    ours = {
+        name for name in served if name.startswith("crdt_sync_") and not name.endswith(("_created", "_sum", "_count"))
+    }
     assert ours - shown == {"crdt_sync_coalescing_ratio"}
 
 

@@ -50,7 +50,9 @@ class History:
     def check(self, connection: psycopg.AsyncConnection[Any]) -> None:
         """Return if what is done on the connection continues what the relay has seen. Raises `StorePutBack`."""
         if self._found is not None or self._of[connection] != self._known:
-            raise StorePutBack("the database was put back to an earlier state, or failed over to one that lacks something")
+            raise StorePutBack(
+                "the database was put back to an earlier state, or failed over to one that lacks something"
+            )
 
     def is_past(self, connection: psycopg.AsyncConnection[Any]) -> bool:
         """Say whether a connection leads to a history that the relay has left."""

@@ -181,7 +181,6 @@ async def test_what_the_backplane_still_carries_of_before_is_not_taken_for_what_
         await Reader(b).has("kept", "new")
 
 
-
 async def test_a_failover_is_noticed_and_what_leads_to_the_old_server_is_not_used() -> None:
     """The old one lives on, as one that was cut off from the others does, and connections to it are still open."""
     with PostgresServer() as primary, Standby(primary) as standby:
