@@ -41,6 +41,7 @@ bench: setup system web $(VENV)/bench benchmarks/peers/node_modules/ready web/no
 	PYTHONPATH=. $(BIN)/python benchmarks/polling.py
 	PYTHONPATH=. $(BIN)/python benchmarks/operations.py
 	PYTHONPATH=. $(BIN)/python -m benchmarks.relay_store
+	PYTHONPATH=. $(BIN)/python -m benchmarks.backplane
 	PYTHONPATH=. $(BIN)/python -m benchmarks.webhooks
 	PYTHONPATH=. $(BIN)/python -m benchmarks.imports
 	PYTHONPATH=. $(BIN)/python -m benchmarks.reader

@@ -99,6 +99,12 @@ class RedisServer:
             stats: Any = client.info("stats")
         return int(stats["total_net_input_bytes"]) + int(stats["total_net_output_bytes"])
 
+    @property
+    def version(self) -> str:
+        with self.client() as client:
+            server: Any = client.info("server")
+        return str(server["redis_version"])
+
     def __enter__(self) -> RedisServer:
         self.start()
         return self

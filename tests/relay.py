@@ -80,6 +80,11 @@ class RelayProcess:
         if self._process is not None:
             self.kill()
 
+    def restart(self) -> None:
+        """SIGTERM, and start it again on the same port and data."""
+        self.terminate()
+        self.start()
+
     def kill(self) -> None:
         """kill -9."""
         assert self._process is not None

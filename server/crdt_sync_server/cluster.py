@@ -25,7 +25,8 @@ from crdt_sync_server.errors import BackplaneError, StoreError, StorePutBack
 from crdt_sync_server.hosted_room import HostedRoom
 from crdt_sync_server.keepers import Members
 from crdt_sync_server.logs import tell
-from crdt_sync_server.ports import Notice, NoticeKind, SharedStore, Stored
+from crdt_sync_server.notices import take_effect
+from crdt_sync_server.ports import SharedStore, Stored
 from crdt_sync_server.turn import Spoken
 
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ MAX_WAITING_BYTES = 8 * 1024 * 1024
 LEAVE_WITHIN_S = 1.0
 DISTRUST_S = 60.0
 """After a store was put back what is carried may still be of before, under the same positions: a hint, no update."""
-ANEW = -1
-"""In the place of the last notice: whatever they say, nothing is held of what was before them."""
+ANEW = -1  # in the place of the last notice: nothing is held of what those said that are there
 ASKED_AT_ONCE = 5000
 """Rooms of one question to the store."""
 
@@ -69,7 +69,7 @@ class Cluster:
         self._bell = anyio.Event()  # something waits for the backplane
         self._question = anyio.Event()  # the store is to be asked now
         self._hears = False  # what the others say
-        self._tells = True  # or the last try failed
+        self._tells = self._asks = True  # or the last try failed
         self._notice = 0
         self._carried_from_s = float("-inf")
         self.metrics = host.metrics.cluster
@@ -106,8 +106,8 @@ class Cluster:
             await self._tell(self._backplane)
 
     def committed(self, room: str, position: int, update: bytes) -> None:
-        """Tell the others of what is durable."""
-        if self._backplane is None or len(self._committed) >= MAX_WAITING:
+        """Tell the others of what is durable. A relay that hears of no other tells nobody."""
+        if not self._company.relays or len(self._committed) >= MAX_WAITING:
             return
         small = len(update) <= CARRIED_UP_TO_BYTES and self._waiting_bytes + len(update) <= MAX_WAITING_BYTES
         self._waiting_bytes += len(update) if small else 0
@@ -233,13 +233,18 @@ class Cluster:
                 rooms_due_s = self._host.now() + ROOMS_EVERY_S
             try:
                 await self._look(self._host.loaded() if everything else ())
-            except StorePutBack as error:
-                self._host.metrics.store_failures += 1
-                tell("store", logging.ERROR, state="put back", reason=str(error))
-                await self._begin_anew()
             except StoreError as error:
                 self._host.metrics.store_failures += 1
-                tell("store", logging.WARNING, state="cannot be asked", reason=str(error))
+                if isinstance(error, StorePutBack):
+                    tell("store", logging.ERROR, state="put back", reason=str(error))
+                    await self._begin_anew()
+                elif self._asks:
+                    tell("store", logging.WARNING, state="cannot be asked", reason=str(error))
+                self._asks = False
+            else:
+                if not self._asks:
+                    tell("store", state="can be asked again")
+                self._asks = True
 
     async def _begin_anew(self) -> None:
         """Drop all that is held of a store that was put back; who comes back brings what it lacks."""
@@ -276,24 +281,8 @@ class Cluster:
             return
         for notice in notices:
             if notice.node != self._store.node:  # what was done here has its effect already
-                await self._do(notice)
+                await take_effect(notice, self._host, self._members)
             self._notice = notice.number
-
-    async def _do(self, notice: Notice) -> None:
-        """Let take effect here what was done elsewhere."""
-        match notice.kind:
-            case NoticeKind.DELETED:
-                self._host.deleted(notice.about)
-            case NoticeKind.ROLES:
-                as_of = -1
-                while as_of != self._host.roles_changed:  # or the answer may be of before another change
-                    as_of = self._host.roles_changed
-                    roster = await self._members.roster(notice.about)
-                self._host.regrade_all(notice.about, roster.role)
-            case NoticeKind.REVOKED:
-                self._host.revoke(notice.about)
-            case NoticeKind.WEBHOOKS if self._host.webhooks is not None:
-                await self._host.webhooks.reload()
 
     # Beside
 

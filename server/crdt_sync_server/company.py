@@ -63,6 +63,9 @@ class Company:
         except WordsError as error:
             tell("not understood", logging.WARNING, node=node, reason=str(error))
             return
+        if node not in self._heard_s:
+            tell("relay heard", node=node)
+            self._say(write(ALIVE))  # it may have come after this relay last said so
         self._heard_s[node] = self._host.now()
         match said:
             case Here(rooms=rooms):

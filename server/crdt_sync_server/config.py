@@ -52,6 +52,7 @@ def default_data_folder() -> Path:
 
 PUBLIC_ALGORITHMS = ("RS256", "ES256", "EdDSA")
 MAX_TOKEN_DAYS = 366
+MAX_WORKERS = 64
 MIN_SECRET_BYTES = 32
 """As RFC 7518 asks of HS256 (section 3.2)."""
 
@@ -70,6 +71,10 @@ class Config:
 
     host: str = field(default="127.0.0.1", metadata=_named("host", "Address to listen on."))
     port: int = field(default=8765, metadata=_named("port", "Port to listen on; 0 takes a free one."))
+    workers: int = field(
+        default=1,
+        metadata=_named("workers", "Processes that serve the port together, on a store that they can share."),
+    )
     data: Path | None = field(default=None, metadata=_named("data", "Folder for the database."))
     database_url: str | None = field(
         default=None,
@@ -83,8 +88,8 @@ class Config:
         repr=False,
         metadata=_named(
             "backplane",
-            "How relays on one database-url tell each other what is new: redis://… or rediss://… for a server of Redis "
-            "or Valkey, postgres for the database itself, none. No flag.",
+            "How relays on one database-url tell each other what is new: postgres, the database itself, if nothing is "
+            "said; redis://… or rediss://… for a server of Redis or Valkey; or none. No flag.",
             secret=True,
         ),
     )
@@ -216,6 +221,7 @@ class Config:
         Limits().changed(self.limit)
         if not 0 <= self.port <= 65535:
             raise ConfigurationError(f"{self.port} is no port; --port takes 0 to 65535")
+        self._check_workers()
         if not 1024 <= self.max_message_bytes <= 2**31 - 1:
             raise ConfigurationError("--max-message-bytes takes 1024 to 2147483647")
         if self.room_quota_bytes < 1024:
@@ -257,6 +263,25 @@ class Config:
             raise ConfigurationError(
                 "a backplane is for relays that share a store, and the store of this one is a file that no other can "
                 "open; set database-url too, or leave backplane out"
+            )
+
+    def _check_workers(self) -> None:
+        if not 1 <= self.workers <= MAX_WORKERS:
+            raise ConfigurationError(f"--workers takes 1 to {MAX_WORKERS}")
+        if self.workers == 1:
+            return
+        if self.database_url is None:
+            raise ConfigurationError(
+                f"{self.workers} workers need a store that they can share, and SQLite belongs to one process; set "
+                "database-url to a PostgreSQL database, or leave --workers at 1"
+            )
+        if sys.platform == "win32":
+            raise ConfigurationError(
+                "several workers cannot share a port on Windows; run relays on ports of their own behind a proxy"
+            )
+        if self.metrics_port and self.metrics_port + self.workers > 65536:
+            raise ConfigurationError(
+                f"{self.workers} workers take the ports from --metrics-port on; {self.metrics_port} is too high"
             )
 
     def _check_jwt(self) -> None:

@@ -5,9 +5,8 @@ Subclass it, give a block in which an engine runs that relays can meet at, and r
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
 
 import anyio
 import anyio.lowlevel
@@ -22,12 +21,10 @@ from crdt_sync_server.backplane import (
     News,
     Said,
 )
-from crdt_sync_server.errors import BackplaneError
+from crdt_sync_server.conformance_hearing import WAIT_S, BackplaneEngine, fails, take, take_until
 
 __all__ = ["BackplaneContract", "BackplaneEngine", "take"]
 
-WAIT_S = 20.0
-ERROR_WITHIN_S = 5.0
 LONGEST_NAME = "Zoë🐢" * 64
 ODD_ROOMS = (
     "",
@@ -43,19 +40,6 @@ ODD_ROOMS = (
     "ſ",
     LONGEST_NAME,
 )
-
-
-class BackplaneEngine(Protocol):
-    """What the relays meet at: a server, or what stands for one."""
-
-    async def open(self) -> Backplane:
-        """Open it for one more relay. What was opened is closed when the engine's block ends."""
-
-    async def stop(self) -> None:
-        """Let the engine die, without a word to anyone."""
-
-    async def start(self) -> None:
-        """Let it come back at the same place, without what it kept for subscribers."""
 
 
 class BackplaneContract:
@@ -194,7 +178,7 @@ class BackplaneContract:
                 for news in (one, two):
                     assert await take(news, 6) == [*said, Said("", b"\x00")]
                 cursor = await self._cursor(ours)
-                await _fails(ours.say([Said("", bytes(SAID_UP_TO_BYTES + 1))]))
+                await fails(ours.say([Said("", bytes(SAID_UP_TO_BYTES + 1))]))
             for after in (None, cursor):
                 async with ours.subscribe(after) as news:
                     await ours.say([Said("ours", b"now")])
@@ -258,10 +242,10 @@ class BackplaneContract:
                 await take(news, 1)
                 cursor = await self._cursor(ours)
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(_fails, take(news, 1))
+                    tasks.start_soon(fails, take(news, 1))
                     await anyio.lowlevel.checkpoint()
                     await engine.stop()
-                await _fails(take(news, 1))
+                await fails(take(news, 1))
             await self._all_fail(ours, cursor)
             await engine.start()
             async with ours.subscribe(cursor) as news:
@@ -274,7 +258,7 @@ class BackplaneContract:
             ours, theirs = await engine.open(), await engine.open()
             async with ours.subscribe(None) as news, theirs.subscribe(None) as heard:
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(_fails, take(news, 1))
+                    tasks.start_soon(fails, take(news, 1))
                     await anyio.lowlevel.checkpoint()
                     await ours.close()
                 await ours.close()
@@ -295,35 +279,6 @@ class BackplaneContract:
             async with relay.subscribe(cursor) as news:
                 await take(news, 1)
 
-        await _fails(relay.publish([Committed("room", 1)]))
-        await _fails(relay.say([Said("node", b"")]))
-        await _fails(enter())
-
-
-async def take(news: AsyncIterator[Carried], count: int) -> list[News]:
-    """Return the next news, at least so many, and exactly so many where no more came with the last of them."""
-    taken: list[News] = []
-    with anyio.fail_after(WAIT_S):
-        while len(taken) < count:
-            taken += (await anext(news)).news
-    return taken
-
-
-async def take_until(news: AsyncIterator[Carried], last: News) -> list[News]:
-    """Return the next news up to one that is `last`, which is the last."""
-    taken: list[News] = []
-    while last not in taken:
-        taken += await take(news, 1)
-    assert taken[-1] == last
-    return taken
-
-
-async def _fails(call: Awaitable[object]) -> None:
-    """Check that `BackplaneError` comes of it soon, with words."""
-    with anyio.fail_after(ERROR_WITHIN_S):
-        try:
-            await call
-        except BackplaneError as error:
-            assert str(error)
-        else:
-            raise AssertionError("no error came")
+        await fails(relay.publish([Committed("room", 1)]))
+        await fails(relay.say([Said("node", b"")]))
+        await fails(enter())

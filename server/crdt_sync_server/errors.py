@@ -24,6 +24,7 @@ RelayError                 a `CrdtSyncError`; carries the close code for those w
 │   ├── Unauthenticated    no token, or not a good one
 │   └── Forbidden          this one may not come here
 ├── ProviderUnavailable    the identity provider cannot be asked now: nobody's fault who asks
+├── WorkerFailed           one of several workers did not start, and has said why
 └── ConfigurationError     the operator asked for what cannot be
 """
 
@@ -58,6 +59,7 @@ __all__ = [
     "TokenError",
     "Unauthenticated",
     "WebhookError",
+    "WorkerFailed",
 ]
 
 
@@ -171,3 +173,11 @@ class ProviderUnavailable(RelayError):
 
 class ConfigurationError(RelayError):
     """The settings contradict each other or the machine; the message says what to change."""
+
+
+class WorkerFailed(RelayError):
+    """One of several workers did not start. It has said why on standard error; `status` is its exit status."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status

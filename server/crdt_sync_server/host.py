@@ -13,6 +13,7 @@ import anyio.lowlevel
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
+from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync_server.changes import Changes
 from crdt_sync_server.delivery import Peer
 from crdt_sync_server.devices import DeviceKey
@@ -124,7 +125,7 @@ class Host:
         `client` is the address that asks. Raises `Stopping`, and `LimitReached` if no more rooms may be loaded.
         """
         if self.stopping or self._tasks is None:
-            raise Stopping("the relay is going away")
+            raise self.farewell()
         hosted = self._rooms.get(name)
         if hosted is None:
             self._make_place(client)
@@ -286,8 +287,14 @@ class Host:
         if self.stopping and not self._rooms:
             self._empty.set()
 
+    def farewell(self) -> Stopping:
+        """Return why clients must go as the relay stops: with 1012 if other relays are there to take them, or 1001."""
+        if self.cluster is None:
+            return Stopping("the relay is going away")
+        return Stopping("this relay restarts; connect again, to another", CloseCode.RESTARTING)
+
     async def stop(self) -> None:
-        """Commit what has arrived, close all connections with 1001, and return when the rooms are closed."""
+        """Commit what has arrived, close all connections, and return when the rooms are closed."""
         self.stopping = True
         with anyio.move_on_after(STOP_WITHIN_S):
             if self._rooms:

@@ -59,9 +59,11 @@ SWEEP_AT_REST_EVERY_S = 5.0
 
 
 class Stopping(RelayError):
-    """The relay is shutting down."""
+    """The relay is shutting down, or only the room is."""
 
-    close_code = CloseCode.GOING_AWAY
+    def __init__(self, message: str, close_code: CloseCode = CloseCode.GOING_AWAY) -> None:
+        super().__init__(message)
+        self.close_code = close_code
 
 
 class HostedRoom:
@@ -458,8 +460,8 @@ class HostedRoom:
             elif self._inbox or self._due:
                 await self._turn()
             elif self._host.stopping and not self._expected:
-                self._failure = Stopping("the relay is going away")
-                self._end(CloseCode.GOING_AWAY, "the relay is going away")
+                self._failure = stopping = self._host.farewell()
+                self._end(stopping.close_code, str(stopping))
                 return False
             elif self._is_idle() and not self._log.is_compacting:
                 if self._log.is_due(idle=True):

@@ -6,12 +6,17 @@ a lock at each step. Nothing is kept per room, client or subject, so what is kep
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from socketserver import ThreadingMixIn
+from threading import Thread
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -20,7 +25,16 @@ from crdt_sync_server.errors import ConfigurationError
 from crdt_sync_server.limits import Limit
 from crdt_sync_server.logs import REACHED
 
-__all__ = ["TRANSPORTS", "WEBHOOK_OUTCOMES", "ClusterCounts", "Metrics", "Standing", "serve_metrics"]
+__all__ = [
+    "TRANSPORTS",
+    "WEBHOOK_OUTCOMES",
+    "ClusterCounts",
+    "Metrics",
+    "Standing",
+    "listen_for_metrics",
+    "metrics_url",
+    "serve_metrics",
+]
 
 TRANSPORTS = ("websocket", "polling")
 WEBHOOK_OUTCOMES = ("delivered", "retried", "given_up", "dropped")
@@ -170,21 +184,57 @@ class Metrics(Collector):
             yield GaugeMetricFamily("crdt_sync_cluster_relays", "Other relays that are heard.", value=cluster.relays)
 
 
-@contextmanager
-def serve_metrics(metrics: Metrics, host: str, port: int) -> Iterator[str]:
-    """Serve the counts on a listener and a thread of their own, and yield the URL; it ends with the block.
-
-    Raises `ConfigurationError` if the address cannot be had.
-    """
+def listen_for_metrics(host: str, port: int) -> socket.socket:
+    """Return a listening socket for the counts. Raises `ConfigurationError` if the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        server, thread = start_http_server(port, host, metrics.registry)
+        return socket.create_server((host, port), family=family)
     except OSError as error:
         raise ConfigurationError(
             f"cannot serve metrics on {host}:{port}: {error.strerror}; choose another with --metrics-port"
         ) from error
+
+
+def metrics_url(listener: socket.socket) -> str:
+    """Return where the counts are to be had."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}/metrics" if ":" in host else f"http://{host}:{port}/metrics"
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """A server on a socket that it is given. Several processes may accept on it, so nobody waits in `accept`."""
+
+    daemon_threads = True
+
+    def __init__(self, listener: socket.socket) -> None:
+        host, port = listener.getsockname()[:2]
+        super().__init__((host, port), _Quiet, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+        listener.setblocking(False)
+        self.server_name, self.server_port = host, port
+        self.setup_environ()
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        connection.setblocking(True)  # some systems let it inherit that of the listener
+        return connection, address
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the name is the standard library's
+        """Log nothing."""
+
+
+@contextmanager
+def serve_metrics(metrics: Metrics, listener: socket.socket) -> Iterator[None]:
+    """Serve the counts on a thread of their own, and close the listener as the block ends."""
+    server = _Server(listener)
+    server.set_app(make_wsgi_app(metrics.registry))
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
     try:
-        name = f"[{host}]" if ":" in host else host
-        yield f"http://{name}:{server.server_port}/metrics"
+        yield
     finally:
         server.shutdown()
         server.server_close()

@@ -165,7 +165,8 @@ class SharedStore(RoomStore, Protocol):
 
     The positions of a room are 1, 2, 3 and so on, without a gap and in the order of the commits; so are the numbers of
     the notices. If it can tell that what is stored is not the continuation of what it has returned, every method raises
-    `StorePutBack` from then on and does nothing, until `renew`. What it keeps beside the rooms (`keepers`) writes a notice with every change.
+    `StorePutBack` from then on and does nothing, until `renew`. What it keeps beside the rooms (`keepers`) writes a
+    notice with every change.
     """
 
     @property

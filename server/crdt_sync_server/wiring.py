@@ -42,6 +42,7 @@ from crdt_sync_server.sharing import Sharing
 from crdt_sync_server.token_desk import TokenDesk
 from crdt_sync_server.webhook_deliveries import Deliveries
 from crdt_sync_server.webhook_queue import WebhookBounds
+from crdt_sync_server.wiring_backplane import open_backplane
 from crdt_sync_server.wiring_stores import devices_of, members_of, open_store, shared_store, tokens_of, webhooks_of
 
 __all__ = [
@@ -151,7 +152,7 @@ def open_host(
 ) -> Host:
     """Return the rooms of a store, under the quotas of the settings.
 
-    On a store that others may have open too they follow what those do, by asking the store where there is no backplane.
+    On a store that others may have open too they follow what those do, over `backplane` or what the settings ask for.
     """
     quotas = Quotas(config.room_quota_bytes, config.subject_quota_bytes)
     metrics = Metrics()
@@ -165,6 +166,7 @@ def open_host(
         run_sync=run_sync,
     )
     if (shared := shared_store(store)) is not None:
+        backplane = backplane or open_backplane(config)
         host.cluster = Cluster(host, shared, members_of(store), backplane, random=Random())
     metrics.standing = host.standing
     host.tokens = host.sightings.tokens = tokens_of(store)

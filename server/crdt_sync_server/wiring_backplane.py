@@ -10,13 +10,16 @@ __all__ = ["open_backplane"]
 
 
 def open_backplane(config: Config) -> Backplane | None:
-    """Return the backplane that the settings ask for, None for none. It need not be reachable yet.
+    """Return the backplane that the settings ask for: of a relay on a database that database itself, if none is said.
+
+    It need not be reachable yet.
 
     Raises `ConfigurationError` for a URL that is none, and where the library lacks.
     """
-    if config.backplane in (None, "none"):
+    wanted = config.backplane or ("none" if config.database_url is None else "postgres")
+    if wanted == "none":
         return None
-    name = "postgres" if config.backplane == "postgres" else "redis"
+    name = "postgres" if wanted == "postgres" else "redis"
     try:
         if name == "postgres":
             from crdt_sync_server.backplanes.postgres import PostgresBackplane
@@ -25,7 +28,7 @@ def open_backplane(config: Config) -> Backplane | None:
             return PostgresBackplane(config.database_url, channel=f"{config.backplane_prefix}news")
         from crdt_sync_server.backplanes.redis import RedisBackplane
 
-        return RedisBackplane(config.backplane, prefix=config.backplane_prefix)
+        return RedisBackplane(wanted, prefix=config.backplane_prefix)
     except ImportError as error:
         raise ConfigurationError(
             f"the backplane needs the extra `{name}`: pip install 'crdt-sync[server,{name}]' ({error})"

@@ -128,6 +128,7 @@ async def devices(installation: Installation, folder: Path, room: str, count: in
     """Open devices in one room, in turn on each relay; each shows who it is."""
     async with AsyncExitStack() as stack:
         opened = []
+        folder.mkdir(exist_ok=True)
         for number in range(count):
             node = installation.nodes[number % len(installation.nodes)]
             way = await stack.enter_async_context(tcp_proxy(node.relay.port))

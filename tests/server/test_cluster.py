@@ -403,4 +403,4 @@ async def test_a_relay_that_leaves_takes_its_company_with_it_at_once() -> None:
         await b.hear(Awareness)
         await one.host.stop()
         assert shown(await b.hear(Awareness)) == [(7, "null")]
-        assert await a.closed() is CloseCode.GOING_AWAY
+        assert await a.closed() is CloseCode.RESTARTING

@@ -29,6 +29,10 @@ def values_of(name: str) -> list[Any]:
     kind = SETTINGS[name].kind
     if name == "auth":
         return [AuthMode.JWT, AuthMode.OPEN, AuthMode.JWT]
+    if name == "backplane":
+        return ["redis://one.example", "rediss://:word@two.example:6380/3", "postgres"]
+    if name == "workers":
+        return [2, 3, 4]
     if issubclass(kind, StrEnum):
         return [*kind, *kind][:3]
     return VALUES.get(kind) or TEXTS.get(kind) or [Path("/one"), Path("/two"), Path("/three")]
@@ -63,6 +67,8 @@ def test_a_flag_wins_over_the_environment_over_the_file_over_the_default(
     file.write_text(written + ("" if name == "allow-anyone" else "allow-anyone = true\n"))
     if name == "auth":
         file.write_text(f"{file.read_text()}jwt-issuer = 'https://issuer.example'\n")
+    if name in ("backplane", "workers"):
+        file.write_text(f"{file.read_text()}database-url = 'postgresql://postgres.example/relay'\n")
     effective = load_settings(
         {name: values["flag"]} if "flag" in given_by else {},
         {setting.variable: as_text(values["environment"])} if "environment" in given_by else {},

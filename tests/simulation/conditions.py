@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
+from crdt_sync.protocol.update import decode_state_vector
 from crdt_sync.storage import transactions as transactions_module
 from crdt_sync.storage.store import LibraryStore
 from crdt_sync.sync import polling as polling_module
-from crdt_sync.protocol.update import decode_state_vector
 from crdt_sync_server import backplane as backplane_module
 from crdt_sync_server import cluster as cluster_module
 from crdt_sync_server import compaction as compaction_module

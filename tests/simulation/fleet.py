@@ -1,6 +1,6 @@
-"""The relays of a simulated world: one, or several on one disk that meet at a backplane, behind something that balances.
+"""The relays of a simulated world: one, or several on one disk that meet at a backplane, behind a balancer.
 
-What balances sends a connection by the room's hash or to any relay, and now and then to one that is gone. The polls of a
+The balancer sends a connection by the room's hash or to any relay, and now and then to one that is gone. The polls of a
 session go to the relay that has it for as long as that lives, as polls must.
 """
 

@@ -277,7 +277,7 @@ class World:
             while len(self.disk.durable.vectors) <= position:  # noqa: ASYNC110 - the disk tells nobody
                 await anyio.sleep(0.01)
             began_s = self._loop.time()
-            while self.fleet.behind(position):  # noqa: ASYNC110 - nor does a room
+            while self.fleet.behind(position):
                 assert self._loop.time() - began_s < FOLLOWED_WITHIN_S, f"{self.fleet.behind(position)} are behind"
                 await anyio.sleep(0.01)
 

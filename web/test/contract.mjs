@@ -13,6 +13,7 @@ import { renewAfterMs } from "../dist/provider/credentials.js";
 
 let now = 0;
 Date.now = () => now;
+performance.now = () => now;
 
 const libraries = new Map();
 const hex = (bytes) => Buffer.from(bytes).toString("hex");
@@ -63,7 +64,7 @@ const calls = {
   placed: ({ members, index, id }) => [...placed(members, index, id)],
   sorted: (texts) => texts.sort(compareText),
   seed: ({ id, text }) => hex(seed(id, text, () => false)),
-  suggest: ({ positions, declined }) => suggest(positions, declined),
+  suggest: ({ positions, declined, samePlace }) => suggest(positions, declined, samePlace),
   plainText: ({ update, root }) => {
     const doc = new Y.Doc();
     Y.applyUpdate(doc, unhex(update));
@@ -89,6 +90,11 @@ const calls = {
     now = at;
     return libraries.get(name).undo();
   },
+  redo: ({ name, at }) => {
+    now = at;
+    return libraries.get(name).redo();
+  },
+  steps: (name) => [libraries.get(name).canUndo, libraries.get(name).canRedo],
   noteBody: ({ name, id, at }) => {
     now = at;
     return plainText(libraries.get(name).noteBody(id));

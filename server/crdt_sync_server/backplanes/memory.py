@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 import anyio
 
@@ -210,7 +211,7 @@ class _Listener:
         if self._generation != hub.generation or not kept_after <= self._at <= hub.last:
             news.append(Missed())
             self._at = kept_after
-        published = list(hub.log)[self._at - kept_after :]
+        published = list(islice(reversed(hub.log), hub.last - self._at))[::-1]
         if self.backplane.weather.drops():
             news = [Missed()] if published or news else []
         else:

@@ -11,7 +11,6 @@ What is said goes by pub/sub. Source: XADD, XREAD and SUBSCRIBE in the documenta
 from __future__ import annotations
 
 import asyncio
-import re
 import secrets
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -36,6 +35,7 @@ from redis.exceptions import (
 from crdt_sync_server.backplane import Carried, Committed, Missed, News, Said, check_said, fit_to_carry
 from crdt_sync_server.backplanes.feed import Feed
 from crdt_sync_server.backplanes.packing import pack_committed, pack_said, unpack_committed, unpack_said
+from crdt_sync_server.backplanes.redis_place import FIELD, NONCE_BYTES, Place
 from crdt_sync_server.errors import BackplaneError, ConfigurationError
 
 __all__ = ["Kept", "RedisBackplane"]
@@ -48,8 +48,6 @@ QUIET_S = 1.0
 ENTRY_BYTES = 64 * 1024
 READ_ENTRIES = 16
 """An answer is at most about 1 MB, so that a slow link brings it in time."""
-FIELD = b"b"
-NONCE_BYTES = 8
 TRIES = 3
 
 
@@ -61,37 +59,6 @@ class Kept:
     size_bytes: int = 64 * 1024 * 1024
     measured_each_bytes: int = 1024 * 1024
     """After how many published bytes one asks how large it is."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class _Place:
-    """An entry that was read: its generation, its number and its random bytes."""
-
-    generation: int
-    number: int
-    nonce: str
-
-    @property
-    def id(self) -> str:
-        return f"{self.generation}-{self.number}"
-
-    @property
-    def cursor(self) -> str:
-        return f"{self.id}-{self.nonce}"
-
-    def is_followed_by(self, other: _Place) -> bool:
-        return (self.generation, self.number + 1) == (other.generation, other.number)
-
-    @classmethod
-    def of(cls, entry_id: bytes, fields: dict[bytes, bytes]) -> _Place:
-        generation, _, number = entry_id.partition(b"-")
-        return cls(int(generation), int(number), fields.get(FIELD, b"")[:NONCE_BYTES].hex())
-
-    @classmethod
-    def at(cls, cursor: str) -> _Place | None:
-        """Return what a cursor names, None if it is none of this backplane's."""
-        named = re.fullmatch(r"(\d{1,19})-(\d{1,19})-([0-9a-f]{16})", cursor, re.ASCII)
-        return None if named is None else cls(int(named[1]), int(named[2]), named[3])
 
 
 class RedisBackplane:
@@ -194,19 +161,19 @@ class RedisBackplane:
                 raise answer
         return answers
 
-    async def _last(self) -> _Place:
+    async def _last(self) -> Place:
         """Return the place of the last entry; where there is no stream, or an empty one, begin a generation."""
         newest: Any = await self._redis.xrevrange(self._stream, count=1)
         if newest:
-            return _Place.of(*newest[0])
+            return Place.of(*newest[0])
         nonce = secrets.token_bytes(NONCE_BYTES)
         made: Any = await self._redis.xadd(self._stream, {FIELD: nonce})
-        return _Place.of(made, {FIELD: nonce})
+        return Place.of(made, {FIELD: nonce})
 
-    async def _is_there(self, place: _Place) -> bool:
+    async def _is_there(self, place: Place) -> bool:
         """Say whether the entry that was read at this place is there, and the same."""
         found: Any = await self._redis.xrange(self._stream, place.id, place.id)
-        return bool(found) and _Place.of(*found[0]) == place
+        return bool(found) and Place.of(*found[0]) == place
 
     async def _measure(self, published_bytes: int) -> None:
         """From time to time, shorten a stream that takes too much memory."""
@@ -219,16 +186,16 @@ class RedisBackplane:
             length = await self._redis.xlen(self._stream)
             await self._redis.xtrim(self._stream, maxlen=length * self._kept.size_bytes // (2 * size_bytes))
 
-    async def _entered(self, after: str | None) -> tuple[_Place, list[News]]:
+    async def _entered(self, after: str | None) -> tuple[Place, list[News]]:
         """Return where to read on, and what to tell first."""
         if after is None:
             return await self._last(), []
-        place = _Place.at(after)
+        place = Place.at(after)
         if place is not None and await self._is_there(place):
             return place, []
         return await self._last(), [Missed()]
 
-    async def _read(self, feed: Feed, place: _Place) -> None:
+    async def _read(self, feed: Feed, place: Place) -> None:
         """Follow the stream from this place on."""
         while True:
             with self._errors():
@@ -241,7 +208,7 @@ class RedisBackplane:
             for _, entries in answer or ():
                 news: list[News] = []
                 for entry_id, fields in entries:
-                    before, place = place, _Place.of(entry_id, fields)
+                    before, place = place, Place.of(entry_id, fields)
                     if not before.is_followed_by(place):
                         news.append(Missed())
                     news += unpack_committed(fields.get(FIELD, b"")[NONCE_BYTES:])

@@ -23,6 +23,10 @@ NOT_ANEW = (
     "The store is too large to be written anew while others wait, so pieces of what was erased may be left in it. "
     "To clear them, stop the relay and run: sqlite3 relay.sqlite3 VACUUM"
 )
+KEPT_BY_POSTGRESQL = (
+    "PostgreSQL keeps what was erased in its pages and its log until they are written over, and in backups; "
+    "docs/postgres.md says for how long."
+)
 
 Subject = Annotated[str, typer.Argument(help="The subject, as tokens have it.", show_default=False)]
 
@@ -73,7 +77,8 @@ def users_delete(
     groups = counted(len(done["discussions"]), "group")
     console().print(f"deleted {rooms}, ended {memberships}, taken out of the discussions of {groups}", soft_wrap=True)
     if not done["erased"]:
-        console().print(NOT_ANEW, soft_wrap=True)
+        in_file = settings.config.database_url is None
+        console().print(NOT_ANEW if in_file else KEPT_BY_POSTGRESQL, soft_wrap=True)
 
 
 @with_settings("data")

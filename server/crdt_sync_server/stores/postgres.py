@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from crdt_sync_server.errors import RoomDeleted, StoreError, Superseded
 from crdt_sync_server.ports import Heads, Notice, NoticeKind, RoomRecord, Stored
 from crdt_sync_server.stores import postgres_rows as rows
-from crdt_sync_server.stores.postgres_connecting import ANSWER_S, LONG_S, Target, connect
+from crdt_sync_server.stores.postgres_connecting import LONG_S, Target, connect
 from crdt_sync_server.stores.postgres_devices import PostgresDevices
 from crdt_sync_server.stores.postgres_health import damage, vacuum
 from crdt_sync_server.stores.postgres_link import Link, Session
 from crdt_sync_server.stores.postgres_members import PostgresMembers
 from crdt_sync_server.stores.postgres_notices import LATER, announce, later
+from crdt_sync_server.stores.postgres_reading import Loader
 from crdt_sync_server.stores.postgres_schema import prepare
 from crdt_sync_server.stores.postgres_tokens import PostgresTokens
 from crdt_sync_server.stores.postgres_webhooks import PostgresWebhooks
@@ -25,8 +26,6 @@ from crdt_sync_server.stores.postgres_writing import Appender
 
 __all__ = ["PostgresStore"]
 
-READ_BYTES_PER_S = 4 * 1024 * 1024
-"""A document that comes slower than this is given up."""
 WAIT_FOR_ROOM = "SET LOCAL lock_timeout = '30s'"
 """A snapshot and a deletion of one room wait for each other, and each may take that long."""
 CHECK = "SELECT pg_current_xact_id(), current_setting('transaction_read_only')::bool"
@@ -44,6 +43,7 @@ class PostgresStore:
         self._target = target
         self._link = Link(target)
         self._appender = Appender(target)
+        self._loader = Loader(self._link)
         self.members = PostgresMembers(self._link, node)
         """`keepers.Members` in the same database."""
         self.tokens = PostgresTokens(self._link, node)
@@ -80,22 +80,7 @@ class PostgresStore:
 
     async def since(self, room: str, after: int) -> Stored:
         """Return what is stored of `room` after the position `after`."""
-        known = await self._link.read(rows.RECORD, (room,))
-        if not known:
-            return Stored([], 0, 0)
-        within_s = ANSWER_S + known[0][0] / READ_BYTES_PER_S
-        found = await self._link.read(rows.WHOLE, {"room": room, "after": after}, within_s=within_s)
-        _, position, parts, owner, is_deleted, _ = found[0]
-        if is_deleted:
-            raise RoomDeleted("the document was deleted")
-        segments = [data for kind, *_, data in found if kind == 1]
-        log = [data for kind, *_, data in found if kind == 2]
-        if segments and len(segments) != parts:
-            raise StoreError(
-                f"of the {parts} segments of the snapshot of {room!r} {len(segments)} are there; stop the relays and "
-                "restore the database"
-            )
-        return Stored([*segments, *log], position, len(log), owner)
+        return await self._loader.since(room, after)
 
     async def append(self, room: str, update: bytes, owner: str | None = None) -> int:
         """Store `update` and return its position, once it is durable."""
@@ -189,4 +174,5 @@ class PostgresStore:
     async def close(self) -> None:
         """Commit what waits, and close the connections."""
         await self._appender.close()
+        await self._loader.close()
         await self._link.close()

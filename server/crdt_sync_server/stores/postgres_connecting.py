@@ -36,6 +36,7 @@ __all__ = [
     "connect",
     "deadline",
     "is_alive",
+    "is_text",
     "rows",
     "translate",
     "words",
@@ -224,3 +225,8 @@ def _where(said: dict[str, Any]) -> str:
     host = value("host", "PGHOST", str(said.get("hostaddr") or "the local socket"))
     user = value("user", "PGUSER", "")
     return f"{host}:{value('port', 'PGPORT', '5432')}/{value('dbname', 'PGDATABASE', user)}"
+
+
+def is_text(name: str) -> bool:
+    """Say whether the server can have this as a text: no null character, and no half of one."""
+    return "\0" not in name and name.encode("utf-8", "replace").decode() == name

@@ -19,8 +19,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 __all__ = [
-    "APPEND", "BURY", "ERASE_DEVICES", "ERASE_LOG", "ERASE_SEGMENTS", "HEADS", "LOCK_RECORD", "LOCK_ROOM",
-    "MISCOUNTS", "NOW_MS", "PUT_IN_PLACE", "RECORD", "RECORDS", "STAGE", "UNDER", "USAGE", "WHOLE", "pieces",
+    "APPEND", "BURY", "ERASE_DEVICES", "ERASE_LOG", "ERASE_SEGMENTS", "FOUND", "HEADS", "LOCK_RECORD", "LOCK_ROOM",
+    "MISCOUNTS", "NOW_MS", "PUT_IN_PLACE", "RECORD", "RECORDS", "STAGE", "UNDER", "USAGE", "pieces",
 ]  # fmt: skip
 
 PIECE_BYTES = 1024 * 1024
@@ -53,17 +53,23 @@ SELECT room, position FROM advanced
 how many of the same room follow it. A room that is not returned was deleted."""
 
 RECORD = "SELECT bytes, position, through, snapshot, deleted_ms IS NOT NULL FROM rooms WHERE room = %s"
-WHOLE = """
-SELECT 0 AS kind, position AS number, parts AS count, owner, deleted_ms IS NOT NULL AS is_deleted, NULL::bytea AS data
-FROM rooms WHERE room = %(room)s
+FOUND = """
+WITH asked AS MATERIALIZED (
+    SELECT rooms.*, after, bytes <= %(most)s AND deleted_ms IS NULL AS is_read
+    FROM unnest(%(rooms)b::text[], %(after)b::bigint[]) AS asked (name, after) JOIN rooms ON room = name
+)
+SELECT room, after, 0 AS kind, position AS number, parts, owner, deleted_ms IS NOT NULL, bytes, NULL::bytea AS data
+FROM asked
 UNION ALL
-SELECT 1, part, 0, NULL, false, data FROM segments JOIN rooms USING (room, snapshot)
-WHERE room = %(room)s AND through > %(after)s
+SELECT room, after, 1, part, NULL, NULL, NULL, NULL, segments.data
+FROM asked JOIN segments USING (room, snapshot) WHERE is_read AND through > after
 UNION ALL
-SELECT 2, updates.position, 0, NULL, false, data FROM updates JOIN rooms USING (room)
-WHERE room = %(room)s AND updates.position > through AND updates.position > %(after)s
+SELECT room, after, 2, updates.position, NULL, NULL, NULL, NULL, updates.data
+FROM asked JOIN updates USING (room) WHERE is_read AND updates.position > through AND updates.position > after
 ORDER BY kind, number
 """
+"""Of each room its record, the segments of its snapshot if that covers what is after `after`, and the log after it."""
+
 LOCK_ROOM = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))"
 LOCK_RECORD = "SELECT FROM rooms WHERE room = %s FOR UPDATE"
 STAGE = """

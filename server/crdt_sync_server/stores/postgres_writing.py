@@ -23,6 +23,7 @@ from crdt_sync_server.stores.postgres_connecting import (
     connect,
     deadline,
     is_alive,
+    is_text,
     rows,
     translate,
 )
@@ -64,7 +65,7 @@ class Appender:
         """Store `update` and return its position, once it is durable."""
         if self._task is None or self._is_closing:
             raise StoreError("the store is closed")
-        if not (_is_text(room) and _is_text(owner or "")):  # alone: it would take its whole batch along
+        if not (is_text(room) and is_text(owner or "")):  # alone: it would take its whole batch along
             raise StoreError("PostgreSQL stores no name with a null character, or with half a character")
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Append(room, update, owner, done))
@@ -146,10 +147,6 @@ class Appender:
         self._connection = None
         self._connection = await connect(self._target)
         return self._connection
-
-
-def _is_text(name: str) -> bool:
-    return "\0" not in name and name.encode("utf-8", "replace").decode() == name
 
 
 def _parameters(rooms: Sequence[Sequence[_Append]]) -> dict[str, list[object]]:

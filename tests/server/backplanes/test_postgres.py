@@ -92,6 +92,8 @@ async def test_what_is_said_alike_comes_as_often_as_it_is_said(postgres_url: str
     async with opened(postgres_url) as relay, relay.subscribe(None) as news:
         await relay.say([same, same, same, same])
         assert await take(news, 4) == [same] * 4
+        await relay.publish([Committed("room", 1)] * 3000)
+        assert await take(news, 3000) == [Committed("room", 1)] * 3000
 
 
 async def test_who_reads_nothing_keeps_nobody_from_publishing(postgres_url: str) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anyio
 import psycopg
 import pytest
 
@@ -175,10 +176,10 @@ async def test_names_that_no_text_can_be_are_refused_alone(postgres_url: str) ->
     calls = [store.append(room, b"x") for room in ("a\0b", "half \ud800", "Räume/日本 🙂")]
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
     assert [isinstance(each, StoreError) for each in outcomes] == [True, True, False]
-    with pytest.raises(StoreError):
-        await store.load("half \ud800")
-    with pytest.raises(StoreError):
-        await store.rooms("a\0b")
+    assert (await store.load("half \ud800")).position == 0
+    for call in (store.rooms("a\0b"), store.members.roster("half \ud800")):
+        with pytest.raises(StoreError):
+            await call
     assert [each.name for each in await store.rooms()] == ["Räume/日本 🙂"]
     await store.close()
 
@@ -198,6 +199,34 @@ async def test_what_waits_together_is_committed_together(postgres: PostgresServe
     positions = await asyncio.gather(*(store.append(f"room {number % 7}", b"x") for number in range(500)))
     assert commits <= 3
     assert sorted(positions) == sorted(count // 7 + 1 for count in range(500))
+    await store.close()
+
+
+async def test_loads_that_wait_together_are_read_together(postgres_url: str) -> None:
+    """500 small rooms take a few statements, and a large one among them its own; each gets what is its own."""
+    store = await PostgresStore.open(postgres_url)
+    large = [bytes([number]) * 100_000 for number in range(4)]
+    for update in large:
+        await store.append("large", update)
+    await asyncio.gather(*(store.append(f"room {number}", b"%d" % number) for number in range(500)))
+    statements = 0
+    read = store._link.read
+
+    async def counted(*arguments: object, **named: object) -> object:
+        nonlocal statements
+        statements += 1
+        return await read(*arguments, **named)  # type: ignore[arg-type]
+
+    store._link.read = counted  # type: ignore[method-assign, assignment]
+    names = [f"room {number}" for number in range(500)]
+    names[250:250] = ["large", "absent", "large"]
+    stored = await asyncio.gather(*(store.load(name) for name in names))
+    found = dict(zip(names, (list(each.updates) for each in stored), strict=True))
+    assert found == {"large": large, "absent": [], **{f"room {number}": [b"%d" % number] for number in range(500)}}
+    assert statements <= 9
+    with anyio.move_on_after(0):
+        await store.load("large")
+    assert [each.position for each in await asyncio.gather(store.since("large", 3), store.since("large", 4))] == [4, 4]
     await store.close()
 
 
@@ -236,6 +265,7 @@ async def test_damage_of_pages_and_indexes_is_reported(tmp_path: Path) -> None:
         store = await PostgresStore.open(server.url(name))
         for number in range(300):
             await store.append("room", b"%d" % number * 100)
+        await store.append("sound", b"x")
         assert list(await store.damage()) == []
         ((table, index),) = server.run(
             "SELECT pg_relation_filepath('crdt_sync.updates'), pg_relation_filepath('crdt_sync.updates_pkey')",
@@ -247,6 +277,10 @@ async def test_damage_of_pages_and_indexes_is_reported(tmp_path: Path) -> None:
                 file.seek(page * 8192 + 4000)
                 file.write(b"\xff" * 64)
         server.start()
+        damaged, sound = await asyncio.gather(store.load("room"), store.load("sound"), return_exceptions=True)
+        assert isinstance(damaged, StoreError)
+        assert not isinstance(sound, BaseException), sound
+        assert list(sound.updates) == [b"x"]
         found = await store.damage()
         assert any("invalid page" in each for each in found if each.startswith("PostgreSQL")), found
         assert any(each.startswith("index updates_pkey") for each in found), found

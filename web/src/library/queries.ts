@@ -1,5 +1,5 @@
 /** What a library answers: values, and lists of them. */
-import { readPosition, deviceId, suggest } from "./positions.js";
+import { deviceId, readPosition, SAME_PLACE, suggest } from "./positions.js";
 import type { Jump } from "./positions.js";
 import type { Anchor, Collection, Highlight, Note, ReadingPosition } from "./values.js";
 import { liesWithin, workId } from "./values.js";
@@ -92,8 +92,8 @@ export abstract class LibraryQueries extends LibraryWriter {
   }
 
   /** Returns the place to offer to who opens a work here, or null; see `suggest`. */
-  jump(work: string, declined: readonly Anchor[] = []): Jump | null {
-    return suggest(this.positions(work), declined);
+  jump(work: string, declined: readonly Anchor[] = [], samePlace = SAME_PLACE): Jump | null {
+    return suggest(this.positions(work), declined, samePlace);
   }
 }
 

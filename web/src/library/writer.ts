@@ -7,6 +7,7 @@ import { InvalidEdit } from "./checks.js";
 import { Projection } from "./projection.js";
 import * as schema from "./schema.js";
 import { UndoStack } from "./undo.js";
+import type { Undone } from "./undo.js";
 
 export abstract class LibraryWriter {
   protected readonly projection: Projection;
@@ -29,8 +30,8 @@ export abstract class LibraryWriter {
       positions: doc.getMap(schema.POSITIONS),
     };
     this.meta = doc.getMap(schema.META);
+    this.stack = new UndoStack(this.roots, this);
     this.projection = new Projection(doc);
-    this.stack = new UndoStack(this.roots.fields);
   }
 
   /** Raised with every change. */
@@ -59,23 +60,25 @@ export abstract class LibraryWriter {
 
   /**
    * Takes back the last edit that was made here, where nobody else has written the same field since; what it made goes to
-   * the trash. The body of a note has its editor's own undo. Returns whether there was anything to take back.
+   * the trash. Edits of the same fields within a second are one, as a person types. The body of a note has its editor's
+   * own undo. Returns what it did, or null if there was nothing to take back.
    *
    * @throws {InvalidEdit} if the library is read-only.
    */
-  undo(): boolean {
+  undo(): Undone | null {
     this.checkWritable();
     return this.doc.transact(() => this.stack.undo(Date.now()), this);
   }
 
   /** Makes again what `undo` took back last, until the next edit. */
-  redo(): boolean {
+  redo(): Undone | null {
     this.checkWritable();
     return this.doc.transact(() => this.stack.redo(Date.now()), this);
   }
 
   /** Lets go of the document, which stays the caller's. */
   close(): void {
+    this.stack.close();
     this.projection.close();
   }
 
