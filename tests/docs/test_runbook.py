@@ -16,7 +16,6 @@ import psycopg
 import pytest
 
 from crdt_sync import blocking
-from crdt_sync_server.metrics import ClusterCounts, Metrics
 from tests.postgres_recovery import Recovered
 from tests.postgres_server import PASSWORD, PostgresServer, binaries
 from tests.relay import RelayProcess
@@ -218,19 +217,6 @@ def test_a_room_moves_from_a_file_to_a_database(
         run(script, tmp_path, **where)
         with seen_by_a_new_device(new, room, tmp_path / "ben") as found:
             assert found == {"of long ago"}
-
-
-def test_the_table_of_metrics_is_what_a_relay_among_several_counts() -> None:
-    alone = {family.name for family in Metrics().registry.collect()}
-    metrics = Metrics()
-    metrics.cluster = ClusterCounts(is_used=True, hears=True)
-    wanted = [
-        f"| `{family.name}{'_total' * (family.type == 'counter')}` | {family.type} | {family.documentation} |"
-        for family in metrics.registry.collect()
-        if family.name not in alone
-    ]
-    rows = PAGE.partition("| metric |")[2].partition("|\n|---")[2].partition("\n\n")[0].splitlines()[1:]
-    assert rows == wanted, "docs/runbook.md should have:\n" + "\n".join(wanted)
 
 
 def test_what_the_page_links_to_is_there() -> None:
