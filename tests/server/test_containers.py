@@ -17,8 +17,12 @@ import pytest
 import redis
 import yaml
 
+from crdt_sync import blocking
+from crdt_sync_server.config import AuthMode
 from crdt_sync_server.settings import SETTINGS, load_settings
-from tests.redis_server import free_port, program
+from tests.postgres_server import PostgresServer
+from tests.redis_server import RedisServer, free_port, program
+from tests.relay import RelayProcess
 
 SERVER = Path(__file__).parents[2] / "server"
 COMPOSE = SERVER / "compose.yaml"
@@ -138,6 +142,51 @@ def test_the_secrets_are_made_once_and_fit_each_other(tmp_path: Path) -> None:
             assert done.returncode == 0, done.stdout + done.stderr
         finally:
             server.terminate()
+
+
+def test_a_relay_runs_with_the_settings_of_both_files_and_what_the_secrets_say(
+    postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relay of the compose file on its engines, and one of Kubernetes' settings; who has a token comes in."""
+    folder = tmp_path / "secrets"
+    subprocess.run(["sh", SERVER / "secrets.sh", folder], check=True, timeout=30)
+    postgres.run(f"CREATE ROLE relay LOGIN PASSWORD '{(folder / 'postgres').read_text()}'")
+    postgres.run("CREATE DATABASE relay OWNER relay")
+    try:
+        with RedisServer(tmp_path / "redis", "--requirepass", (folder / "redis").read_text()) as redis_server:
+            file = folder / "relay.toml"
+            text = file.read_text()
+            for ours, theirs in (
+                ("@postgres:5432/", f"@127.0.0.1:{postgres.port}/"),
+                ("@redis:6379/", f"@127.0.0.1:{redis_server.port}/"),
+            ):
+                assert ours in text
+                text = text.replace(ours, theirs)
+            file.write_text(text)
+            for name, value in services()["relay1"]["environment"].items():
+                monkeypatch.setenv(name, value.replace("${RELAY_HOST", "relay.example").partition(":?")[0])
+            monkeypatch.setenv("CRDT_SYNC_SERVER_CONFIG", str(file))
+            monkeypatch.setenv("CRDT_SYNC_SERVER_METRICS_PORT", "0")
+            with RelayProcess(tmp_path / "data") as relay:
+                command = [BIN / "crdt-sync-server", "tokens", "create", "ada"]
+                made = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+                token = made.stdout.strip()
+                with blocking.open_library(tmp_path / "ada", relay=relay.url, room="u/ada", token=token) as ada:
+                    ada.add_note("through all of it")
+                    assert ada.synced(30), ada.status
+                assert "heard" in "".join(relay.output), "it does not hear Redis"
+    finally:
+        postgres.run("DROP DATABASE relay WITH (FORCE)", "DROP ROLE relay")
+
+
+def test_kubernetes_settings_are_ones_that_a_relay_takes() -> None:
+    (container,) = of_kind("Deployment")["spec"]["template"]["spec"]["containers"]
+    environment = {each["name"]: each["value"] for each in container["env"]}
+    del environment["CRDT_SYNC_SERVER_CONFIG"]
+    config = load_settings({}, environment, None).config
+    assert config.auth is AuthMode.JWT
+    assert config.allow_hosts == ("relay.example",)
+    assert "max-connections-per-address=16384" in config.limit
 
 
 @pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
