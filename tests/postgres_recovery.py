@@ -38,6 +38,13 @@ class Standby(Copied):
     def __init__(self, other: PostgresServer) -> None:
         super().__init__(other, "--write-recovery-conf", "--wal-method=stream")
 
+    def catch_up(self) -> None:
+        """Return when it has all that the other has committed."""
+        give_up = time.monotonic() + START_WITHIN_S
+        while self._other.run("SELECT replay_lsn >= pg_current_wal_lsn() FROM pg_stat_replication") != [(True,)]:
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
+
     def promote(self) -> None:
         """Let it be a server of its own, and return when it takes edits."""
         self.run("SELECT pg_promote(true)")

@@ -174,24 +174,25 @@ def test_users_of_the_database_take_turns(
     name = postgres.create()
     postgres.run("CREATE ROLE relay LOGIN", f"ALTER DATABASE {name} OWNER TO relay")
     try:
-        postgres.run(shown("two users"))
-        monkeypatch.setenv(URL, postgres.url(name, user="relay_a", password="one that nobody guesses"))
-        with RelayProcess(tmp_path / "relay0") as relay:
-            with blocking.open_library(tmp_path / "ada", relay=relay.url, room="room") as ada:
-                saved(ada, "by the first")
-                postgres.run(shown("the other user"))
-                monkeypatch.setenv(URL, postgres.url(name, user="relay_b", password="another that nobody guesses"))
-                with RelayProcess(tmp_path / "relay1") as other:
-                    with blocking.open_library(tmp_path / "ben", relay=other.url, room="room") as ben:
-                        saved(ben, "by the other")
-                        wait(lambda: notes(ada) == notes(ben) == {"by the first", "by the other"})
-                        relay.terminate()
-                        postgres.run(*filter(None, shown("no longer the first").split(";\n")))
-                        saved(ben, "still")
-        (owners,) = postgres.run(
-            "SELECT array_agg(DISTINCT tableowner) FROM pg_tables WHERE schemaname = 'crdt_sync'", database=name
-        )
-        assert owners == (["relay"],)
+        with ExitStack() as stack:
+            postgres.run(shown("two users"))
+            monkeypatch.setenv(URL, postgres.url(name, user="relay_a", password="one that nobody guesses"))
+            one = stack.enter_context(RelayProcess(tmp_path / "relay0"))
+            ada = stack.enter_context(blocking.open_library(tmp_path / "ada", relay=one.url, room="room"))
+            saved(ada, "by the first")
+            postgres.run(shown("the other user"))
+            monkeypatch.setenv(URL, postgres.url(name, user="relay_b", password="another that nobody guesses"))
+            two = stack.enter_context(RelayProcess(tmp_path / "relay1"))
+            ben = stack.enter_context(blocking.open_library(tmp_path / "ben", relay=two.url, room="room"))
+            saved(ben, "by the other")
+            wait(lambda: notes(ada) == notes(ben) == {"by the first", "by the other"})
+            one.terminate()
+            postgres.run(*filter(None, shown("no longer the first").split(";\n")))
+            saved(ben, "still")
+        owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'crdt_sync'"
+        assert postgres.run(owners, database=name) == [("relay",)]
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(postgres.url(name, user="relay_a", password="one that nobody guesses"))
     finally:
         postgres.run(f"DROP DATABASE {name} WITH (FORCE)", "DROP ROLE relay_a, relay_b, relay")
 

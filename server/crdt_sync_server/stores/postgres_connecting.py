@@ -164,6 +164,7 @@ def deadline(connection: Connection, target: Target, within_s: float) -> Iterato
 async def is_alive(connection: Connection, target: Target) -> None:
     """Return if the connection can be used; raise if it is known to be lost, so that another is taken."""
     if target.history.is_past(connection):
+        await connection.close()  # or the pool takes it back
         raise psycopg.OperationalError("the connection leads to a database that was left")
     poll = select.poll() if hasattr(select, "poll") else None
     if poll is not None:
