@@ -397,6 +397,7 @@ class HostedRoom:
             self._end(CloseCode.DELETED, str(error))
         except (StoreError, RoomBroken) as error:
             tell("failed", logging.ERROR, room=self.name, reason=str(error))
+            self.metrics.store_failures += isinstance(error, StoreError)
             self._failure = StoreError(str(error))
             for peer in self._peers:
                 if isinstance(error, RoomBroken) and peer is error.culprit:

@@ -7,7 +7,6 @@ import { parseSource, placeOf, sourceOf } from "../reader/src/bible/place";
 import { readBook } from "../reader/src/bible/text";
 import { segmentsOf } from "../reader/src/marks/segments";
 import { hrefOf, targetOf, titlesIn } from "../reader/src/notes/links";
-import { seedClient, seedOf } from "../reader/src/notes/seed";
 import { LibraryClient } from "../src/library/client";
 
 const words = fc.array(fc.constantFrom("and", "the", "light", "was", "[it]", "God", "𝔊od", "saw"), { minLength: 1, maxLength: 9 });
