@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 READER := server/crdt_sync_server/static/index.html
 
-.PHONY: demo devices reader web screenshots test lint bench setup system clean
+.PHONY: demo devices reader web screenshots test test-web lint bench setup system clean
 
 demo: setup web
 	@PYTHONPATH=. $(BIN)/python docs/examples/demo.py
@@ -21,9 +21,14 @@ web: $(READER)
 reader: setup
 	@PYTHONPATH=. $(BIN)/python -m docs.examples.desktop_reader
 
-test: setup system lint web web/node_modules/ready
-	cd web && npm run --silent check && npm test --silent
-	$(BIN)/pytest
+# What is set up waits for the network, and most tests for processes and sockets: they go side by side. The longest
+# tests come first, see tests/conftest.py.
+test:
+	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target system lint test-web
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=15
+
+test-web: setup web web/node_modules/ready
+	cd web && npm run --silent check && npm run --silent build && npm test --silent
 
 # The figures, side by side with the peers; never part of a test.
 bench: setup system web $(VENV)/bench benchmarks/peers/node_modules/ready web/node_modules/ready
@@ -36,6 +41,7 @@ bench: setup system web $(VENV)/bench benchmarks/peers/node_modules/ready web/no
 	PYTHONPATH=. $(BIN)/python benchmarks/polling.py
 	PYTHONPATH=. $(BIN)/python benchmarks/operations.py
 	PYTHONPATH=. $(BIN)/python -m benchmarks.relay_store
+	PYTHONPATH=. $(BIN)/python -m benchmarks.backplane
 	PYTHONPATH=. $(BIN)/python -m benchmarks.postgres_store
 	PYTHONPATH=. $(BIN)/python -m benchmarks.webhooks
 	PYTHONPATH=. $(BIN)/python -m benchmarks.imports
@@ -60,13 +66,14 @@ setup: $(VENV)/ready tests/interop/node_modules/ready
 
 # What the tests alone need from the system; the libraries are what Qt needs to start without a screen.
 system:
-	@sh tests/system_packages.sh caddy chromium curl jq lua5.1 nginx postgres strace tinyproxy systemd-analyze
+	@sh tests/system_packages.sh caddy chromium curl haproxy jq lua5.1 nginx postgres promtool redis-server strace tinyproxy
+	@sh tests/system_packages.sh systemd-analyze
 	@sh tests/system_packages.sh libdbus-1.so.3 libEGL.so.1 libfontconfig.so.1 libGL.so.1 libglib-2.0.so.0 libxkbcommon.so.0
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[server,postgres]' --group dev
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[server,postgres,redis]' --group dev
 	touch $@
 
 tests/interop/node_modules/ready: tests/interop/package-lock.json

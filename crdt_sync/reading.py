@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import anyio
 
 from crdt_sync.document import AddHighlight, Anchor, EditHighlight, Highlight
-from crdt_sync.document.positions import Jump, JumpReason, ReadingPosition, anchor_of, check_work
+from crdt_sync.document.positions import SAME_PLACE, Jump, JumpReason, ReadingPosition, anchor_of, check_work
 from crdt_sync.errors import CrdtSyncError, InvalidEdit
 from crdt_sync.storage.places import ReadingDevice
 from crdt_sync.storage.read_model import ReadModel
@@ -91,13 +91,15 @@ class Reading:
         """Return where each device is in a work, the latest first."""
         return await self._worker.call(self._store.positions, work)
 
-    async def suggestion(self, work: str) -> Jump | None:
+    async def suggestion(self, work: str, *, same_place: float = SAME_PLACE) -> Jump | None:
         """Return what to offer to who opens a work here, or None.
 
         What another device read on after this one comes first; else the furthest place of any, if it lies ahead of
-        wherever this device has been. It is an offer: clocks may be wrong, so ask, and `decline` for a no.
+        wherever this device has been. Places whose progression (0 to 1) differs by less than `same_place` are one: a
+        work of 1,189 chapters that is told by chapters needs less than a chapter. It is an offer: clocks may be wrong,
+        so ask, and `decline` for a no.
         """
-        return await self._worker.call(self._store.suggestion, work)
+        return await self._worker.call(self._store.suggestion, work, same_place)
 
     async def decline(self, jump: Jump) -> None:
         """Do not offer this place in this work again."""

@@ -39,10 +39,12 @@ import crdt_sync.upkeep
 import crdt_sync_server.api.calls
 import crdt_sync_server.api.routing
 import crdt_sync_server.api.shapes
+import crdt_sync_server.backplane
 import crdt_sync_server.channel
 import crdt_sync_server.cli
 import crdt_sync_server.cli.app
 import crdt_sync_server.conformance
+import crdt_sync_server.conformance_backplane
 import crdt_sync_server.conformance_shared_keepers
 import crdt_sync_server.conformance_shared_store
 import crdt_sync_server.conformance_tokens
@@ -143,6 +145,7 @@ def page() -> str:
         *module("crdt_sync.testing", crdt_sync.testing),
         *module("crdt_sync.testing.contracts", crdt_sync.testing.contracts),
         *module("crdt_sync_server.ports", crdt_sync_server.ports),
+        *module("crdt_sync_server.backplane", crdt_sync_server.backplane),
         *module("crdt_sync_server.tokens", crdt_sync_server.tokens),
         *module("crdt_sync_server.webhooks", crdt_sync_server.webhooks),
         *module("crdt_sync_server.quotas", crdt_sync_server.quotas),
@@ -150,6 +153,7 @@ def page() -> str:
         *module("crdt_sync_server.errors", crdt_sync_server.errors),
         *module("crdt_sync_server.channel", crdt_sync_server.channel),
         *module("crdt_sync_server.conformance", crdt_sync_server.conformance),
+        *module("crdt_sync_server.conformance_backplane", crdt_sync_server.conformance_backplane),
         *module("crdt_sync_server.conformance_shared_keepers", crdt_sync_server.conformance_shared_keepers),
         *module("crdt_sync_server.conformance_shared_store", crdt_sync_server.conformance_shared_store),
         *module("crdt_sync_server.conformance_tokens", crdt_sync_server.conformance_tokens),

@@ -6,6 +6,7 @@ PATH="$PATH:/usr/sbin:/sbin"
 is_there() {
     case $1 in
         postgres) command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 ;;
+        redis-server) command -v redis-server >/dev/null || command -v valkey-server >/dev/null ;;
         *.so.*) ! command -v ldconfig >/dev/null || ldconfig -p | grep -qF "$1" ;;
         *) command -v "$1" >/dev/null ;;
     esac
@@ -16,6 +17,7 @@ for part in "$@"; do
         node) missing="$missing nodejs" ;;
         nginx) missing="$missing nginx-light" ;;
         postgres) missing="$missing postgresql" ;;
+        promtool) missing="$missing prometheus" ;;
         systemd-analyze) missing="$missing systemd" ;;
         libdbus-1.so.3) missing="$missing libdbus-1-3" ;;
         libEGL.so.1) missing="$missing libegl1" ;;
@@ -28,6 +30,7 @@ for part in "$@"; do
 done
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    exec 9<"$0" && flock 9 # make may ask for several things at once
     # shellcheck disable=SC2086
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null && exit 0
 fi

@@ -20,7 +20,7 @@ class TcpProxy:
         self.loses_answers = False
         self.delay_s = 0.0
         self.accepted = 0
-        self._server_port = port
+        self.server_port = port
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._flows = asyncio.Event()
@@ -49,14 +49,14 @@ class TcpProxy:
         self._tasks.add(task)
         try:
             await self._flows.wait()
-            above, below = await asyncio.open_connection("127.0.0.1", self._server_port)
+            above, below = await asyncio.open_connection("127.0.0.1", self.server_port)
             self._open.add(below)
             try:
                 await asyncio.gather(self._pump(reader, below), self._pump(above, writer, are_answers=True))
             finally:
                 below.transport.abort()
                 self._open.discard(below)
-        except OSError:
+        except (OSError, asyncio.CancelledError):  # the stream's own callback cannot take that
             pass
         finally:
             writer.transport.abort()

@@ -1,7 +1,11 @@
+import { resolve } from "node:path";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
-  resolve: { dedupe: ["lib0", "y-protocols", "yjs"] }, // the demo reader has its own beside it
+  resolve: {
+    alias: [{ find: /^crdt-sync$/, replacement: resolve(import.meta.dirname, "src/index.ts") }], // as the demo reader names it
+    dedupe: ["lib0", "y-protocols", "yjs"], // the demo reader has its own beside it
+  },
   test: {
     include: ["test/**/*.test.ts", "test/**/*.test.tsx"],
     setupFiles: ["test/setup.ts"],

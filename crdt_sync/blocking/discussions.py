@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from functools import partial, wraps
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING
 
 from crdt_sync import discussions as asynchronous
 from crdt_sync.blocking.delivery import Deliver
 from crdt_sync.blocking.live import Live
 from crdt_sync.blocking.loop_thread import Backend, LoopThread
 from crdt_sync.blocking.news import threads_of
+from crdt_sync.blocking.twins import twin
 from crdt_sync.feeds import DiscussionStatus
 from crdt_sync.sync.credentials import Token
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = ["Discussions", "open_discussions"]
-
-Parameters = ParamSpec("Parameters")
-Result = TypeVar("Result")
 
 
 def open_discussions(
@@ -53,18 +50,6 @@ def open_discussions(
         random=random,
     )
     return Discussions(LoopThread(opening, backend, "the file of discussions"), deliver)
-
-
-def twin(
-    method: Callable[Concatenate[asynchronous.Discussions, Parameters], Coroutine[Any, Any, Result]],
-) -> Callable[Concatenate[Discussions, Parameters], Result]:
-    """Return the method that calls `method` on the loop and waits for it."""
-
-    @wraps(method)
-    def call(self: Discussions, /, *arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
-        return self._loop.call(partial(method, self._opened, *arguments, **named))
-
-    return call
 
 
 class Discussions(Live[asynchronous.Discussions, DiscussionStatus]):

@@ -5,11 +5,11 @@ The methods are made from the asynchronous ones, so that there is one logic, one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
-from functools import partial, wraps
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from crdt_sync import library as asynchronous
 from crdt_sync.blocking.delivery import Deliver
@@ -17,6 +17,7 @@ from crdt_sync.blocking.live import Live
 from crdt_sync.blocking.loop_thread import Backend, LoopThread, do
 from crdt_sync.blocking.news import changes_of, presence_of
 from crdt_sync.blocking.reading import Reading
+from crdt_sync.blocking.twins import twin
 from crdt_sync.document import Change
 from crdt_sync.feeds import Status
 from crdt_sync.library import TransportChoice
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = ["Backend", "Library", "Presence", "Reading", "open_library"]
-
-Parameters = ParamSpec("Parameters")
-Result = TypeVar("Result")
 
 
 def open_library(
@@ -73,18 +71,6 @@ def open_library(
     return Library(LoopThread(opening, backend), deliver)
 
 
-def twin(
-    method: Callable[Concatenate[asynchronous.Library, Parameters], Coroutine[Any, Any, Result]],
-) -> Callable[Concatenate[Library, Parameters], Result]:
-    """Return the method that calls `method` on the loop and waits for it."""
-
-    @wraps(method)
-    def call(self: Library, /, *arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
-        return self._loop.call(partial(method, self._library, *arguments, **named))
-
-    return call
-
-
 class Library(Live[asynchronous.Library, Status]):
     """An open library. Get one from `open_library`; any thread may use it. Calls wait, return values and raise.
 
@@ -93,9 +79,8 @@ class Library(Live[asynchronous.Library, Status]):
 
     def __init__(self, loop: LoopThread[asynchronous.Library], deliver: Deliver | None) -> None:
         super().__init__(loop, deliver)
-        self._library = self._opened
-        self.presence = Presence(self._loop, self._library)
-        self.reading = Reading(self._loop, self._library)
+        self.presence = Presence(self._loop, self._opened)
+        self.reading = Reading(self._loop, self._opened)
 
     # The twins of the asynchronous library
 
@@ -171,14 +156,14 @@ class Library(Live[asynchronous.Library, Status]):
         While a call is under way, changes are kept once for each item. After `unsubscribe` or `close` has returned no
         callback runs. Raises `InvalidEdit` if the library was opened without `deliver`, and `StorageError`.
         """
-        return self._news.listen(changes_of(self._library), callback)
+        return self._news.listen(changes_of(self._opened), callback)
 
     def on_presence(self, callback: Callable[[tuple[PresenceChange, ...]], None]) -> Callable[[], None]:
         """Have `callback` called with who is here now, if anyone, and with who comes, changes and leaves.
 
         Else as `on_change`.
         """
-        return self._news.listen(presence_of(self._library), callback)
+        return self._news.listen(presence_of(self._opened), callback)
 
 
 class Presence:

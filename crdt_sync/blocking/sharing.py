@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
-from functools import partial, wraps
+from collections.abc import Sequence
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING
 
 from crdt_sync import sharing as asynchronous
 from crdt_sync.blocking.library import Library
 from crdt_sync.blocking.loop_thread import Backend, LoopThread
+from crdt_sync.blocking.twins import twin
 from crdt_sync.sharing.copying import Copied, chosen, take_in
 from crdt_sync.sync.credentials import Token
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Groups", "copy_into_group", "open_groups"]
 
-Parameters = ParamSpec("Parameters")
-Result = TypeVar("Result")
 
 END_WITHIN_S = 5.0
 
@@ -31,18 +30,6 @@ def open_groups(
     return Groups(LoopThread(asynchronous.open_groups(relay, token=token, client=client), backend))
 
 
-def twin(
-    method: Callable[Concatenate[asynchronous.Groups, Parameters], Coroutine[Any, Any, Result]],
-) -> Callable[Concatenate[Groups, Parameters], Result]:
-    """Return the method that calls `method` on the loop and waits for it."""
-
-    @wraps(method)
-    def call(self: Groups, /, *arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
-        return self._loop.call(partial(method, self._groups, *arguments, **named))
-
-    return call
-
-
 class Groups:
     """The groups of one relay, as one account sees them. Get one from `open_groups`; any thread may use it.
 
@@ -51,7 +38,7 @@ class Groups:
 
     def __init__(self, loop: LoopThread[asynchronous.Groups]) -> None:
         self._loop = loop
-        self._groups = loop.start()
+        self._opened = loop.start()
 
     def __enter__(self) -> Groups:
         return self
@@ -95,6 +82,6 @@ def copy_into_group(
     update: bool = False,
 ) -> Copied:
     """Copy highlights of `own` into the library of a group, as `crdt_sync.sharing.copy_into_group` does."""
-    choose = partial(chosen, own._library, ids, work=work, within=within, tag=tag, color=color, collection=collection)
+    choose = partial(chosen, own._opened, ids, work=work, within=within, tag=tag, color=color, collection=collection)
     found = own._loop.call(choose)
-    return group._loop.call(partial(take_in, group._library, found, own=own.binding(), update=update))
+    return group._loop.call(partial(take_in, group._opened, found, own=own.binding(), update=update))

@@ -14,7 +14,7 @@ from typing import Any
 from crdt_sync.document.anchors import Anchor
 from crdt_sync.errors import InvalidEdit
 
-__all__ = ["Jump", "JumpReason", "ReadingPosition", "anchor_of", "check_work", "moved", "suggest"]
+__all__ = ["SAME_PLACE", "Jump", "JumpReason", "ReadingPosition", "anchor_of", "check_work", "moved", "suggest"]
 
 MAX_WORK_BYTES = 1_000
 SAME_PLACE = 0.001
@@ -105,21 +105,24 @@ def moved(before: ReadingPosition | None, now: ReadingPosition) -> ReadingPositi
 
 
 def suggest(
-    own: ReadingPosition | None, others: Sequence[ReadingPosition], declined: Iterable[Anchor] = ()
+    own: ReadingPosition | None,
+    others: Sequence[ReadingPosition],
+    declined: Iterable[Anchor] = (),
+    same_place: float = SAME_PLACE,
 ) -> Jump | None:
     """Return what to offer to who opens a work here, or None.
 
     What was read on elsewhere after this device comes first, back or forth: there the person was. Else the furthest
     place of another device, if it lies ahead of this one and of wherever this device has been. A place that was
-    declined is not offered again.
+    declined is not offered again. Places whose progression differs by less than `same_place` are one.
     """
     no = list(declined)
     later = [each for each in others if own is None or each.at_ms > own.at_ms]
     for each in sorted(later, key=lambda each: each.at_ms, reverse=True):
-        if (own is None or not _same(each.anchor, own.anchor)) and each.anchor not in no:
+        if (own is None or not _same(each.anchor, own.anchor, same_place)) and each.anchor not in no:
             return Jump(each.anchor, JumpReason.LATER, each)
     reached = max((_progression(anchor) for anchor in (own.anchor, own.furthest)), default=-1.0) if own else -1.0
-    ahead = [each for each in others if _progression(each.furthest) > reached + SAME_PLACE and each.furthest not in no]
+    ahead = [each for each in others if _progression(each.furthest) > reached + same_place and each.furthest not in no]
     best = max(ahead, key=lambda each: _progression(each.furthest), default=None)
     if best is None or best.furthest is None:
         return None
@@ -130,7 +133,7 @@ def _progression(anchor: Anchor | None) -> float:
     return -1.0 if anchor is None or anchor.progression is None else anchor.progression
 
 
-def _same(one: Anchor, other: Anchor) -> bool:
+def _same(one: Anchor, other: Anchor, same_place: float) -> bool:
     if one.progression is not None and other.progression is not None:
-        return abs(one.progression - other.progression) < SAME_PLACE
+        return abs(one.progression - other.progression) < same_place
     return one == other

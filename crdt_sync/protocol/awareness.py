@@ -74,12 +74,13 @@ class AwarenessTable:
         self._owned: dict[Hashable, set[int]] = {}
         self._bytes: dict[Hashable, int] = {}  # owner → the bytes of the states that it speaks for
         self._gone: dict[int, None] = {}  # those of the known that have left, in the order in which they did
-        self._subjects: dict[Hashable, tuple[int, str | None]] = {}  # owner → (its number, subject)
+        self._subjects: dict[Hashable, tuple[int | None, str | None]] = {}  # owner → (its number, subject)
 
-    def join(self, owner: Hashable, subject: str | None, number: int) -> None:
+    def join(self, owner: Hashable, subject: str | None, number: int | None) -> None:
         """Say who stands behind a connection that is new. `remove` forgets it; a subject of None is nobody's.
 
-        The newer of two connections is the one with the higher `number`, whichever joins first.
+        The newer of two connections is the one with the higher `number`, whichever joins first. One without a number
+        is on another relay: which of the two is newer the client's clock alone says.
         """
         self._subjects[owner] = (number, subject)
 
@@ -104,7 +105,7 @@ class AwarenessTable:
         news: list[AwarenessEntry] = []
         corrections: list[AwarenessEntry] = []
         refused = False
-        _, subject = self._subjects.get(owner, (0, None))
+        _, subject = self.who(owner)
         for entry in entries:
             known = self._known.get(entry.client_id)
             if known is not None:
@@ -124,6 +125,19 @@ class AwarenessTable:
             news.append(entry)
         return Heard(tuple(news), tuple(corrections), refused)
 
+    def who(self, owner: Hashable) -> tuple[int | None, str | None]:
+        """Return the number and the subject of a connection that has joined; (0, None) if it has not."""
+        return self._subjects.get(owner, (0, None))
+
+    def owners(self) -> tuple[Hashable, ...]:
+        """Return the connections that speak for somebody."""
+        return tuple(owner for owner, clients in self._owned.items() if clients)
+
+    def entries_of(self, owner: Hashable) -> tuple[AwarenessEntry, ...]:
+        """Return the presence of the clients that a connection speaks for."""
+        known = ((client, self._known[client]) for client in sorted(self._owned.get(owner, ())))
+        return tuple(AwarenessEntry(client, each.clock, each.state) for client, each in known)
+
     def remove(self, owner: Hashable, now_s: float) -> tuple[AwarenessEntry, ...]:
         """Forget whom `owner` spoke for, as its connection is gone, and return the entries that say so."""
         self._subjects.pop(owner, None)
@@ -133,7 +147,10 @@ class AwarenessTable:
         return gone
 
     def expire(self, now_s: float) -> tuple[AwarenessEntry, ...]:
-        """Remove the clients that have not renewed for 30 s, and return the entries that say so."""
+        """Remove the clients that have not renewed for 30 s, and return the entries that say so.
+
+        Connections without a number that speak for nobody are forgotten: `join` them again before they speak.
+        """
         outdated = [client for client, known in self._known.items() if known.outdated_at_s <= now_s]
         gone = []
         for client in outdated:
@@ -143,17 +160,27 @@ class AwarenessTable:
                 del self._gone[client]
             else:
                 gone.append(self._leave(client, now_s))
+        self._forget_idle_elsewhere()
         return tuple(gone)
+
+    def _forget_idle_elsewhere(self) -> None:
+        """Of a connection on another relay one is not told that it has ended, if it spoke for nobody any more."""
+        for owner in [owner for owner, (number, _) in self._subjects.items() if number is None]:
+            if not self._owned.get(owner):
+                del self._subjects[owner]
+                self._owned.pop(owner, None)
+                self._bytes.pop(owner, None)
 
     def next_expiry_s(self) -> float | None:
         """Return when `expire` has something to do, or None."""
         return min((known.outdated_at_s for known in self._known.values()), default=None)
 
     def _takes_over(self, owner: Hashable, entry: AwarenessEntry, known: _Known) -> bool:
-        number, subject = self._subjects.get(owner, (0, None))
-        number_before, subject_before = self._subjects.get(known.owner, (0, None))
+        number, subject = self.who(owner)
+        number_before, subject_before = self.who(known.owner)
         same = subject is not None and subject == subject_before
-        return same and number > number_before and entry.clock > known.clock and entry.state != GONE
+        is_newer = number is None or number_before is None or number > number_before
+        return same and is_newer and entry.clock > known.clock and entry.state != GONE
 
     def _store(self, entry: AwarenessEntry, owner: Hashable, now_s: float) -> None:
         client = entry.client_id

@@ -9,7 +9,7 @@ from crdt_sync.document import schema
 from crdt_sync.document.anchors import Anchor
 from crdt_sync.document.library_document import LibraryDocument
 from crdt_sync.document.observed import Touched
-from crdt_sync.document.positions import Jump, ReadingPosition, moved, suggest
+from crdt_sync.document.positions import SAME_PLACE, Jump, ReadingPosition, moved, suggest
 from crdt_sync.storage.database import reading_back
 from crdt_sync.storage.places import Device, OwnPlaces, ReadingDevice
 from crdt_sync.storage.transactions import Applied, Transactions
@@ -69,11 +69,11 @@ class ReadingPlaces(Transactions):
             found = others if own is None else [own, *others]
             return sorted(found, key=lambda each: (-each.at_ms, each.device))
 
-    def suggestion(self, work: str) -> Jump | None:
+    def suggestion(self, work: str, same_place: float = SAME_PLACE) -> Jump | None:
         """Return what to offer to who opens a work here; see `positions.suggest`."""
         with reading_back(self._path):
             own, others = self._places(work)
-            return suggest(own, others, OwnPlaces(self._connection).declined(work))
+            return suggest(own, others, OwnPlaces(self._connection).declined(work), same_place)
 
     def decline(self, work: str, anchor: Anchor) -> None:
         """Do not offer this place again."""

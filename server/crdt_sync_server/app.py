@@ -19,6 +19,7 @@ from crdt_sync_server.host import Host
 from crdt_sync_server.limits import Admission, Limit, LimitReached
 from crdt_sync_server.logs import reached, tell
 from crdt_sync_server.outbox import Closing
+from crdt_sync_server.passing import Passing
 from crdt_sync_server.peer import RoomPeer
 from crdt_sync_server.poll_sessions import PollSessions
 from crdt_sync_server.polling import POLLING_PREFIX
@@ -64,6 +65,9 @@ class RelayApp:
         )
         self._connections = 0
         self._quiet = anyio.Event()
+        self._stopped: anyio.Event | None = None
+        self.passing: Passing | None = None
+        """Which polls are for another worker of this port, if there are several."""
 
     @property
     def host(self) -> Host:
@@ -75,9 +79,13 @@ class RelayApp:
         if scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
         elif scope["type"] == "http" and scope["path"].startswith((POLLING_PREFIX, f"{API_PREFIX}/")):
+            is_poll = scope["path"].startswith(POLLING_PREFIX)
+            if is_poll and self.passing is not None and (door := self.passing.door_for(scope)) is not None:
+                await self.passing.carry(door, scope, receive, send)
+                return
             self._connections += 1
             try:
-                face = self._polling if scope["path"].startswith(POLLING_PREFIX) else self._api
+                face = self._polling if is_poll else self._api
                 await face(scope, receive, send)
             finally:
                 self._one_less()
@@ -87,11 +95,23 @@ class RelayApp:
             await self._lifespan(receive, send)
 
     async def stop(self) -> None:
-        """Commit what has arrived, close every connection and poll session with 1001, and return when that is told."""
-        await self._host.stop()
-        if self._connections:
-            with anyio.move_on_after(5):
-                await self._quiet.wait()
+        """Commit what has arrived, close every connection and poll session, and return when that is told.
+
+        They are told 1012 if the relay is one of several on its store, else 1001.
+        """
+        if self._stopped is not None:
+            await self._stopped.wait()
+            return
+        self._stopped = anyio.Event()
+        if self.passing is not None:
+            self.passing.stop()
+        try:
+            await self._host.stop()
+            if self._connections:
+                with anyio.move_on_after(5):
+                    await self._quiet.wait()
+        finally:
+            self._stopped.set()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         async with AsyncExitStack() as stack, AsyncExitStack() as telling:

@@ -12,17 +12,32 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-__all__ = ["CARRIED_UP_TO_BYTES", "Backplane", "Carried", "Committed", "Missed", "News", "Said"]
+from crdt_sync_server.errors import BackplaneError
+
+__all__ = [
+    "CARRIED_UP_TO_BYTES",
+    "SAID_UP_TO_BYTES",
+    "Backplane",
+    "Carried",
+    "Committed",
+    "Missed",
+    "News",
+    "Said",
+    "check_said",
+    "fit_to_carry",
+]
 
 CARRIED_UP_TO_BYTES = 64 * 1024
 """What is larger is not carried: the others are told its position and read it from the store."""
+SAID_UP_TO_BYTES = 256 * 1024
+"""A backplane refuses longer words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
     """The update at this position of the room is durable; `update` is None where it is to be read from the store.
 
-    The room "" stands for the notices, and the position is then the number of one.
+    The room "" stands for the notices: there are new ones.
     """
 
     room: str
@@ -48,7 +63,10 @@ News: TypeAlias = Committed | Said | Missed
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """Some news, in order. `cursor` says how far one is with them."""
+    """Some news, in order. `cursor` says how far one is with them.
+
+    There may be none: the first of a subscriber tells where it begins.
+    """
 
     cursor: str
     news: tuple[News, ...]
@@ -71,8 +89,23 @@ class Backplane(Protocol):
 
         None: from now on. From the moment in which the block is entered nothing is lost but as `Missed` says; that
         comes first where what follows on `after` is not known any more. What a subscriber itself publishes and says
-        comes too.
+        comes too. Whoever stops waiting for the next loses nothing; who does not keep up is told by an error.
         """
 
     async def close(self) -> None:
         """Free what is held."""
+
+
+def fit_to_carry(committed: Sequence[Committed]) -> list[Committed]:
+    """Return the same without the updates that are larger than `CARRIED_UP_TO_BYTES`."""
+    return [
+        Committed(each.room, each.position) if each.update and len(each.update) > CARRIED_UP_TO_BYTES else each
+        for each in committed
+    ]
+
+
+def check_said(said: Sequence[Said]) -> None:
+    """Raise `BackplaneError` if some words are longer than `SAID_UP_TO_BYTES`."""
+    longest = max((len(each.words) for each in said), default=0)
+    if longest > SAID_UP_TO_BYTES:
+        raise BackplaneError(f"{longest} bytes are too many to say at once; a backplane takes {SAID_UP_TO_BYTES}")

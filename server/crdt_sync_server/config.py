@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
+import re
 import sys
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from crdt_sync.protocol.messages import MAX_MESSAGE_BYTES
+from crdt_sync_server.addresses import checked_url, is_loopback
 from crdt_sync_server.errors import ConfigurationError
 from crdt_sync_server.limits import Limits
 
-__all__ = ["AuthMode", "Config", "Durability", "LogFormat", "checked_url", "default_data_folder"]
+__all__ = ["AuthMode", "Config", "Durability", "LogFormat", "default_data_folder"]
 
 
 class Durability(StrEnum):
@@ -52,6 +52,7 @@ def default_data_folder() -> Path:
 
 PUBLIC_ALGORITHMS = ("RS256", "ES256", "EdDSA")
 MAX_TOKEN_DAYS = 366
+MAX_WORKERS = 64
 MIN_SECRET_BYTES = 32
 """As RFC 7518 asks of HS256 (section 3.2)."""
 
@@ -70,12 +71,32 @@ class Config:
 
     host: str = field(default="127.0.0.1", metadata=_named("host", "Address to listen on."))
     port: int = field(default=8765, metadata=_named("port", "Port to listen on; 0 takes a free one."))
+    workers: int = field(
+        default=1,
+        metadata=_named("workers", "Processes that serve the port together, on a store that they can share."),
+    )
     data: Path | None = field(default=None, metadata=_named("data", "Folder for the database."))
     database_url: str | None = field(
         default=None,
         repr=False,
         metadata=_named(
             "database-url", "A PostgreSQL database in place of the folder's, postgresql://…. No flag.", secret=True
+        ),
+    )
+    backplane: str | None = field(
+        default=None,
+        repr=False,
+        metadata=_named(
+            "backplane",
+            "How relays on one database-url tell each other what is new: postgres, the database itself, if nothing is "
+            "said; redis://… or rediss://… for a server of Redis or Valkey; or none. No flag.",
+            secret=True,
+        ),
+    )
+    backplane_prefix: str = field(
+        default="crdt-sync:",
+        metadata=_named(
+            "backplane-prefix", "What its keys and channels begin with, if several installations share it."
         ),
     )
     allow_anyone: bool = field(
@@ -200,6 +221,7 @@ class Config:
         Limits().changed(self.limit)
         if not 0 <= self.port <= 65535:
             raise ConfigurationError(f"{self.port} is no port; --port takes 0 to 65535")
+        self._check_workers()
         if not 1024 <= self.max_message_bytes <= 2**31 - 1:
             raise ConfigurationError("--max-message-bytes takes 1024 to 2147483647")
         if self.room_quota_bytes < 1024:
@@ -220,13 +242,46 @@ class Config:
             raise ConfigurationError("--webhook-give-up takes 0 to 604800 seconds")
         if not 1 <= self.webhook_waiting <= 65536:
             raise ConfigurationError("--webhook-waiting takes 1 to 65536")
+        self._check_backplane()
         if self.auth is AuthMode.JWT:
             self._check_jwt()
-        if self.auth is AuthMode.OPEN and not _is_loopback(self.host) and not self.allow_anyone:
+        if self.auth is AuthMode.OPEN and not is_loopback(self.host) and not self.allow_anyone:
             raise ConfigurationError(
                 f"on {self.host} everyone who reaches this machine could read and change every room, as nobody is "
                 "asked who they are; ask with --auth static or --auth jwt, say --allow-anyone if you want that, or "
                 "listen on 127.0.0.1"
+            )
+
+    def _check_backplane(self) -> None:
+        if not re.fullmatch(r"[!-~]{1,40}", self.backplane_prefix, re.ASCII):
+            raise ConfigurationError("--backplane-prefix takes 1 to 40 letters, digits and signs, without a space")
+        if self.backplane in (None, "none"):
+            return
+        if self.backplane != "postgres" and not self.backplane.startswith(("redis://", "rediss://")):
+            raise ConfigurationError("backplane takes redis://…, rediss://…, postgres or none")
+        if self.database_url is None:
+            raise ConfigurationError(
+                "a backplane is for relays that share a store, and the store of this one is a file that no other can "
+                "open; set database-url too, or leave backplane out"
+            )
+
+    def _check_workers(self) -> None:
+        if not 1 <= self.workers <= MAX_WORKERS:
+            raise ConfigurationError(f"--workers takes 1 to {MAX_WORKERS}")
+        if self.workers == 1:
+            return
+        if self.database_url is None:
+            raise ConfigurationError(
+                f"{self.workers} workers need a store that they can share, and SQLite belongs to one process; set "
+                "database-url to a PostgreSQL database, or leave --workers at 1"
+            )
+        if sys.platform == "win32":
+            raise ConfigurationError(
+                "several workers cannot share a port on Windows; run relays on ports of their own behind a proxy"
+            )
+        if self.metrics_port and self.metrics_port + self.workers > 65536:
+            raise ConfigurationError(
+                f"{self.workers} workers take the ports from --metrics-port on; {self.metrics_port} is too high"
             )
 
     def _check_jwt(self) -> None:
@@ -262,25 +317,3 @@ class Config:
     def database(self) -> Path:
         """The file that holds all rooms, unless a `database_url` is set."""
         return (self.data or default_data_folder()) / "relay.sqlite3"
-
-
-def checked_url(url: str, setting: str) -> str:
-    """Return an https URL, or an http one of this machine, as it is. Raises `ConfigurationError` for all else."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        host = ""
-    is_here = host in ("localhost", "127.0.0.1", "::1")
-    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and is_here)):
-        raise ConfigurationError(f"--{setting} takes an https URL; this is {url!r}")
-    return url
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -3,6 +3,7 @@
 RelayError                 a `CrdtSyncError`; carries the close code for those whom it concerns
 ├── StoreError             the store did not do what it was asked: nothing of it may be told to anyone
 │   ├── StoreInUse         another process has it
+│   ├── StorePutBack       what it has now is not the continuation of what it has returned
 │   └── Superseded         a later snapshot of the room is stored already
 ├── BackplaneError         the backplane did not carry what it was given, or can no longer be heard
 ├── RoomDeleted            the room was deleted, for good
@@ -23,6 +24,7 @@ RelayError                 a `CrdtSyncError`; carries the close code for those w
 │   ├── Unauthenticated    no token, or not a good one
 │   └── Forbidden          this one may not come here
 ├── ProviderUnavailable    the identity provider cannot be asked now: nobody's fault who asks
+├── WorkerFailed           one of several workers did not start, and has said why
 └── ConfigurationError     the operator asked for what cannot be
 """
 
@@ -52,10 +54,12 @@ __all__ = [
     "SharingError",
     "StoreError",
     "StoreInUse",
+    "StorePutBack",
     "Superseded",
     "TokenError",
     "Unauthenticated",
     "WebhookError",
+    "WorkerFailed",
 ]
 
 
@@ -71,6 +75,10 @@ class StoreError(RelayError):
 
 class StoreInUse(StoreError):
     """Another process has the store: a relay that runs, or a command that works on it."""
+
+
+class StorePutBack(StoreError):
+    """What is stored was put back to an earlier moment, and may have gone on from there."""
 
 
 class Superseded(StoreError):
@@ -165,3 +173,11 @@ class ProviderUnavailable(RelayError):
 
 class ConfigurationError(RelayError):
     """The settings contradict each other or the machine; the message says what to change."""
+
+
+class WorkerFailed(RelayError):
+    """One of several workers did not start. It has said why on standard error; `status` is its exit status."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -13,6 +13,7 @@ import anyio.lowlevel
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
+from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync_server.changes import Changes
 from crdt_sync_server.delivery import Peer
 from crdt_sync_server.devices import DeviceKey
@@ -27,6 +28,7 @@ from crdt_sync_server.rooms import threads_of
 from crdt_sync_server.sightings import Sightings
 
 if TYPE_CHECKING:
+    from crdt_sync_server.cluster import Cluster
     from crdt_sync_server.webhook_deliveries import Deliveries
 
 __all__ = ["Host"]
@@ -74,6 +76,8 @@ class Host:
         """Which rooms have changed, for webhooks."""
         self.webhooks: Deliveries | None = None
         """Who is told of that."""
+        self.cluster: Cluster | None = None
+        """The other relays of the same store, if it can have any."""
         self.sightings = Sightings(now, wall)
         """Which devices were where."""
         self.roles_changed = 0
@@ -83,6 +87,7 @@ class Host:
         self._room_bytes = 0  # of all documents that are loaded, as of the last sweep
         self._opened_by: Counter[str | None] = Counter()  # address → the rooms that it had loaded and that are here
         self._empty = anyio.Event()
+        self._forgotten = anyio.Event()  # that one room has ended
         self._tasks: TaskGroup | None = None
         self._to_start: list[tuple[Callable[..., Coroutine[Any, Any, None]], tuple[Any, ...]]] = []
         self._bell = anyio.Event()  # something is to be started
@@ -95,7 +100,8 @@ class Host:
             tasks.start_soon(self._sweep)
             tasks.start_soon(self._start, tasks)
             try:
-                yield
+                async with nullcontext() if self.cluster is None else self.cluster.running():
+                    yield
             finally:
                 self._tasks = None
                 tasks.cancel_scope.cancel()
@@ -119,7 +125,7 @@ class Host:
         `client` is the address that asks. Raises `Stopping`, and `LimitReached` if no more rooms may be loaded.
         """
         if self.stopping or self._tasks is None:
-            raise Stopping("the relay is going away")
+            raise self.farewell()
         hosted = self._rooms.get(name)
         if hosted is None:
             self._make_place(client)
@@ -143,6 +149,7 @@ class Host:
             await self.delete(threads)
         records = await self.store.rooms(name)
         await self.store.delete(name)
+        self.noticed()
         if not records or records[0].deleted_ms is None:
             self.changes.deleted(name)
         hosted = self._rooms.get(name)
@@ -151,6 +158,16 @@ class Host:
         if hosted is not None:
             hosted.delete()
         await self.sightings.forget(room=name)
+
+    def noticed(self) -> None:
+        """Say that something beside the rooms was changed here: other relays are to look."""
+        if self.cluster is not None:
+            self.cluster.noticed()
+
+    def deleted(self, name: str) -> None:
+        """End a room that another relay has deleted."""
+        if (hosted := self._rooms.get(name)) is not None:
+            hosted.delete()
 
     def regrade(self, name: str, subject: str, role: Role | None) -> None:
         """Let a change of role take effect on who is in the room. It must be stored already.
@@ -175,6 +192,21 @@ class Host:
         self.roles_changed += 1
         for hosted in self._with_threads(name):
             hosted.disperse(lambda peer: peer.subject is not None)
+
+    def doubt_all(self) -> None:
+        """Close everybody, as it cannot be told what has changed; they come back and are asked anew."""
+        self.roles_changed += 1
+        for hosted in list(self._rooms.values()):
+            hosted.disperse(lambda peer: True)
+
+    async def reload_all(self) -> None:
+        """End all rooms, and return when they are gone; who comes back has them loaded again."""
+        self.roles_changed += 1
+        rooms = list(self._rooms.values())
+        for hosted in rooms:
+            hosted.reload()
+        while any(self._rooms.get(hosted.name) is hosted for hosted in rooms):
+            await self._forgotten.wait()
 
     def doubt_tokens(self, token_ids: Collection[str]) -> None:
         """Close who came with tokens of which it cannot be told whether they hold; they come back and are asked."""
@@ -215,6 +247,18 @@ class Host:
             peer.regrade(role, as_of)
         self.check(peer.grant)
 
+    def opened(self, name: str) -> HostedRoom | None:
+        """Return the room called `name` if it is here, loaded or not."""
+        return self._rooms.get(name)
+
+    def names(self) -> list[str]:
+        """Return the names of all rooms that are here, loaded or not."""
+        return list(self._rooms)
+
+    def loaded(self) -> list[str]:
+        """Return the names of the rooms that are loaded."""
+        return [name for name, hosted in self._rooms.items() if hosted.is_loaded]
+
     def connections(self, name: str) -> int:
         """Return how many are in the room called `name`."""
         hosted = self._rooms.get(name)
@@ -242,11 +286,19 @@ class Host:
             self._opened_by[room.opened_by] -= 1
             if not self._opened_by[room.opened_by]:
                 del self._opened_by[room.opened_by]
+            self._forgotten.set()
+            self._forgotten = anyio.Event()
         if self.stopping and not self._rooms:
             self._empty.set()
 
+    def farewell(self) -> Stopping:
+        """Return why clients must go as the relay stops: with 1012 if other relays are there to take them, or 1001."""
+        if self.cluster is None:
+            return Stopping("the relay is going away")
+        return Stopping("this relay restarts; connect again, to another", CloseCode.RESTARTING)
+
     async def stop(self) -> None:
-        """Commit what has arrived, close all connections with 1001, and return when the rooms are closed."""
+        """Commit what has arrived, close all connections, and return when the rooms are closed."""
         self.stopping = True
         with anyio.move_on_after(STOP_WITHIN_S):
             if self._rooms:
@@ -254,6 +306,8 @@ class Host:
                     room.stop()
                 await self._empty.wait()
             await self.sightings.flush()
+        if self.cluster is not None:
+            await self.cluster.leave()
 
     async def _start(self, tasks: TaskGroup) -> None:
         """Start what runs beside; a task group takes tasks from tasks alone."""

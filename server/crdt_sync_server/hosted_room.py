@@ -27,13 +27,17 @@ from crdt_sync_server.limits import Limit
 from crdt_sync_server.logs import tell
 from crdt_sync_server.ports import Grant, Role
 from crdt_sync_server.room import Room, RoomBroken
-from crdt_sync_server.room_log import RoomLog
+from crdt_sync_server.room_log import PUT_BACK, RoomLog
 from crdt_sync_server.rooms import payer
 from crdt_sync_server.turn import (
     Arrival,
+    AskedElsewhere,
     Joined,
     Left,
+    NodeGone,
     Regraded,
+    Spoken,
+    SpokenElsewhere,
     Turn,
     Written,
 )
@@ -50,14 +54,18 @@ Value = TypeVar("Value")
 THREAD_ABOVE_BYTES = 64 * 1024
 REST_AFTER_SWEEPS = 3
 """A loop that had nothing to do for so many seconds ends, until there is something: a task costs kilobytes."""
+MOST_FOLLOWS = 8
+"""A room that other relays are always ahead of takes a turn after so many reads: who is here does not wait for ever."""
 SWEEP_AT_REST_EVERY_S = 5.0
 """Ten thousand open tabs at night are to cost next to nothing."""
 
 
 class Stopping(RelayError):
-    """The relay is shutting down."""
+    """The relay is shutting down, or only the room is."""
 
-    close_code = CloseCode.GOING_AWAY
+    def __init__(self, message: str, close_code: CloseCode = CloseCode.GOING_AWAY) -> None:
+        super().__init__(message)
+        self.close_code = close_code
 
 
 class HostedRoom:
@@ -215,6 +223,8 @@ class HostedRoom:
             over.set()
 
         async with self.held():
+            if self._host.cluster is not None:
+                await self._host.cluster.catch_up(self)
             self._log.entered_by(payer(self.name, subject))
             self._writing[over] = None
             weighs_bytes = max(size_bytes, THREAD_ABOVE_BYTES + 1) if is_long else size_bytes
@@ -226,6 +236,40 @@ class HostedRoom:
         if isinstance(told, RelayError):
             raise told
         return told
+
+    # What other relays do here
+
+    def told(self, position: int, update: bytes | None = None) -> None:
+        """Take note that another relay has stored an update at `position`, and of what it is, if that is known."""
+        self._log.told(position, update)
+        if self._log.is_behind:
+            self._stir()
+
+    def reload(self) -> None:
+        """Close everybody with 1011 and load again, as the store has less of the room than this has seen of it.
+
+        Who comes back brings what the store lacks.
+        """
+        if self._failure is None:
+            self._failure = StoreError(PUT_BACK)
+            self._stir()
+
+    def hear(self, node: str, spoken: Spoken) -> None:
+        """Show what somebody shows who is in this room on another relay."""
+        self._put(SpokenElsewhere(node, spoken), sum(len(each.state) for each in spoken.entries))
+
+    def lose(self, node: str) -> None:
+        """Show nobody any more who is on this relay: it is gone."""
+        self._put(NodeGone(node))
+
+    def tell_who_is_here(self) -> None:
+        """Tell the other relays what is shown here."""
+        self._put(AskedElsewhere())
+
+    @property
+    def is_loaded(self) -> bool:
+        """True once the document is there."""
+        return self._loaded is None
 
     # For the operator
 
@@ -263,8 +307,13 @@ class HostedRoom:
         self._stir()
 
     @property
-    def version(self) -> int:
-        """The position of the last update that is durable. While the turn is settled the document is as of it."""
+    def version(self) -> str:
+        """What tells the document's states apart, in one life of the relay. While the turn is settled it is durable."""
+        return self._log.version
+
+    @property
+    def position(self) -> int:
+        """The position up to which the document has all updates that are stored."""
         return self._log.position
 
     @property
@@ -339,6 +388,8 @@ class HostedRoom:
                 self.tail.start(self._room.vector())
                 self._loaded.set()
                 self._loaded = None
+                if self._host.cluster is not None:
+                    self._host.cluster.loaded(self.name)
             rests = await self._serve()
         except RoomDeleted as error:
             self._failure = error
@@ -346,6 +397,7 @@ class HostedRoom:
             self._end(CloseCode.DELETED, str(error))
         except (StoreError, RoomBroken) as error:
             tell("failed", logging.ERROR, room=self.name, reason=str(error))
+            self.metrics.store_failures += isinstance(error, StoreError)
             self._failure = StoreError(str(error))
             for peer in self._peers:
                 if isinstance(error, RoomBroken) and peer is error.culprit:
@@ -398,18 +450,25 @@ class HostedRoom:
 
     async def _serve(self) -> bool:
         """Serve until the room is over; return True if it only rests."""
+        follows = 0  # one after another
         while True:
-            if isinstance(self._failure, RoomDeleted):
+            if not self._log.is_behind:
+                follows = 0
+            if self._failure is not None:  # from outside
                 raise self._failure
             if self._wants_compaction is not None and not self._log.is_compacting:
                 self._log.compact()
                 begun, self._wants_compaction = self._wants_compaction, None
                 begun.set()
+            elif self._log.is_behind and (follows < MOST_FOLLOWS or not self._inbox):
+                follows += 1
+                await self._follow()
             elif self._inbox or self._due:
+                follows = 0
                 await self._turn()
             elif self._host.stopping and not self._expected:
-                self._failure = Stopping("the relay is going away")
-                self._end(CloseCode.GOING_AWAY, "the relay is going away")
+                self._failure = stopping = self._host.farewell()
+                self._end(stopping.close_code, str(stopping))
                 return False
             elif self._is_idle() and not self._log.is_compacting:
                 if self._log.is_due(idle=True):
@@ -425,6 +484,20 @@ class HostedRoom:
                 self._work = anyio.Event()
                 await self._work.wait()
                 self._work = None
+
+    async def _follow(self) -> None:
+        """Take what other relays have stored. It is durable, so who is here may see it at once."""
+        updates = await self._log.follow()
+        if not updates:
+            return
+        self._settled = False
+        if sum(map(len, updates)) > THREAD_ABOVE_BYTES:
+            turn = await self._host.run_sync(self._room.follow, updates)
+        else:
+            turn = self._room.follow(updates)
+        self._settle()
+        self._host.metrics.cluster.followed += turn.updates
+        self._delivery.perform(self._room.release(turn))
 
     async def _turn(self) -> None:
         await self._log.make_room(self._inbox.size_bytes)
@@ -444,15 +517,20 @@ class HostedRoom:
 
     async def _finish(self, turn: Turn[Peer]) -> None:
         self._delivery.perform(turn.at_once)
+        if turn.spoken and self._host.cluster is not None:
+            self._host.cluster.spoken(self.name, turn.spoken)
         if turn.update is not None:
             self._settled = False
             await self._log.append(turn.update, turn.updates)
+        self._settle()
+        self._delivery.perform(self._room.release(turn))
+
+    def _settle(self) -> None:
         if not self._settled:
             self._settled = True
             waiting, self._on_settled = self._on_settled, []
             for callback in waiting:
                 callback()
-        self._delivery.perform(self._room.release(turn))
 
     def _forget(self, peer: Peer) -> None:
         if peer in self._peers:

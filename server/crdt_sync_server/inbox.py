@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 from crdt_sync.protocol.messages import Message
-from crdt_sync_server.turn import Arrival, Received, Written
+from crdt_sync_server.turn import Arrival, Received
 
 __all__ = ["MAX_INBOX_BYTES_PER_PEER", "MAX_TURN_BYTES", "Inbox"]
 
@@ -29,7 +29,7 @@ class Inbox(Generic[Peer]):
     def __init__(self) -> None:
         self._arrivals: list[tuple[Arrival[Peer], int]] = []  # each with its bytes; an empty deque takes 760 bytes
         self._bytes: dict[Peer, int] = {}
-        self._own_bytes = 0  # of what the relay itself is to write
+        self._own_bytes = 0  # of what no peer said
         self._when_taken: list[tuple[Peer, Callable[[], None]]] = []
 
     def __bool__(self) -> bool:
@@ -41,7 +41,7 @@ class Inbox(Generic[Peer]):
         return sum(self._bytes.values(), self._own_bytes)
 
     def put(self, arrival: Arrival[Peer], size_bytes: int = 0) -> None:
-        """Add who came or left, or in `size_bytes` what the relay itself is to write."""
+        """Add who came or left, or in `size_bytes` what is the relay's own to write or to tell."""
         self._arrivals.append((arrival, size_bytes))
         self._own_bytes += size_bytes
 
@@ -73,10 +73,10 @@ class Inbox(Generic[Peer]):
             taken.append(arrival)
             if size_bytes:
                 taken_bytes += size_bytes
-                if isinstance(arrival, Written):
-                    self._own_bytes -= size_bytes
-                else:
+                if isinstance(arrival, Received):
                     self._freed(arrival.peer, size_bytes)
+                else:
+                    self._own_bytes -= size_bytes
         del self._arrivals[: len(taken)]
         if self._when_taken:
             self._let_go_on()

@@ -45,10 +45,15 @@ def _words(name: str, value: object) -> str:
 
 
 class _JsonFormatter(logging.Formatter):
+    def __init__(self, worker: int | None) -> None:
+        super().__init__()
+        self._of = {} if worker is None else {"worker": worker}
+
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
+            **self._of,
             "event": getattr(record, "event", record.name),
             **getattr(record, "fields", {}),
             "message": record.getMessage(),
@@ -58,13 +63,14 @@ class _JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def configure(log_format: LogFormat) -> None:
-    """Send the relay's log to standard error."""
+def configure(log_format: LogFormat, *, worker: int | None = None) -> None:
+    """Send the relay's log to standard error; each line says of which worker it is, if there are several."""
     handler = logging.StreamHandler(sys.stderr)
     if log_format is LogFormat.JSON:
-        handler.setFormatter(_JsonFormatter())
+        handler.setFormatter(_JsonFormatter(worker))
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+        of = "" if worker is None else f"[worker {worker}] "
+        handler.setFormatter(logging.Formatter(f"%(asctime)s %(levelname)-7s {of}%(message)s"))
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False

@@ -6,12 +6,17 @@ a lock at each step. Nothing is kept per room, client or subject, so what is kep
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from socketserver import ThreadingMixIn
+from threading import Thread
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -20,7 +25,16 @@ from crdt_sync_server.errors import ConfigurationError
 from crdt_sync_server.limits import Limit
 from crdt_sync_server.logs import REACHED
 
-__all__ = ["TRANSPORTS", "WEBHOOK_OUTCOMES", "Metrics", "Standing", "serve_metrics"]
+__all__ = [
+    "TRANSPORTS",
+    "WEBHOOK_OUTCOMES",
+    "ClusterCounts",
+    "Metrics",
+    "Standing",
+    "listen_for_metrics",
+    "metrics_url",
+    "serve_metrics",
+]
 
 TRANSPORTS = ("websocket", "polling")
 WEBHOOK_OUTCOMES = ("delivered", "retried", "given_up", "dropped")
@@ -38,6 +52,22 @@ class Standing:
     outbox_age_s: float = 0.0
 
 
+@dataclass(slots=True)
+class ClusterCounts:
+    """What a relay among several has done: told, followed, asked the store; and whether it hears the others.
+
+    `hears` is None where there is no backplane.
+    """
+
+    is_used: bool = False
+    hears: bool | None = None
+    relays: int = 0
+    published: int = 0
+    followed: int = 0
+    asked: int = 0
+    missed: int = 0
+
+
 class Metrics(Collector):
     """The counts of one relay. `registry` has them as Prometheus reads them; there is no global one."""
 
@@ -48,9 +78,11 @@ class Metrics(Collector):
         self.received_bytes = 0
         self.sent_bytes = 0
         self.compactions = 0
+        self.store_failures = 0
         self.webhooks = dict.fromkeys(WEBHOOK_OUTCOMES, 0)
         self.waiting_webhooks: Callable[[], int] = int
         self.standing: Callable[[], Standing] = Standing
+        self.cluster = ClusterCounts()
         self._connections = dict.fromkeys(TRANSPORTS, 0)
         self._opened = dict.fromkeys(TRANSPORTS, 0)
         self._refused: Counter[CloseCode] = Counter()
@@ -122,6 +154,7 @@ class Metrics(Collector):
             ("received_bytes", "Bytes of the frames that came in.", self.received_bytes),
             ("sent_bytes", "Bytes of the frames that went out.", self.sent_bytes),
             ("compactions", "Logs that were put together.", self.compactions),
+            ("store_failures", "Times that the store could not be read, written or asked.", self.store_failures),
         ):
             yield CounterMetricFamily(f"crdt_sync_{name}", words, value=count)
         for name, words, value in (
@@ -134,23 +167,74 @@ class Metrics(Collector):
              self.deliveries / self.content_frames if self.content_frames else 0.0),
         ):  # fmt: skip
             yield GaugeMetricFamily(f"crdt_sync_{name}", words, value=value)
+        if self.cluster.is_used:
+            yield from self._of_cluster()
+
+    def _of_cluster(self) -> Iterable[Metric]:
+        cluster = self.cluster
+        for name, words, count in (
+            ("published", "Updates and notices that the backplane was given.", cluster.published),
+            ("followed", "Updates of other relays that rooms here have taken.", cluster.followed),
+            ("asked", "Questions to the store, how far it is.", cluster.asked),
+            ("missed", "Times that the backplane may have lost something.", cluster.missed),
+        ):
+            yield CounterMetricFamily(f"crdt_sync_cluster_{name}", words, value=count)
+        if cluster.hears is not None:
+            yield GaugeMetricFamily("crdt_sync_cluster_hears", "1 while the backplane is heard.", value=cluster.hears)
+            yield GaugeMetricFamily("crdt_sync_cluster_relays", "Other relays that are heard.", value=cluster.relays)
 
 
-@contextmanager
-def serve_metrics(metrics: Metrics, host: str, port: int) -> Iterator[str]:
-    """Serve the counts on a listener and a thread of their own, and yield the URL; it ends with the block.
-
-    Raises `ConfigurationError` if the address cannot be had.
-    """
+def listen_for_metrics(host: str, port: int) -> socket.socket:
+    """Return a listening socket for the counts. Raises `ConfigurationError` if the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        server, thread = start_http_server(port, host, metrics.registry)
+        return socket.create_server((host, port), family=family)
     except OSError as error:
         raise ConfigurationError(
             f"cannot serve metrics on {host}:{port}: {error.strerror}; choose another with --metrics-port"
         ) from error
+
+
+def metrics_url(listener: socket.socket) -> str:
+    """Return where the counts are to be had."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}/metrics" if ":" in host else f"http://{host}:{port}/metrics"
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """A server on a socket that it is given. Several processes may accept on it, so nobody waits in `accept`."""
+
+    daemon_threads = True
+
+    def __init__(self, listener: socket.socket) -> None:
+        host, port = listener.getsockname()[:2]
+        super().__init__((host, port), _Quiet, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+        listener.setblocking(False)
+        self.server_name, self.server_port = host, port
+        self.setup_environ()
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        connection.setblocking(True)  # some systems let it inherit that of the listener
+        return connection, address
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the name is the standard library's
+        """Log nothing."""
+
+
+@contextmanager
+def serve_metrics(metrics: Metrics, listener: socket.socket) -> Iterator[None]:
+    """Serve the counts on a thread of their own, and close the listener as the block ends."""
+    server = _Server(listener)
+    server.set_app(make_wsgi_app(metrics.registry))
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
     try:
-        name = f"[{host}]" if ":" in host else host
-        yield f"http://{name}:{server.server_port}/metrics"
+        yield
     finally:
         server.shutdown()
         server.server_close()

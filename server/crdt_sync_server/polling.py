@@ -43,6 +43,7 @@ _STATUS = {
     CloseCode.TOO_BIG: 413,
     CloseCode.POLICY: 429,
     CloseCode.GOING_AWAY: 503,
+    CloseCode.RESTARTING: 503,
     CloseCode.OVERLOADED: 503,
 }
 """The HTTP status of a refusal. The close code stands in the body, and is what a client goes by."""

@@ -1,7 +1,8 @@
 """What may be stored: in one room, and in all rooms of one subject.
 
 A room counts for the subject that first stored something in it, whoever writes there later. An account is read from the
-store when the first of a subject's rooms is loaded, kept up to date by these, and forgotten with the last.
+store when the first of a subject's rooms is loaded, kept up to date by these, and forgotten with the last. Where other
+relays store for the same subject it is read again now and then: they can exceed a bound by what they store meanwhile.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from crdt_sync_server.ports import Directory, RoomRecord
 
 __all__ = ["Account", "Accounts", "Quotas"]
+
+READ_AGAIN_AFTER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class Account:
     subject: str
     stored_bytes: int
     loaded_rooms: int = 0
+    read_s: float = float("-inf")
+    """When it was last read from the store."""
 
 
 class Accounts:
@@ -46,6 +51,12 @@ class Accounts:
         account = self._accounts[subject]
         account.loaded_rooms += 1
         return account
+
+    async def refresh(self, account: Account, now_s: float) -> None:
+        """Read the account again if there is a bound and that was not done for a while. Raises `StoreError`."""
+        if self._quotas.subject_bytes and now_s - account.read_s >= READ_AGAIN_AFTER_S:
+            account.read_s = now_s
+            account.stored_bytes = await self._directory.usage(account.subject)
 
     def close(self, account: Account) -> None:
         """Say that a room of this account is not loaded any more."""

@@ -11,7 +11,8 @@ You must not take again before you have released, so the document never holds mo
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any, Generic, TypeVar
 
@@ -46,18 +47,23 @@ from crdt_sync.protocol.update import Update, decode_state_vector, encode_state_
 from crdt_sync_server.limits import Limit, LimitReached
 from crdt_sync_server.turn import (
     Arrival,
+    AskedElsewhere,
     Content,
     Durable,
+    Elsewhere,
     Frame,
     HangUp,
     Joined,
     Left,
+    NodeGone,
     Offence,
     OfPeer,
     Output,
     PresenceOf,
     Received,
     Regraded,
+    Spoken,
+    SpokenElsewhere,
     Turn,
     Written,
 )
@@ -68,6 +74,8 @@ MAX_DOCUMENT_BYTES = 512 * 1024 * 1024
 """The default bound of what is stored of one room, in bytes."""
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """Step 2 answers are kept up to this many bytes, and the last one whatever its size."""
+HEADERS_UP_TO_BYTES = 64 * 1024
+"""What another relay has stored is read up to this size, to learn what it moves."""
 MAX_QUARANTINED = 1024
 """How many updates that a document did not survive are remembered, by hash."""
 NOT_YOU = "a presence says to be somebody else (user.subject) and is not shown"
@@ -150,9 +158,15 @@ class Room(Generic[Peer]):
         try:
             with self._doc.transaction():
                 for arrival in arrivals:
+                    culprit = None
                     if isinstance(arrival, Written):
-                        culprit = None
                         self._write(arrival, turn)
+                    elif isinstance(arrival, SpokenElsewhere):
+                        self._hear(Elsewhere(arrival.node, arrival.spoken.number), arrival.spoken, turn, now_s)
+                    elif isinstance(arrival, NodeGone):
+                        self._lose(arrival.node, turn, now_s)
+                    elif isinstance(arrival, AskedElsewhere):
+                        turn.spoken += self._present()
                     else:
                         culprit = arrival.peer
                         self._receive(arrival, turn, now_s)
@@ -161,12 +175,24 @@ class Room(Generic[Peer]):
                 raise
             digest = None if self._applying is None else self._put_in_quarantine(self._applying)
             raise RoomBroken(f"{type(error).__name__}: {error}", culprit, digest) from error
-        if self._produced:
-            (turn.update,) = self._produced  # one transaction, one update: the batch comes merged
-            self._produced.clear()
-            self._answers.clear()
-            self._answer_bytes = 0
-            self.size_bytes += len(turn.update)
+        self._produce(turn)
+        return turn
+
+    def follow(self, updates: Sequence[bytes]) -> Turn[Peer]:
+        """Apply what another relay has stored, in the order of the log; it is durable, so release it at once.
+
+        Raises `RoomBroken`.
+        """
+        turn: Turn[Peer] = Turn()
+        try:
+            with self._doc.transaction():
+                for update in updates:
+                    self._follow(update, turn)
+        except BaseException as error:  # as in `take`
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+            raise RoomBroken(f"what another relay has stored cannot be applied: {error}") from error
+        self._produce(turn)
         return turn
 
     def expire(self, now_s: float) -> Turn[Peer]:
@@ -231,6 +257,59 @@ class Room(Generic[Peer]):
 
     # Inside
 
+    def _produce(self, turn: Turn[Peer]) -> None:
+        """Take what a transaction of the document has made of a turn's updates."""
+        if self._produced:
+            (turn.update,) = self._produced  # one transaction, one update: the batch comes merged
+            self._produced.clear()
+            self._answers.clear()
+            self._answer_bytes = 0
+            self.size_bytes += len(turn.update)
+
+    def _follow(self, update: bytes, turn: Turn[Peer]) -> None:
+        """Apply one update of the log. Reading the headers of a large one takes longer than asking the document."""
+        if len(update) > HEADERS_UP_TO_BYTES:
+            self._doc.apply_update(update)
+            moved = self._moved()
+        else:
+            reached = reach(read_update(update), self._vector)
+            if reached is None:
+                raise RoomBroken("the log has a gap")
+            self._doc.apply_update(update)
+            moved = reached
+        self._vector.update(moved)
+        turn.moved.update(moved)
+        turn.updates += 1
+
+    def _moved(self) -> dict[int, int]:
+        after = decode_state_vector(self._doc.get_state())
+        return {client: clock for client, clock in after.items() if clock != self._vector.get(client)}
+
+    def _hear(self, owner: Elsewhere, spoken: Spoken, turn: Turn[Peer], now_s: float) -> None:
+        """Show what somebody shows who is on another relay. That has checked it, and answers for it."""
+        if spoken.is_over:
+            self._tell(self._presence.remove(owner, now_s), turn)
+            return
+        self._presence_due_s = min(self._presence_due_s, now_s + OUTDATED_AFTER_S)
+        self._presence.join(owner, spoken.subject, None)
+        with suppress(RemoteProtocolError):  # a relay of other bounds: what is too much is not shown here
+            self._tell(self._presence.receive(spoken.entries, owner, now_s).news, turn)
+
+    def _present(self) -> list[Spoken]:
+        """Return what each connection that is here shows."""
+        here = (owner for owner in self._presence.owners() if not isinstance(owner, Elsewhere))
+        return [self._spoken(owner, self._presence.entries_of(owner)) for owner in here]
+
+    def _spoken(self, owner: Hashable, entries: tuple[AwarenessEntry, ...] = (), *, is_over: bool = False) -> Spoken:
+        number, subject = self._presence.who(owner)
+        assert number is not None, "who is here has one"
+        return Spoken(number, subject, entries, is_over)
+
+    def _lose(self, node: str, turn: Turn[Peer], now_s: float) -> None:
+        for owner in self._presence.owners():
+            if isinstance(owner, Elsewhere) and owner.node == node:
+                self._tell(self._presence.remove(owner, now_s), turn)
+
     def _write(self, written: Written, turn: Turn[Peer]) -> None:
         """Let the relay write, and count what that moved: nobody sends a state vector with it."""
         try:
@@ -242,8 +321,7 @@ class Room(Generic[Peer]):
                 raise RoomBroken("the id drawn for the relay's writing is in use already")  # loaded again, with another
             self._has_written = True
             written.write(self._doc)
-            after = decode_state_vector(self._doc.get_state())
-            moved = {client: clock for client, clock in after.items() if clock != self._vector.get(client)}
+            moved = self._moved()
             self._vector.update(moved)
             turn.moved.update(moved)
             turn.updates += 1
@@ -298,6 +376,8 @@ class Room(Generic[Peer]):
                 self._presence_due_s = min(self._presence_due_s, now_s + OUTDATED_AFTER_S)
                 heard = self._presence.receive(entries, peer, now_s)
                 self._tell(heard.news, turn)
+                if heard.news:
+                    turn.spoken.append(self._spoken(peer, heard.news))
                 if heard.corrections:
                     turn.at_once.append(PresenceOf(heard.corrections, (peer,)))
                 if heard.refused and peer not in self._told_of_claim:  # no strike: a tab may speak for another one's
@@ -386,7 +466,10 @@ class Room(Generic[Peer]):
         self._read_only.pop(peer, None)
         self._told_of_claim.pop(peer, None)
         if self._sessions.pop(peer, None) is not None:
-            self._tell(self._presence.remove(peer, now_s), turn)
+            over = self._spoken(peer, is_over=True)
+            if gone := self._presence.remove(peer, now_s):
+                self._tell(gone, turn)
+                turn.spoken.append(over)
 
 
 def _quarantined(digest: bytes) -> LimitReached:

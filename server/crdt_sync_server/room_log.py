@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+import logging
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 import anyio.lowlevel
 
 from crdt_sync_server.compaction import SEGMENT_BYTES, Compaction
-from crdt_sync_server.errors import RelayError
+from crdt_sync_server.errors import RelayError, StoreError
+from crdt_sync_server.following import Following
+from crdt_sync_server.logs import tell
 from crdt_sync_server.quotas import Account
 from crdt_sync_server.room import Room
 
 if TYPE_CHECKING:
     from crdt_sync_server.host import Host
 
-__all__ = ["RoomLog"]
+__all__ = ["PUT_BACK", "RoomLog"]
+
+PUT_BACK = "the store was put back to an earlier state"
 
 COMPACT_FULL_BYTES_PER_S = 4 * 1024 * 1024
 """A room that is full is compacted before it refuses anything, but it may not keep the relay busy with that."""
@@ -36,6 +41,8 @@ class RoomLog:
         self._account: Account | None = None
         self._charged_bytes = 0
         self._compact_full_from_s = float("-inf")
+        self._following = Following()
+        self._ahead = 0  # how many updates were stored here behind one that is not in the document yet
 
     async def load(self) -> None:
         """Give the room all that is stored of it. Raises `StoreError`, `RoomDeleted` and `RoomBroken`."""
@@ -49,6 +56,7 @@ class RoomLog:
                 await anyio.lowlevel.checkpoint()
         self._room.restored()
         self._position = stored.position
+        self._following.at(stored.position)
         self._compaction.loaded(stored)
         self._owner = stored.owner
 
@@ -60,16 +68,77 @@ class RoomLog:
     async def append(self, update: bytes, updates: int) -> None:
         """Store what a turn has made of `updates` updates; it is durable on return."""
         began_s = self._host.now()
-        self._position = await self._host.store.append(self._name, update, self._owner)
-        self._host.changes.changed(self._name, self._position)
+        position = await self._host.store.append(self._name, update, self._owner)
+        self._host.changes.changed(self._name, position)
         self._host.metrics.committed(updates, self._host.now() - began_s)
-        self._compaction.appended(len(update))
-        self.charge(self._charged_bytes + len(update))
+        if (cluster := self._host.cluster) is not None:
+            if position <= self._position:
+                raise StoreError(PUT_BACK)
+            cluster.committed(self._name, position, update)
+            if position > self._position + 1:  # others were faster: in the document this comes before theirs
+                self._following.told(position, update)
+                self._ahead += 1
+                return
+        self._position = position
+        self._grown([update])
+
+    def _grown(self, updates: Sequence[bytes]) -> None:
+        for update in updates:
+            self._compaction.appended(len(update))
+        self.charge(self._charged_bytes + sum(map(len, updates)))
+
+    # What other relays store
+
+    def told(self, position: int, update: bytes | None) -> None:
+        """Take note that another relay has stored something at `position`, and of what it is, if that is known."""
+        if position > self._position:
+            self._following.told(position, update)
+
+    @property
+    def is_behind(self) -> bool:
+        """True if other relays have stored what is not in the document yet."""
+        return self._following.is_ahead(self._position)
+
+    async def follow(self) -> list[bytes]:
+        """Return what follows in the log, in order, for the document; the position is behind it then.
+
+        Raises `RoomDeleted`. If the store cannot be asked nothing is returned, and one must be told again.
+        """
+        if updates := self._following.next(self._position):
+            self._position += len(updates)
+            self._ahead = 0
+            self._grown(updates)
+            return updates
+        assert self._host.cluster is not None, "nobody else tells"
+        try:
+            stored = await self._host.cluster.since(self._name, self._position)
+        except StoreError as error:
+            self._host.metrics.store_failures += 1
+            tell("behind", logging.WARNING, room=self._name, reason=str(error))
+            self._following.give_up()
+            return []
+        if stored.position <= self._position:  # one was told of what is not there
+            self._following.give_up()
+            return []
+        self._position = stored.position
+        self._ahead = 0
+        self._following.at(stored.position)
+        if len(stored.updates) == stored.log_length:
+            self._grown(stored.updates)
+        else:  # with a snapshot, it is all that is stored
+            self._compaction.loaded(stored)
+            self.charge(self._compaction.stored_bytes)
+        return list(stored.updates)
 
     @property
     def position(self) -> int:
-        """The position of the last update that is stored, 0 if none is."""
+        """The position up to which the document has all updates that are stored, 0 if there are none."""
         return self._position
+
+    @property
+    def version(self) -> str:
+        """What tells the document's states apart while this relay runs: the position, and what is beyond it."""
+        return f"{self._position}+{self._ahead}" if self._ahead else str(self._position)
 
     # Quotas
 
@@ -89,6 +158,8 @@ class RoomLog:
         if self._owner is not None and self._account is None:
             self._account = await self._host.accounts.open(self._owner)
             self._charged_bytes = self._room.size_bytes
+        if self._account is not None and self._host.cluster is not None:
+            await self._host.accounts.refresh(self._account, self._host.now())
         left_bytes = self.left_bytes()
         fits = left_bytes is None or size_bytes <= left_bytes
         if fits and self._room.size_bytes + size_bytes <= self._host.quotas.room_bytes:

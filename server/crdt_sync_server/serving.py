@@ -30,6 +30,8 @@ __all__ = ["Address", "listen", "serve"]
 
 Address = tuple[str, int]
 GRACE_S = 5.0
+APP_STOPS_WITHIN_S = 16.0
+"""More than `RelayApp.stop` takes: those who are connected are told why they must go before they are cut."""
 SWITCH_INTERVAL_S = 0.0002
 """How long the loop may keep the interpreter from the store's threads. With Python's 5 ms each of their calls of SQLite
 waits that long while the loop is busy, and rooms took tens of milliseconds to load."""
@@ -100,27 +102,32 @@ async def serve(
     started: Callable[[Address], None],
     stop: asyncio.Event,
 ) -> None:
-    """Serve until `stop` is set or SIGTERM or Ctrl-C comes: then stop accepting, commit, close with 1001 and return.
+    """Serve until `stop` is set or SIGTERM, SIGHUP or Ctrl-C comes: then commit, close all that is open, and return.
 
-    A second signal ends the process at once.
+    A relay by itself tells those who come meanwhile that it stops. One of several accepts nobody any more from that
+    moment on: whoever comes belongs to another. A second signal ends the process at once.
     """
     address: Address = listener.getsockname()[:2]
     settings = HypercornConfig()
     settings.bind = [f"fd://{listener.detach()}"]
     settings.websocket_max_message_size = config.max_message_bytes
     settings.websocket_ping_interval = None  # its task sleeps on after the close and keeps the connection's memory
-    settings.graceful_timeout = GRACE_S
+    settings.graceful_timeout = GRACE_S if app.host.cluster is None else APP_STOPS_WITHIN_S
     settings.accesslog = None
     settings.keep_alive_timeout = config.limits.handshake_s
     settings.h11_max_incomplete_size = config.limits.max_header_bytes
     settings.errorlog = logging.getLogger("crdt_sync_server.hypercorn")
     settings.include_server_header = False
     _on_signals(stop)
+    stopping: list[asyncio.Task[None]] = []
 
     async def until_stopped() -> None:
         started(address)
         await stop.wait()
-        await app.stop()
+        if app.host.cluster is None:
+            await app.stop()
+        else:
+            stopping.append(asyncio.create_task(app.stop()))
 
     _allow_open_files(config.limits)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -158,7 +165,7 @@ def _on_signals(stop: asyncio.Event) -> None:
         stop.set()
         signal.signal(number, signal.SIG_DFL)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:
         try:
             loop.add_signal_handler(number, stop_once, number)
         except NotImplementedError:  # Windows

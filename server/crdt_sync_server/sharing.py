@@ -152,6 +152,7 @@ class Sharing:
             except StoreError:
                 await self._ask_anew(room)
                 raise
+            self._host.noticed()
             before, after = change.before, change.after
             for subject in before.members.keys() | after.members.keys():
                 if before.role(subject) is not after.role(subject):

@@ -164,6 +164,7 @@ class TokenDesk:
             except StoreError:
                 await self._ask_anew(token.subject, concerned)
                 raise
+            self._host.noticed()
             for each in revoked:
                 self._host.revoke(each.id)
         tell("token", do="revoke", id=token.id, subject=token.subject, by=by or "the operator")

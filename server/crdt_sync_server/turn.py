@@ -15,18 +15,23 @@ from crdt_sync_server.limits import Limit, LimitReached
 
 __all__ = [
     "Arrival",
+    "AskedElsewhere",
     "Content",
     "Durable",
+    "Elsewhere",
     "Frame",
     "HangUp",
     "Joined",
     "Left",
+    "NodeGone",
     "OfPeer",
     "Offence",
     "Output",
     "PresenceOf",
     "Received",
     "Regraded",
+    "Spoken",
+    "SpokenElsewhere",
     "Turn",
     "Written",
 ]
@@ -80,8 +85,49 @@ class Written:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What one connection of one relay shows, for the other relays: `number` and `subject` are those of its `Joined`.
+
+    `is_over`: the connection is gone, and whatever it showed with it.
+    """
+
+    number: int
+    subject: str | None
+    entries: tuple[AwarenessEntry, ...] = ()
+    is_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Who speaks for a client: the connection of this number, on another relay."""
+
+    node: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenElsewhere:
+    """A connection of another relay shows this."""
+
+    node: str
+    spoken: Spoken
+
+
+@dataclass(frozen=True, slots=True)
+class NodeGone:
+    """Another relay is gone, and with it whoever was there."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskedElsewhere:
+    """Another relay asks who is here."""
+
+
 OfPeer: TypeAlias = Joined[Peer] | Regraded[Peer] | Received[Peer] | Left[Peer]
-Arrival: TypeAlias = OfPeer[Peer] | Written
+Arrival: TypeAlias = OfPeer[Peer] | Written | SpokenElsewhere | NodeGone | AskedElsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +202,5 @@ class Turn(Generic[Peer]):
     moved: dict[int, int] = field(default_factory=dict)
     after_commit: list[tuple[Peer, Ask | Answer | Echo]] = field(default_factory=list)
     written: list[Durable] = field(default_factory=list)
+    spoken: list[Spoken] = field(default_factory=list)
+    """What of presence came from who is here: for the other relays, if there are any."""

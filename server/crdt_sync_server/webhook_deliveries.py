@@ -116,6 +116,17 @@ class Deliveries:
             self._changes.wanted = bool(self._lines) or not self._loaded
             return removed
 
+    async def reload(self) -> None:
+        """Find out which webhooks there are, as another relay has changed them. Raises `StoreError`."""
+        async with self._changing:
+            hooks = await self._hooks.listed()
+            for gone in self._lines.keys() - {hook.id for hook in hooks}:
+                del self._lines[gone]
+            for hook in hooks:
+                self._open(hook)
+            self._loaded = True
+            self._changes.wanted = bool(self._lines)
+
     def waiting(self) -> int:
         """Return how many deliveries wait or are in flight. Any thread may ask."""
         return sum(len(line.queue) for line in list(self._lines.values()))
@@ -161,11 +172,7 @@ class Deliveries:
         if self._loaded or self._changes.is_empty:
             return True
         try:
-            async with self._changing:
-                for hook in await self._hooks.listed():
-                    self._open(hook)
-                self._loaded = True
-                self._changes.wanted = bool(self._lines)
+            await self.reload()
         except StoreError as error:
             tell("no webhooks", logging.ERROR, reason=str(error))
         return self._loaded

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from random import Random
 from typing import Any
 
 import anyio.to_thread
@@ -19,7 +20,9 @@ from crdt_sync_server.app import RelayApp
 from crdt_sync_server.auth.members import MembersAuthority
 from crdt_sync_server.auth.open import OpenAuthenticator, OpenAuthority
 from crdt_sync_server.auth.static import StaticAuthenticator
+from crdt_sync_server.backplane import Backplane
 from crdt_sync_server.channel import ChannelServer
+from crdt_sync_server.cluster import Cluster
 from crdt_sync_server.config import AuthMode, Config
 from crdt_sync_server.errors import RelayError, StoreError, StoreInUse
 from crdt_sync_server.failures import Failures
@@ -39,7 +42,8 @@ from crdt_sync_server.sharing import Sharing
 from crdt_sync_server.token_desk import TokenDesk
 from crdt_sync_server.webhook_deliveries import Deliveries
 from crdt_sync_server.webhook_queue import WebhookBounds
-from crdt_sync_server.wiring_stores import devices_of, members_of, open_store, tokens_of, webhooks_of
+from crdt_sync_server.wiring_backplane import open_backplane
+from crdt_sync_server.wiring_stores import devices_of, members_of, open_store, shared_store, tokens_of, webhooks_of
 
 __all__ = [
     "administer",
@@ -58,13 +62,14 @@ def build(
     authenticator: Authenticator | None = None,
     authority: Authority | None = None,
     members: Members | None = None,
+    backplane: Backplane | None = None,
     run_sync: Callable[..., Awaitable[Any]] = anyio.to_thread.run_sync,
 ) -> RelayApp:
     """Put a relay together. `authenticator` and `authority` take the place of those that the settings ask for.
 
     A simulation hands in its own time and what stands for threads.
     """
-    host = open_host(config, store, now=now, run_sync=run_sync)
+    host = open_host(config, store, now=now, backplane=backplane, run_sync=run_sync)
     members = members or members_of(store)
     if authority is None:
         is_open = authenticator is not None or config.auth is AuthMode.OPEN
@@ -142,9 +147,13 @@ def open_host(
     store: RoomStore,
     *,
     now: Callable[[], float] = time.monotonic,
+    backplane: Backplane | None = None,
     run_sync: Callable[..., Awaitable[Any]] = anyio.to_thread.run_sync,
 ) -> Host:
-    """Return the rooms of a store, under the quotas of the settings."""
+    """Return the rooms of a store, under the quotas of the settings.
+
+    On a store that others may have open too they follow what those do, over `backplane` or what the settings ask for.
+    """
     quotas = Quotas(config.room_quota_bytes, config.subject_quota_bytes)
     metrics = Metrics()
     host = Host(
@@ -156,6 +165,9 @@ def open_host(
         metrics=metrics,
         run_sync=run_sync,
     )
+    if (shared := shared_store(store)) is not None:
+        backplane = backplane or open_backplane(config)
+        host.cluster = Cluster(host, shared, members_of(store), backplane, random=Random())
     metrics.standing = host.standing
     host.tokens = host.sightings.tokens = tokens_of(store)
     host.sightings.devices = devices_of(store)

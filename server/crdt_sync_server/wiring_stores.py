@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from crdt_sync_server.config import Config, Durability
 from crdt_sync_server.errors import ConfigurationError, StoreError
 from crdt_sync_server.keepers import Devices, Members, Tokens, Webhooks
-from crdt_sync_server.ports import RoomStore
+from crdt_sync_server.ports import RoomStore, SharedStore
 from crdt_sync_server.stores import sqlite_backup
 from crdt_sync_server.stores.memory_devices import MemoryDevices
 from crdt_sync_server.stores.memory_members import MemoryMembers
@@ -17,7 +17,17 @@ from crdt_sync_server.stores.memory_webhooks import MemoryWebhooks
 from crdt_sync_server.stores.sqlite import SqliteStore
 from crdt_sync_server.stores.sqlite_backup import Copied
 
-__all__ = ["back_up", "devices_of", "members_of", "open_store", "place_of", "restore", "tokens_of", "webhooks_of"]
+__all__ = [
+    "back_up",
+    "devices_of",
+    "members_of",
+    "open_store",
+    "place_of",
+    "restore",
+    "shared_store",
+    "tokens_of",
+    "webhooks_of",
+]
 
 
 @runtime_checkable
@@ -32,6 +42,11 @@ class _Keeping(Protocol):
     def devices(self) -> Devices: ...
     @property
     def webhooks(self) -> Webhooks: ...
+
+
+@runtime_checkable
+class _Shared(_Keeping, SharedStore, Protocol):
+    """A store in a database, with what is kept beside the rooms."""
 
 
 async def open_store(config: Config) -> RoomStore:
@@ -51,6 +66,11 @@ def place_of(config: Config, store: RoomStore) -> str:
     """Return where the data is, for people, without a password."""
     where: str | None = getattr(store, "where", None)
     return str(config.database) if where is None else f"PostgreSQL at {where}"
+
+
+def shared_store(store: RoomStore) -> SharedStore | None:
+    """Return the store if other relays may have it open too."""
+    return store if isinstance(store, _Shared) else None
 
 
 def members_of(store: RoomStore) -> Members:

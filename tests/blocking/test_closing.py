@@ -85,8 +85,9 @@ def test_a_relay_that_hangs_is_given_its_time_and_no_more(
         began_s = time.monotonic()
         assert library.close(within_s=0.3)
         assert time.monotonic() - began_s < 0.3 + live.END_WITHIN_S
-    with blocking.open_library(tmp_path / "a", relay=relay.url, room=room) as library:
+    with blocking.open_library(tmp_path / "a") as library:
         assert library.status.pending == 1, "it waits for the next time"
+    with blocking.open_library(tmp_path / "a", relay=relay.url, room=room) as library:
         assert library.synced(20)
         assert library.highlight(item_id)
 

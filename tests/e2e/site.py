@@ -6,6 +6,7 @@ They import `crdt-sync` by its name, so its `exports` are what resolves them.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -15,14 +16,13 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 
+from tests.web_package import BUILD_WITHIN_S, ROOT, WEB, build_package
+
 __all__ = ["WEB", "Site", "build", "code_blocks"]
 
-ROOT = Path(__file__).parents[2]
-WEB = ROOT / "web"
-WORK = WEB / ".pages"
-"""In the package's folder, so that its dependencies are found; `.gitignore` has it."""
+WORK = WEB / ".pages" / os.environ.get("PYTEST_XDIST_WORKER", "alone")
+"""In the package's folder, so that its dependencies are found; `.gitignore` has it. A worker of pytest has its own."""
 BLOCK = re.compile(r"^```\w+ title=\"([^\"]+)\"\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-BUILD_WITHIN_S = 120
 PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8" />
@@ -58,12 +58,10 @@ def build(modules: dict[str, str], *, work: Path = WORK) -> Path:
         f"rolldownOptions: {{ input: {pages!r}.map((page) => {str(work)!r} + '/' + page) }} }} }};"
     )
     (work / "vite.config.mjs").write_text(config, "utf-8")
-    for command in (
-        ["npm", "run", "--silent", "build"],
-        ["npx", "vite", "build", "--config", work / "vite.config.mjs"],
-    ):
-        done = subprocess.run(command, cwd=WEB, capture_output=True, text=True, timeout=BUILD_WITHIN_S)
-        assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
+    build_package()
+    command = ["npx", "vite", "build", "--config", work / "vite.config.mjs"]
+    done = subprocess.run(command, cwd=WEB, capture_output=True, text=True, timeout=BUILD_WITHIN_S)
+    assert done.returncode == 0, done.stdout + done.stderr
     return work / "dist"
 
 

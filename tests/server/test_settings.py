@@ -29,6 +29,10 @@ def values_of(name: str) -> list[Any]:
     kind = SETTINGS[name].kind
     if name == "auth":
         return [AuthMode.JWT, AuthMode.OPEN, AuthMode.JWT]
+    if name == "backplane":
+        return ["redis://one.example", "rediss://:word@two.example:6380/3", "postgres"]
+    if name == "workers":
+        return [2, 3, 4]
     if issubclass(kind, StrEnum):
         return [*kind, *kind][:3]
     return VALUES.get(kind) or TEXTS.get(kind) or [Path("/one"), Path("/two"), Path("/three")]
@@ -63,6 +67,8 @@ def test_a_flag_wins_over_the_environment_over_the_file_over_the_default(
     file.write_text(written + ("" if name == "allow-anyone" else "allow-anyone = true\n"))
     if name == "auth":
         file.write_text(f"{file.read_text()}jwt-issuer = 'https://issuer.example'\n")
+    if name in ("backplane", "workers"):
+        file.write_text(f"{file.read_text()}database-url = 'postgresql://postgres.example/relay'\n")
     effective = load_settings(
         {name: values["flag"]} if "flag" in given_by else {},
         {setting.variable: as_text(values["environment"])} if "environment" in given_by else {},
@@ -152,6 +158,8 @@ def test_the_command_says_what_holds_and_where_it_comes_from(tmp_path: Path) -> 
 def test_a_secret_is_no_flag_and_is_never_shown(tmp_path: Path) -> None:
     secret = "a-secret-of-more-than-thirty-two-bytes"
     environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "CRDT_SYNC_SERVER_JWT_SECRET": secret}
+    environment["CRDT_SYNC_SERVER_BACKPLANE"] = f"redis://:{secret}@redis.example"
+    environment["CRDT_SYNC_SERVER_DATABASE_URL"] = f"postgresql://relay:{secret}@postgres.example/relay"
     for arguments in (["settings", "--auth", "jwt"], ["settings", "--json"], ["serve", "--jwt-secret", secret]):
         command = [sys.executable, "-m", "crdt_sync_server", *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
@@ -184,3 +192,21 @@ def test_settings_of_tokens_that_do_not_go_together(tmp_path: Path, flags: dict[
     (tmp_path / "none.toml").touch()
     with pytest.raises(ConfigurationError, match=words):
         load_settings({"auth": AuthMode.JWT, **flags}, {}, tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"backplane": "redis://:hidden@redis.example"}, "set database-url too, or leave backplane out"),
+        ({"backplane": "postgres"}, "for relays that share a store"),
+        ({"backplane": "amqp://:hidden@mq.example", "database-url": "postgresql://a/b"}, "takes redis://"),
+        ({"backplane-prefix": ""}, "1 to 40"),
+        ({"backplane-prefix": "two words"}, "1 to 40"),
+        ({"backplane-prefix": "x" * 41}, "1 to 40"),
+    ],
+)
+def test_settings_of_a_backplane_that_do_not_go_together(tmp_path: Path, flags: dict[str, Any], words: str) -> None:
+    (tmp_path / "none.toml").touch()
+    with pytest.raises(ConfigurationError, match=words) as raised:
+        load_settings(flags, {}, tmp_path / "none.toml")
+    assert "hidden" not in str(raised.value)

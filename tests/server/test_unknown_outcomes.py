@@ -147,7 +147,7 @@ async def test_a_reader_made_by_a_change_that_was_stored_edits_nothing_more(tmp_
         await here.bob._hear(encode(SyncUpdate(edited(Doc(), by="bob"))) + encode(Barrier(1)))
         assert (end := await ending(here.bob)) is not None
         assert end.code is CloseCode.FORBIDDEN
-        assert here.host.room(here.room).version == 0, "nothing of it is stored"
+        assert here.host.room(here.room).position == 0, "nothing of it is stored"
         assert await ending(here.bob_reads) is None
 
 

@@ -10,18 +10,27 @@ from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
+from crdt_sync.protocol.update import decode_state_vector
 from crdt_sync.storage import transactions as transactions_module
 from crdt_sync.storage.store import LibraryStore
 from crdt_sync.sync import polling as polling_module
+from crdt_sync_server import backplane as backplane_module
+from crdt_sync_server import cluster as cluster_module
 from crdt_sync_server import compaction as compaction_module
+from crdt_sync_server import following as following_module
 from crdt_sync_server import hosted_room as hosted_room_module
 from crdt_sync_server import inbox as inbox_module
 from crdt_sync_server import outbox as outbox_module
 from crdt_sync_server import poll_sessions as poll_sessions_module
+from crdt_sync_server import room as room_module
 from crdt_sync_server import room_log as room_log_module
 from crdt_sync_server.app import RelayApp
+from crdt_sync_server.backplanes import memory as memory_backplane_module
+from crdt_sync_server.host import Host
+from tests.simulation.disk import ROOM
+from tests.simulation.truth import Durable
 
-__all__ = ["check_bounds", "empty_library", "listening", "small_bounds"]
+__all__ = ["check_bounds", "check_documents", "empty_library", "listening", "small_bounds"]
 
 LARGEST = 64 * 1024
 """No message of a run is larger, in bytes: a peer that is above its bound has sent one message more at most."""
@@ -53,6 +62,14 @@ def small_bounds() -> Iterator[None]:
             (outbox_module, "MAX_TAIL_BYTES", 4096),
             (poll_sessions_module, "WINDOW_BYTES", 2048),
             (poll_sessions_module, "WINDOW_FRAMES", 8),
+            (room_module, "HEADERS_UP_TO_BYTES", 200),
+            (following_module, "MAX_HELD", 3),
+            (following_module, "MAX_HELD_BYTES", 1024),
+            (cluster_module, "CARRIED_UP_TO_BYTES", 400),
+            (cluster_module, "MAX_WAITING", 6),
+            (cluster_module, "MAX_WAITING_BYTES", 1024),
+            (backplane_module, "CARRIED_UP_TO_BYTES", 300),
+            (memory_backplane_module, "WAITING_SAID", 12),
             (polling_module, "MIN_MOST_BYTES", 64),
             (polling_module, "MAX_MOST_BYTES", 1024),
             (polling_module, "MAX_UNSENT_BYTES", 8192),
@@ -79,14 +96,27 @@ def check_bounds(app: RelayApp) -> None:
         assert kept_bytes <= bound, f"a poll session keeps {kept_bytes} bytes and may keep {bound}"
 
 
+def check_documents(host: Host, durable: Durable) -> None:
+    """Fail if a room's document is not what the log says up to its position, or it is wrong about its own clocks."""
+    hosted = host.opened(ROOM)
+    if hosted is None or not hosted.is_loaded or not hosted._settled:
+        return
+    room, needed = hosted._room, durable.vectors[hosted.version]
+    has = decode_state_vector(room._doc.get_state())
+    assert has == room._vector, f"a room takes its document for being at {room._vector}, and it is at {has}"
+    behind = {client: clock for client, clock in needed.items() if has.get(client, 0) < clock}
+    assert not behind, f"a room is at position {hosted.version} and its document lacks {behind}"
+
+
 @contextmanager
 def listening() -> Iterator[list[str]]:
-    """Collect what the code logs with a traceback: an exception that it took for a bug of its own."""
+    """Collect what the code logs as its own bug: with a traceback, or that a relay could not follow another."""
     logged: list[str] = []
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if record.exc_info and record.exc_info[1] is not None:
+            is_broken = getattr(record, "event", "") == "failed" and "another relay has stored" in record.getMessage()
+            if is_broken or (record.exc_info and record.exc_info[1] is not None):
                 logged.append(logging.Formatter().format(record))
 
     handler = Handler()

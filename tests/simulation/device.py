@@ -29,8 +29,8 @@ from crdt_sync.sync.fallback import FallbackConnect
 from crdt_sync.sync.polling import PollingConnect
 from crdt_sync.sync.transport import Connect, Transport
 from crdt_sync.testing.state import State, state_of
+from tests.simulation.disk import ROOM
 from tests.simulation.http import Requests, SimulatedHttp
-from tests.simulation.relay import ROOM
 from tests.simulation.truth import Durable
 
 __all__ = ["Device"]

@@ -114,12 +114,10 @@ class Exchange:
 class Arrival:
     """A request as it reaches the relay. Of a copy that a proxy sends nobody ever hangs up, unless it is cut there."""
 
-    def __init__(self, exchange: Exchange, *, copy: bool = False) -> None:
+    def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self.gone = asyncio.Event()
         """Set once the relay can know that the client has hung up."""
-        if not copy:
-            exchange.arrived(self)
 
 
 class _Server(Protocol):
@@ -167,7 +165,7 @@ class Requests:
         def arrive() -> None:
             self._note("repeated", exchange.device, exchange.body)
             if self.server is not None:
-                self.server.serve_request(Arrival(exchange, copy=True))
+                self.server.serve_request(Arrival(exchange))
 
         asyncio.get_running_loop().call_later(after_s, arrive)
 
@@ -177,7 +175,10 @@ class Requests:
         exchange.abandon()
 
     def _arrive(self, exchange: Exchange) -> None:
-        if self.server is None or not self.server.serve_request(Arrival(exchange)):
+        arrival = Arrival(exchange)
+        if self.server is not None and self.server.serve_request(arrival):
+            exchange.arrived(arrival)
+        else:
             exchange.settle(httpx.ConnectError("connection refused"))
 
 

@@ -1,135 +1,72 @@
-"""The relay as a process in simulated time: the real application, host, rooms and outboxes on a disk that fails."""
+"""A relay as a process in simulated time: the real application, host, rooms and outboxes on a disk that fails."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from random import Random
 from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
-from pycrdt import Doc
 
 from crdt_sync.errors import ConnectionLost
 from crdt_sync.protocol.close_codes import CloseCode
 from crdt_sync.protocol.polling import decode_poll
-from crdt_sync.testing.state import state_of
+from crdt_sync_server.backplanes.memory import MemoryBackplane
+from crdt_sync_server.cluster import Cluster
 from crdt_sync_server.config import Config
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.host import Host
-from crdt_sync_server.ports import Stored
-from crdt_sync_server.stores.memory import MemoryStore
+from crdt_sync_server.stores.memory_members import MemoryMembers
 from crdt_sync_server.wiring import build
+from tests.simulation.disk import ROOM, Disk, DiskStore
 from tests.simulation.http import Arrival
 from tests.simulation.network import Close, Wire
-from tests.simulation.truth import Durable, PolledStreams
 
-__all__ = ["Disk", "RelayProcess"]
+__all__ = ["IDLE_S", "RelayProcess"]
 
 IDLE_S = 4.0
-ROOM = "ada"
-
-
-class Disk:
-    """What survives the relay's process, and how the next operations on it go."""
-
-    def __init__(self, random: Random, note: Callable[..., None]) -> None:
-        self.random = random
-        self.note = note
-        self.log = MemoryStore()
-        self.durable = Durable()
-        self.streams = PolledStreams(self.durable)
-        self.faults: list[str] = []
-        """What the next operations do: fail `before` or `after` they have taken effect."""
-        self.latency_s = 0.003
-
-    async def check_log(self) -> None:
-        """Fail if what a restart would load is not all that was ever committed."""
-        doc: Doc[Any] = Doc()
-        for update in (await self.log.load(ROOM)).updates:
-            doc.apply_update(update)
-        lacking = state_of(doc.get_update()).lacks(self.durable.state)
-        assert lacking is None, f"the log has lost what was durable: {lacking}"
-
-
-class DiskStore:
-    """`ports.Store`, as one process has it open. Nothing that a dead process had begun takes effect."""
-
-    def __init__(self, disk: Disk) -> None:
-        self._disk = disk
-        self.dead = False
-
-    async def load(self, room: str) -> Stored:
-        fault = await self._begin("load")
-        if fault is not None:
-            raise StoreError("the disk cannot be read")
-        stored = await self._disk.log.load(room)
-        await self._wait()
-        return stored
-
-    async def append(self, room: str, update: bytes, owner: str | None = None) -> int:
-        fault = await self._begin("append", len(update))
-        if fault == "before":
-            raise StoreError("the disk is full")
-        position = await self._disk.log.append(room, update, owner)
-        self._disk.durable.add(update)
-        self._disk.note("durable", position)
-        await self._wait()
-        if fault == "after":
-            raise StoreError("the disk has gone away")
-        return position
-
-    async def compact(self, room: str, segments: Sequence[bytes], through: int) -> None:
-        fault = await self._begin("compact", through)
-        if fault == "before":
-            raise StoreError("the disk is full")
-        await self._disk.log.compact(room, segments, through)
-        await self._disk.check_log()
-        await self._wait()
-        if fault == "after":
-            raise StoreError("the disk has gone away")
-
-    async def check(self) -> None:
-        await self._begin("check")
-
-    async def close(self) -> None:
-        return
-
-    async def _begin(self, *what: object) -> str | None:
-        self._disk.note("disk", *what)
-        await self._wait()
-        return self._disk.faults.pop(0) if self._disk.faults else None
-
-    async def _wait(self) -> None:
-        await anyio.sleep(self._disk.latency_s * self._disk.random.random())
-        if self.dead:
-            await anyio.sleep_forever()
 
 
 class RelayProcess:
-    """One life of the relay."""
+    """One life of a relay. `node` is its id among several; alone it has None, and nobody to follow.
 
-    def __init__(self, disk: Disk, fail: Callable[[BaseException], None]) -> None:
+    `backplane` is what it meets the others at; without one it asks the disk.
+    """
+
+    def __init__(
+        self,
+        disk: Disk,
+        fail: Callable[[BaseException], None],
+        node: str | None = None,
+        backplane: MemoryBackplane | None = None,
+    ) -> None:
         self._disk = disk
         self._fail = fail
-        self._store = DiskStore(disk)
+        self._store = DiskStore(disk, node or "alone", self._has_followed)
+        self._backplane = backplane
         self._scope = anyio.CancelScope()
         self._wires: dict[Wire, None] = {}
         self._arrivals: dict[Arrival, None] = {}
         self._accepted: asyncio.Queue[Arrival] = asyncio.Queue()
         self._tasks: TaskGroup | None = None
         self._lifespan: asyncio.Queue[dict[str, str]] = asyncio.Queue()
-        self._started = asyncio.Event()
+        self._started = False
+        self._start_is_over = asyncio.Event()
         self._ended = asyncio.Event()
+        self._dies_silently = False
         loop = asyncio.get_running_loop()
         config = Config(idle_room_s=IDLE_S, max_message_bytes=1024 * 1024)
         self.app = build(config, self._store, now=loop.time, run_sync=self._beside)
         self.host: Host = self.app._host
+        if node is not None:
+            random, members = Random(node), MemoryMembers()
+            self.host.cluster = Cluster(self.host, self._store, members, backplane, random=random)
 
     async def run(self) -> None:
-        """Live until `stop` or `kill`."""
+        """Live until `stop` or `kill`, or until the start fails as the disk cannot be read."""
         try:
             with self._scope:
                 async with anyio.create_task_group() as tasks:
@@ -139,38 +76,53 @@ class RelayProcess:
                     await self.app({"type": "lifespan"}, self._lifespan.get, self._say)
                     tasks.cancel_scope.cancel()
         except BaseException as error:
-            self._fail(error)
-            raise
+            if self._started or not isinstance(_only(error), StoreError):
+                self._fail(error)
+                raise
         finally:
             self._tasks = None
             for arrival in list(self._arrivals):
                 arrival.exchange.cut("the relay's process has ended")
+            self._start_is_over.set()
             self._ended.set()
 
-    async def started(self) -> None:
-        """Return once it listens."""
-        await self._started.wait()
+    async def started(self) -> bool:
+        """Return once it listens, or has failed to."""
+        await self._start_is_over.wait()
+        return self._started
 
     async def stop(self) -> None:
         """SIGTERM: commit what has arrived, close everything with 1001."""
         self._lifespan.put_nowait({"type": "lifespan.shutdown"})
         await self._ended.wait()
 
-    async def kill(self) -> None:
-        """kill -9: nothing that was going on has any further effect."""
+    async def kill(self, *, silently: bool = False) -> None:
+        """kill -9: nothing that was going on has any further effect. With its machine, it dies `silently`."""
         self._store.dead = True
-        for wire in list(self._wires):
-            wire.cut("the relay's process died")
-        for arrival in list(self._arrivals):
-            arrival.exchange.cut("the relay's process died")
+        self._dies_silently = silently
+        for each in (*self._wires, *(arrival.exchange for arrival in self._arrivals)):
+            each.half_open() if silently else each.cut("the relay's process died")
+        if silently:
+            self._arrivals.clear()
+        if self._backplane is not None:
+            self._backplane.cut()
         for session in self.app._sessions._sessions.values():
             session.hang_up(CloseCode.GOING_AWAY, "killed")  # ends what no cancellation may: waiting for its room
         self._scope.cancel()
         await self._ended.wait()
 
+    def beside(self, function: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
+        """Run `function` in this process, for as long as that lives."""
+        if self._tasks is not None and self._started:
+            self._tasks.start_soon(function, *arguments)
+
+    def _has_followed(self) -> int:
+        hosted = self.host.opened(ROOM)
+        return 0 if hosted is None else hosted.version
+
     def serve(self, wire: Wire) -> bool:
         """Serve a connection; return whether anyone listens."""
-        if self._tasks is None or not self._started.is_set():
+        if self._tasks is None or not self._started:
             return False
         self._wires[wire] = None
         self._tasks.start_soon(self._serve, wire)
@@ -178,7 +130,7 @@ class RelayProcess:
 
     def serve_request(self, arrival: Arrival) -> bool:
         """Serve a poll; return whether anyone listens."""
-        if self._tasks is None or not self._started.is_set():
+        if self._tasks is None or not self._started:
             return False
         self._arrivals[arrival] = None
         self._accepted.put_nowait(arrival)
@@ -275,7 +227,7 @@ class RelayProcess:
             self._fail(error)
         finally:
             self._arrivals.pop(arrival, None)
-            if not head:
+            if not head and not self._dies_silently:
                 exchange.cut("the relay has ended the connection")
 
     async def _beside(self, function: Callable[..., Any], *arguments: object) -> Any:
@@ -291,4 +243,11 @@ class RelayProcess:
 
     async def _say(self, event: dict[str, str]) -> None:
         if event["type"] == "lifespan.startup.complete":
-            self._started.set()
+            self._started = True
+            self._start_is_over.set()
+
+
+def _only(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        (error,) = error.exceptions
+    return error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import anyio
@@ -31,7 +31,8 @@ WORDS = ("", "one\ntwo", "𝔘𝔫𝔦", "e\u0301", "word " * 60)
 class Trouble:
     """Chooses what happens next. All of it follows from the world's random numbers."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, more: Iterable[tuple[float, Callable[[], object]]] = ()) -> None:
+        """`more` are actions beside those that every world knows, with how often each of them comes."""
         self._world = world
         self._random = world.random
         scale = self._random.choice((0.3, 1.0, 1.0, 3.0))  # how much goes wrong, beside the edits
@@ -68,6 +69,7 @@ class Trouble:
             (0.6 * scale, self._slow_relay_disk),
             (0.5, self._reconnect),
             (0.3, self._all_leave),
+            *((weight * scale, action) for weight, action in more),
         ]
 
     async def last(self, seconds: float) -> None:

@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pycrdt import Doc
 
 from crdt_sync.protocol.messages import SyncStep2, SyncUpdate, decode
 from crdt_sync.protocol.polling import Piece, Poll, PollStream, decode_answer, decode_poll
+from crdt_sync.protocol.update import Update, reach, read_update
 from crdt_sync.testing.state import State, state_of
 
 __all__ = ["Durable", "PolledStreams"]
 
 
 class Durable:
-    """All that was ever committed on the relay's disk. It is never compacted."""
+    """All that was ever committed on the relays' disk. It is never compacted."""
 
     def __init__(self) -> None:
         self._doc: Doc[Any] = Doc()
         self._state: State | None = None
+        self.vectors: list[dict[int, int]] = [{}]
+        """The state vector at each position of the log."""
+        self.crossed = 0
+        """How many updates were stored by a relay that lacked the one before."""
+        self.repeated = 0
+        """How many of these hold something that was there already, as a device had come from another relay with it."""
 
-    def add(self, update: bytes) -> None:
-        """Take a committed update."""
+    def add(self, update: bytes, has_followed: int) -> None:
+        """Take a committed update of a relay that has all up to the position `has_followed`.
+
+        Fail if it leaves a gap, or if it holds structs that the relay had followed and stores a second time.
+        """
+        header, vector = read_update(update), self.vectors[-1]
+        moved = reach(header, vector)
+        assert moved is not None, f"the update at position {len(self.vectors)} leaves a gap in the log"
+        again = _repeats(header, self.vectors[has_followed])
+        assert again is None, f"stored again, though it was followed up to position {has_followed}: {again}"
+        self.crossed += has_followed < len(self.vectors) - 1
+        self.repeated += _repeats(header, vector) is not None
+        self.vectors.append({**vector, **moved})
         self._doc.apply_update(update)
         self._state = None
 
@@ -76,3 +95,11 @@ class PolledStreams:
         known = sent[piece.first : piece.first + len(piece.data)]
         assert piece.data.startswith(known), f"other bytes from {piece.first} on than before are sent to the {other[0]}"
         sent += piece.data[len(known) :]
+
+
+def _repeats(header: Update, vector: Mapping[int, int]) -> str | None:
+    """Return in words a struct that a document at `vector` has already, or None."""
+    for client, structs in header.structs.items():
+        if structs and structs[0][0] < vector.get(client, 0):
+            return f"client {client} from {structs[0][0]} on, of {vector[client]}"
+    return None

@@ -1,6 +1,7 @@
-"""The whole, simulated: a relay and some devices, real code, much trouble. One seed is one run, and replays exactly.
+"""The whole, simulated: relays and some devices, real code, much trouble. One seed is one run, and replays exactly.
 
-    python -m tests.simulation.whole SEED        # run one seed and print what happened
+    python -m tests.simulation.whole SEED                # run one seed and print what happened
+    python -m tests.simulation.whole SEED --relays 3     # with several relays on one disk
 
 A run has a phase of trouble, in which processes die, disks fill up and networks do what they do, and a quiet one, after
 which all must be equal. What must hold throughout is checked while it happens.
@@ -8,10 +9,10 @@ which all must be equal. What must hold throughout is checked while it happens.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import hashlib
 import shutil
-import sys
 import tempfile
 import threading
 from dataclasses import dataclass
@@ -21,15 +22,19 @@ from typing import Any
 
 import anyio
 
+from crdt_sync.document import AddNote
 from crdt_sync.library import TransportChoice
 from crdt_sync.sync.loop import State as LinkState
 from crdt_sync.testing.state import state_of
-from tests.simulation.conditions import check_bounds, empty_library, listening, small_bounds
+from tests.simulation.conditions import empty_library, listening, small_bounds
 from tests.simulation.device import Device
+from tests.simulation.disk import Disk
+from tests.simulation.fleet import Fleet
+from tests.simulation.fleet_trouble import fleet_trouble
 from tests.simulation.http import Requests
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.network import KEEP_ALIVE_WITHIN_S, Network
-from tests.simulation.relay import IDLE_S, Disk, RelayProcess
+from tests.simulation.relay import IDLE_S
 from tests.simulation.trouble import BEGINNING, REQUEST_FAULTS, Trouble
 
 __all__ = ["Broken", "Outcome", "simulate"]
@@ -56,12 +61,17 @@ class Outcome:
     polls: int
     moves: int
     """How often a device came back by another transport than the one before."""
+    stored: int = 0
+    """How many updates the relays have stored, how many by one that lacked the one before, or with what was there."""
+    crossed: int = 0
+    repeated: int = 0
+    superseded: int = 0
 
 
 class World:
     """What one run consists of."""
 
-    def __init__(self, seed: int, folder: Path, loop: SimulatedLoop, verbose: bool) -> None:
+    def __init__(self, seed: int, folder: Path, loop: SimulatedLoop, verbose: bool, relays: int = 1) -> None:
         self.random = Random(seed)
         self._loop = loop
         self._hash = hashlib.sha256()
@@ -74,7 +84,8 @@ class World:
         self.network = Network(Random(self.random.random()), self.note)
         self.requests = Requests(self.network, self.disk.streams, Random(self.random.random()), self.note)
         self.devices = [self._device(f"device{number}", folder) for number in range(self.random.choice((2, 3, 3, 4)))]
-        self.relay: RelayProcess | None = None
+        self.fleet = Fleet(relays, self.disk, Random(f"{seed}, {relays} relays"), self.fail)
+        self.network.server = self.requests.server = self.fleet
         self.tasks: anyio.abc.TaskGroup | None = None
         self._folder = folder
 
@@ -112,22 +123,28 @@ class World:
         """The hash of all that has happened."""
         return self._hash.hexdigest()
 
+    def outcome(self, seed: int) -> Outcome:
+        """Return what the run was, now that it is over."""
+        durable = self.disk.durable
+        counts = (self.events, self._loop.time(), self.edits, self.polls, self.moves)
+        stored = (len(durable.vectors) - 1, durable.crossed, durable.repeated, self.disk.superseded)
+        return Outcome(seed, self.trace, *counts, *stored)
+
     # Processes
 
     async def start_relay(self) -> None:
+        """Start a relay that does not run, if there is one."""
         assert self.tasks is not None
-        if self.relay is None:
-            self.relay = relay = RelayProcess(self.disk, self.fail)
-            self.tasks.start_soon(relay.run)
-            await relay.started()
-            self.network.server = self.requests.server = relay
-            self.note("relay started")
+        for place, relay in enumerate(self.fleet.places):
+            if relay is None:
+                await self.fleet.start(place, self.tasks)
+                return
 
-    async def stop_relay(self, *, kill: bool) -> None:
-        if self.relay is not None:
-            relay, self.relay, self.network.server, self.requests.server = self.relay, None, None, None
-            self.note("relay stops", kill)
-            await (relay.kill() if kill else relay.stop())
+    async def stop_relay(self, *, kill: bool, silently: bool = False) -> None:
+        """Stop one of the relays that run, if one does."""
+        if running := self.fleet.running:
+            place = running[0] if len(running) == 1 else self.fleet.random.choice(running)
+            await self.fleet.stop(place, kill=kill, silently=silently)
 
     def start(self, device: Device) -> None:
         assert self.tasks is not None
@@ -142,15 +159,19 @@ class World:
         async with anyio.create_task_group() as self.tasks:
             self.tasks.start_soon(self._stop_at_failure, self.tasks.cancel_scope)
             self.tasks.start_soon(self._watch_memory)
-            await self.start_relay()
+            await self.fleet.start_all(self.tasks)
             for device in self.devices:
                 self.start(device)
             await anyio.sleep(1)
             for edit in BEGINNING:
                 self.devices[0].edit(edit)
-            await Trouble(self).last(TROUBLE_S)
+            more = fleet_trouble(self) if self.fleet.is_several else []
+            await Trouble(self, more).last(TROUBLE_S)
             await self._calm()
             await self._settle()
+            if self.fleet.is_several:
+                await self._keep_still()
+                await self._follow_soon()
             await self._newcomer()
             await self._empty()
             self.tasks.cancel_scope.cancel()
@@ -162,25 +183,25 @@ class World:
         scope.cancel()
 
     async def _watch_memory(self) -> None:
-        """What the relay keeps for its peers has its bounds, however slow they are."""
+        """What the relays keep for their peers has its bounds, however slow they are; what they hold is the log's."""
         while True:
             await anyio.sleep(0.5)
-            relay = self.relay
-            if relay is None:
-                continue
             try:
-                check_bounds(relay.app)
+                self.fleet.check()
             except AssertionError as error:
                 self.fail(error)
 
     async def _calm(self) -> None:
         """Mend everything, and start what is not running."""
         self.disk.faults.clear()
+        self.disk.unread_until_s = 0.0
         self.disk.latency_s = 0.003
+        self.fleet.fair()
         self.network.heal()
         for device in self.devices:
             self.network.way_to(device.name).request_faults = 0.0
-        await self.start_relay()
+        assert self.tasks is not None
+        await self.fleet.start_all(self.tasks)
         for device in self.devices:
             if device.store is not None:
                 device.store.mend_disk()
@@ -213,7 +234,8 @@ class World:
             status = device.library.status
             if status.state is not LinkState.CONNECTED or status.pending or not status.confirms_storage:
                 return f"{device.name}: {status}"
-            here = {each.presence["name"]: each for each in self.devices if each is not device and each.presence}
+            others = [each for each in self.devices if each is not device and self._is_shown(each, device)]
+            here = {each.presence["name"]: each for each in others if each.presence}
             seen = sorted(state["name"] for state in device.library.presence.others().values())
             if seen != sorted(here) or any(
                 state != here[state["name"]].presence for state in device.library.presence.others().values()
@@ -230,6 +252,32 @@ class World:
                 return f"{device.name} shows something else than {self.devices[0].name}"
         return None
 
+    def _is_shown(self, shown: Device, to: Device) -> bool:
+        """Say whether one device is to see another: where relays do not hear each other, only on the same."""
+        at = self.fleet.at
+        return self.fleet.others_are_heard or at.get(shown.name) == at.get(to.name)
+
+    async def _keep_still(self) -> None:
+        """Where nobody edits nothing is stored, and everybody has followed."""
+        await anyio.sleep(1)  # an edit that had begun
+        await self._settle()
+        position = len(self.disk.durable.vectors) - 1
+        await anyio.sleep(5)
+        assert len(self.disk.durable.vectors) - 1 == position, "something is stored again and again"
+        assert not self.fleet.behind(position), f"relays {self.fleet.behind(position)} do not follow"
+
+    async def _follow_soon(self) -> None:
+        """What one relay stores the others show soon, whatever has become of the backplane."""
+        for device in self.devices:
+            position = len(self.disk.durable.vectors)
+            device.edit(AddNote("who follows?", id=f"of {device.name}"))
+            while len(self.disk.durable.vectors) <= position:  # noqa: ASYNC110 - the disk tells nobody
+                await anyio.sleep(0.01)
+            began_s = self._loop.time()
+            while behind := self.fleet.behind(position):
+                assert self._loop.time() - began_s < self.fleet.follow_within_s, f"{behind} are behind"
+                await anyio.sleep(0.01)
+
     async def _newcomer(self) -> None:
         """A new device gets everything."""
         self.devices.append(self._device("newcomer", self._folder))
@@ -242,23 +290,23 @@ class World:
         for device in self.devices:
             await device.close()
         await anyio.sleep(KEEP_ALIVE_WITHIN_S + IDLE_S + 3)
-        assert self.relay is not None
-        assert not self.relay.host._rooms, "a room outlives its peers"
-        app = self.relay.app
-        assert not app._connections, "a connection is kept"
-        assert not app._sessions._sessions, "a poll session is kept"
-        await self.stop_relay(kill=False)
+        for relay in self.fleet.relays:
+            assert not relay.host._rooms, "a room outlives its peers"
+            assert not relay.app._connections, "a connection is kept"
+            assert not relay.app._sessions._sessions, "a poll session is kept"
+        for place in self.fleet.running:
+            await self.fleet.stop(place, kill=False)
         await self.disk.check_log()
 
 
-def simulate(seed: int, *, verbose: bool = False) -> Outcome:
-    """Run one seed. Raises `Broken`."""
+def simulate(seed: int, *, relays: int = 1, verbose: bool = False) -> Outcome:
+    """Run one seed, with so many relays. Raises `Broken`."""
     threads = threading.active_count()
     loop = SimulatedLoop()
     folder = Path(tempfile.mkdtemp(prefix="crdt-sync-simulation-"))
     try:
         with small_bounds(), listening() as logged:
-            world = loop.run_until_complete(_live(seed, folder, loop, verbose))
+            world = loop.run_until_complete(_live(seed, folder, loop, verbose, relays))
         assert not logged, f"logged as a bug: {logged[0]}"
         assert not loop.broken, loop.broken[0]
         assert threading.active_count() == threads, "a thread was started"
@@ -266,15 +314,16 @@ def simulate(seed: int, *, verbose: bool = False) -> Outcome:
         if isinstance(error, KeyboardInterrupt):
             raise
         cause = _cause(error)
-        raise Broken(f"seed {seed}: {cause!r}\nagain: python -m tests.simulation.whole {seed}") from cause
+        again = f"python -m tests.simulation.whole {seed}" + (f" --relays {relays}" if relays > 1 else "")
+        raise Broken(f"seed {seed}: {cause!r}\nagain: {again}") from cause
     finally:
         loop.close()
         shutil.rmtree(folder)
-    return Outcome(seed, world.trace, world.events, loop.time(), world.edits, world.polls, world.moves)
+    return world.outcome(seed)
 
 
-async def _live(seed: int, folder: Path, loop: SimulatedLoop, verbose: bool) -> World:
-    world = World(seed, folder, loop, verbose)
+async def _live(seed: int, folder: Path, loop: SimulatedLoop, verbose: bool, relays: int) -> World:
+    world = World(seed, folder, loop, verbose, relays)
     await world.run()
     return world
 
@@ -286,4 +335,8 @@ def _cause(error: BaseException) -> BaseException:
 
 
 if __name__ == "__main__":
-    print(simulate(int(sys.argv[1]), verbose=True))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("seed", type=int)
+    parser.add_argument("--relays", type=int, default=1)
+    arguments = parser.parse_args()
+    print(simulate(arguments.seed, relays=arguments.relays, verbose=True))

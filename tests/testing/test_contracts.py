@@ -17,10 +17,7 @@ from crdt_sync.storage.log import Log
 from crdt_sync.sync.websocket import WebSocketConnect
 from crdt_sync.testing import MemoryLog, UpdateLog
 from crdt_sync.testing.contracts import (
-    Backplane,
-    BackplaneContract,
     ChannelContract,
-    MemoryBackplane,
     UpdateLogContract,
     memory_channels,
 )
@@ -50,13 +47,6 @@ class TestTheLibraryLog(UpdateLogContract):
             connection.execute("BEGIN IMMEDIATE")
             yield Log(connection)
             connection.execute("COMMIT")
-
-
-@pytest.mark.anyio
-class TestMemoryBackplane(BackplaneContract):
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Backplane]:
-        yield MemoryBackplane()
 
 
 @pytest.mark.anyio

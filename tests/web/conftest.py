@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-WEB = Path(__file__).parents[2] / "web"
-BUILD_WITHIN_S = 120
+from tests.web_package import WEB, build_package
 
 
 class Refused(Exception):
@@ -43,10 +41,7 @@ class Package:
 
 @pytest.fixture(scope="session")
 def package() -> Iterator[Package]:
-    built = subprocess.run(
-        ["npm", "run", "--silent", "build"], cwd=WEB, capture_output=True, text=True, timeout=BUILD_WITHIN_S
-    )
-    assert built.returncode == 0, built.stdout + built.stderr
+    build_package()
     process = subprocess.Popen(
         ["node", "test/contract.mjs"], cwd=WEB, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

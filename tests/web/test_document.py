@@ -31,9 +31,7 @@ from crdt_sync.document.edits import (
 from crdt_sync.document.imported import Imported
 from crdt_sync.document.library_document import LibraryDocument
 from crdt_sync.document.order import key_between, placed
-from crdt_sync.document.positions import ReadingPosition, suggest
-from crdt_sync.document.resolution import Verdict
-from crdt_sync.document.resolving import Text
+from crdt_sync.document.positions import SAME_PLACE, ReadingPosition, suggest
 from crdt_sync.document.rich import plain_text, read_body
 from crdt_sync.document.rich.bodies import write_body
 from crdt_sync.document.rich.seeding import seed
@@ -364,12 +362,17 @@ places = st.builds(
     own=st.none() | places,
     others=st.lists(places, max_size=3),
     declined=st.lists(st.sampled_from([0.5, 0.9, 0.95]), max_size=2),
+    same_place=st.sampled_from([SAME_PLACE, 0.0001, 0.3]),
 )
 def test_the_same_place_is_offered(
-    package: Package, own: ReadingPosition | None, others: list[ReadingPosition], declined: list[float]
+    package: Package,
+    own: ReadingPosition | None,
+    others: list[ReadingPosition],
+    declined: list[float],
+    same_place: float,
 ) -> None:
     refused = [Anchor(source="", progression=each) for each in declined]
-    jump = suggest(own, others, refused)
+    jump = suggest(own, others, refused, same_place)
     shown = [(each, False) for each in others] + ([(own, True)] if own else [])
     positions = [
         {
@@ -382,7 +385,8 @@ def test_the_same_place_is_offered(
         }
         for each, here in shown
     ]
-    found = package("suggest", {"positions": positions, "declined": [each.to_json() for each in refused]})
+    argument = {"positions": positions, "declined": [each.to_json() for each in refused], "samePlace": same_place}
+    found = package("suggest", argument)
     assert (found and (found["anchor"], found["reason"])) == (jump and (jump.anchor.to_json(), jump.reason.value))
 
 
@@ -418,62 +422,3 @@ def test_an_imported_text_is_put_into_the_body_once_however_many_open_it(package
         each.meet(python)
     assert python.values()["notes"]["n1"]["text"] == "first\n\nlast 𝔘"
     assert one.values() == two.values() == python.values()
-
-
-# Undo
-
-
-def test_undo_takes_back_what_is_one_s_own_and_trashes_what_was_made(package: Package) -> None:
-    python, typescript = Python("ada"), TypeScript(package, "undo")
-    verse = Anchor.verse("Gen.1.1", work="KJV")
-    typescript.edit(add_highlight("h1", verse, "yellow", "", [], False), 1)
-    typescript.edit(edit_highlight("h1", "green", "mine", ["a"], []), 2)
-    typescript.meet(python)
-    python.edit(Step(EditHighlight("h1", color="blue"), "", []), 3)
-    typescript.meet(python)
-    assert package("undo", {"name": "undo", "at": 4})
-    highlight = typescript.values()["highlights"]["h1"]
-    assert (highlight["color"], highlight["comment"], highlight["tags"]) == ("blue", "", [])
-    assert package("undo", {"name": "undo", "at": 5})
-    typescript.meet(python)
-    assert python.values()["highlights"]["h1"]["deletedAtMs"] == 5
-    assert not package("undo", {"name": "undo", "at": 6})
-
-
-# Anchors
-
-prose = st.lists(
-    st.sampled_from(["In the beginning ", "𝔘𝔫𝔦 ", "日本語。", "was ", "the word, ", "e\u0301 ", "\n"]),
-    min_size=4,
-    max_size=60,
-).map("".join)
-
-
-@settings(max_examples=120)
-@given(text=prose, data=st.data())
-def test_an_anchor_is_made_alike(package: Package, text: str, data: st.DataObject) -> None:
-    start = data.draw(st.integers(0, len(text) - 1))
-    end = data.draw(st.integers(start + 1, len(text)))
-    ours = Text(text).anchor(start, end, source="").to_json()
-    assert package("anchorOf", {"text": text, "start": start, "end": end}) == ours
-
-
-@settings(max_examples=250)
-@given(text=prose, before=prose, after=prose, data=st.data())
-def test_a_place_that_is_found_is_where_the_engine_finds_it(
-    package: Package, text: str, before: str, after: str, data: st.DataObject
-) -> None:
-    start = data.draw(st.integers(0, len(text) - 1))
-    end = data.draw(st.integers(start + 1, len(text)))
-    anchor = Text(text).anchor(start, end)
-    later = data.draw(
-        st.sampled_from([text, before + text, text + after, before + text + after, before, text.replace("was", "is")])
-    )
-    found = package("resolve", {"text": later, "anchor": anchor.to_json()})
-    ours = Text(later).resolve(anchor)
-    if found["verdict"] in ("exact", "relocated"):
-        assert (found["verdict"], *found["range"]) == (ours.verdict.value, ours.start, ours.end)
-    elif found["verdict"] == "ambiguous":
-        assert ours.verdict is not Verdict.ORPHAN
-    if later == text and ours.verdict is Verdict.EXACT:
-        assert found["verdict"] == "exact"

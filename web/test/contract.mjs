@@ -9,10 +9,12 @@ import * as schema from "../dist/library/schema.js";
 import { CloseCode, retryAfter } from "../dist/protocol/closeCodes.js";
 import { decodeFrame, encodeMessage } from "../dist/protocol/messages.js";
 import { decodeAnswer, encodePoll, PollStream } from "../dist/protocol/pollStream.js";
+import { splitUpdate } from "../dist/protocol/split.js";
 import { renewAfterMs } from "../dist/provider/credentials.js";
 
 let now = 0;
 Date.now = () => now;
+performance.now = () => now;
 
 const libraries = new Map();
 const hex = (bytes) => Buffer.from(bytes).toString("hex");
@@ -56,6 +58,7 @@ const calls = {
     for (const frame of frames) stream.send(unhex(frame));
     return hex(stream.piece(2 ** 20).data);
   },
+  split: ({ update, most }) => splitUpdate(unhex(update), most).map(hex),
   person: (state) => personOf(state),
   color: (subject) => colorOf(subject),
   renewAfterMs: (ms) => renewAfterMs(ms),
@@ -63,7 +66,7 @@ const calls = {
   placed: ({ members, index, id }) => [...placed(members, index, id)],
   sorted: (texts) => texts.sort(compareText),
   seed: ({ id, text }) => hex(seed(id, text, () => false)),
-  suggest: ({ positions, declined }) => suggest(positions, declined),
+  suggest: ({ positions, declined, samePlace }) => suggest(positions, declined, samePlace),
   plainText: ({ update, root }) => {
     const doc = new Y.Doc();
     Y.applyUpdate(doc, unhex(update));
@@ -89,6 +92,11 @@ const calls = {
     now = at;
     return libraries.get(name).undo();
   },
+  redo: ({ name, at }) => {
+    now = at;
+    return libraries.get(name).redo();
+  },
+  steps: (name) => [libraries.get(name).canUndo, libraries.get(name).canRedo],
   noteBody: ({ name, id, at }) => {
     now = at;
     return plainText(libraries.get(name).noteBody(id));
@@ -99,6 +107,15 @@ const calls = {
   vector: (name) => hex(Y.encodeStateVector(libraries.get(name).doc)),
   diff: ({ name, vector }) => hex(Y.encodeStateAsUpdate(libraries.get(name).doc, unhex(vector))),
   apply: ({ name, update }) => Y.applyUpdate(libraries.get(name).doc, unhex(update)),
+  organised: ({ name, work }) => {
+    const library = libraries.get(name);
+    return {
+      tags: library.tags(),
+      collections: Object.fromEntries(library.collections().map(({ id }) => [id, library.collectionItems(id).map((item) => item.id)])),
+      bookmarks: library.highlights({ kind: "bookmark" }).map(({ id }) => id),
+      positions: library.positions(work),
+    };
+  },
   values: (name) => {
     const library = libraries.get(name);
     const both = (list) => [false, true].flatMap((trashed) => list.call(library, { trashed }));

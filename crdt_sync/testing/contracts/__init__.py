@@ -14,18 +14,14 @@
 The ports are structural: an adapter need not import anything from here.
 """
 
-from crdt_sync.testing.contracts.backplane import Backplane, BackplaneContract, MemoryBackplane
 from crdt_sync.testing.contracts.channel import Channel, ChannelContract, memory_channels
 from crdt_sync.testing.contracts.room_store import RoomStore, RoomStoreContract
 from crdt_sync.testing.contracts.store import Store, StoreContract, Stored
 from crdt_sync.testing.contracts.update_log import UpdateLogContract
 
 __all__ = [
-    "Backplane",
-    "BackplaneContract",
     "Channel",
     "ChannelContract",
-    "MemoryBackplane",
     "RoomStore",
     "RoomStoreContract",
     "Store",

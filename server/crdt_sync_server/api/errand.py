@@ -107,7 +107,7 @@ class Errand(RoomPeer):
         self._conduct = conduct
         self._bell = anyio.Event()
         self._room_vector: bytes | None = None
-        self.version = 0
+        self.version = ""
         """The room's version as this came in. What is read later has all of it."""
 
     async def read(self, state_vector: bytes) -> bytes:

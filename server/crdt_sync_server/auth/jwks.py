@@ -21,7 +21,7 @@ import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from crdt_sync_server.config import checked_url
+from crdt_sync_server.addresses import checked_url
 from crdt_sync_server.errors import ConfigurationError, ProviderUnavailable, Unauthenticated
 from crdt_sync_server.logs import tell
 

@@ -79,6 +79,9 @@ class MemoryStore:
         log = known.log[max(0, after - known.through) :]
         return Stored([*segments, *log], known.position, len(log), known.owner)
 
+    def renew(self) -> None:
+        """Do nothing: memory is not put back."""
+
     async def heads(self, rooms: Sequence[str]) -> Heads:
         """Return how far these rooms and the notices are."""
         positions = {name: self._rooms[name].position if name in self._rooms else 0 for name in rooms}

@@ -68,6 +68,7 @@ class PostgresStore:
         connection = await connect(target)
         try:
             await prepare(connection, target)
+            await target.history.begin(connection)
             await store._link.open()
         except BaseException:
             await connection.close()
@@ -131,6 +132,10 @@ class PostgresStore:
         found: dict[str | None, int] = dict(await self._link.read(rows.HEADS, {"rooms": list(names)}))
         notice = found.pop(None)
         return Heads({name: found.get(name, 0) for name in names}, notice)
+
+    def renew(self) -> None:
+        """Go on with what is stored now, after `StorePutBack`."""
+        self._target.history.renew()
 
     async def notices(self, after: int) -> Sequence[Notice] | None:
         """Return the notices after the number `after`, or None if some of them are no longer kept."""

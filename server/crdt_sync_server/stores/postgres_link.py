@@ -136,6 +136,7 @@ class Link:
             raise StoreError("the store is closed")
         try:
             async with self._pool.connection() as connection:
+                self.target.history.check(connection)
                 yield connection
         except PoolTimeout as error:
             raise self._no_connection() from error

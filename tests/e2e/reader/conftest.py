@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from crdt_sync_server.reader_files import FOLDER
 from tests.e2e.reader.app import App
+from tests.e2e.reader.together import invitation, join, make_group, sign_in, token_of
 from tests.relay import RelayProcess
 
 VIOLATIONS = """document.addEventListener("securitypolicyviolation", (event) =>
@@ -59,3 +60,30 @@ def room(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "device.sqlite3"
+
+
+@pytest.fixture(scope="package")
+def strict_relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RelayProcess, Path]]:
+    data = tmp_path_factory.mktemp("strict")
+    with RelayProcess(data, "--auth", "static") as relay:
+        yield relay, data
+
+
+@pytest.fixture
+def circle(opened: Callable[..., App], strict_relay: tuple[RelayProcess, Path]) -> Callable[..., tuple[App, App, str]]:
+    """Make a group of two: its owner, a member with a role, and the group's name."""
+    relay, data = strict_relay
+
+    def made(role: str, member: str, name: str = "Dante, Tuesdays", **options: object) -> tuple[App, App, str]:
+        owner = token_of(data, member.replace("bob", "ada"))
+        ada = sign_in(opened(url=relay.url, in_room=None, network_fails=True, **options), owner)
+        make_group(ada, name)
+        ada.highlight(3, "Let there be light", "green")
+        ada.in_step()
+        link = invitation(ada, name, role)
+        other = sign_in(opened(url=relay.url, in_room=None, network_fails=True), token_of(data, member))
+        join(other, link)
+        expect(other.mark("Let there be light")).to_be_visible()
+        return ada, other, name
+
+    return made

@@ -61,6 +61,7 @@ async def test_an_identity_says_when_it_ends_and_what_can_be_revoked() -> None:
 @pytest.mark.parametrize(
     ("token", "words"),
     [(OFFICE.expired, "has expired"), (OFFICE.revoked, "was revoked"), ("crdt_guess", "not one of this relay")],
+    ids=["expired", "revoked", "unknown"],
 )
 async def test_who_has_a_token_is_told_what_is_wrong_with_it(token: str, words: str) -> None:
     with pytest.raises(Unauthenticated, match=words):

@@ -92,6 +92,8 @@ const ORPHAN: Resolution = { verdict: "orphan", range: null, candidates: [] };
 const SHOWN = 5;
 /** So many characters hardly stand somewhere by chance. */
 const WEIGHT = 24;
+/** So many suffice for each power of ten of the text's length, if all stand there to the letter and only there. */
+const IN_SHORT_TEXT = 3.5;
 /** What is near a recorded position: so much of the text's length, or so many characters. */
 const NEAR = 0.01;
 const NEAR_AT_LEAST = 2048;
@@ -122,7 +124,7 @@ export function resolve(text: string | Offsets, anchor: Anchor): Resolution {
   const [only] = places;
   const isWhole = Boolean(exact.trim()) && ![exact, suffix].some((part) => /^\p{M}/u.test(part)); // or a letter's accent alone
   const isAlone = places.length === 1 && occurrences(folded(offsets.text), folded(whole)).length === 1;
-  if (only && isWhole && isAlone && weightOf(whole) >= WEIGHT) {
+  if (only && isWhole && isAlone && (weightOf(whole) >= WEIGHT || isEnoughInShort(offsets, whole, only[0] - prefix.length))) {
     const reach = Math.max(NEAR * offsets.length, NEAR_AT_LEAST);
     if (!position) return { verdict: "exact", range: only, candidates: places };
     if (recorded !== null && Math.abs(only[0] - recorded) <= reach)
@@ -138,10 +140,18 @@ function isNoChance(text: string, whole: string, at: number): boolean {
   return occurrences(around, whole).length <= Math.max(around.length / 1000, 1);
 }
 
+/** Whether few words are enough in so short a text. What may be written with or without an accent or a hyphen is not. */
+function isEnoughInShort({ text, length }: Offsets, whole: string, at: number): boolean {
+  if (/[\p{Cf}\p{Pd}\p{M}]/u.test(text.slice(at, at + whole.length + 1))) return false;
+  return weightOf(whole.replace(/\s+/g, " ").trim()) >= IN_SHORT_TEXT * Math.log10(length);
+}
+
 /** Counts characters; one of a script that has a character for a syllable or word says as much as three letters. */
 const weightOf = (text: string): number => [...text].reduce((sum, each) => sum + (each.codePointAt(0)! >= 0x2e80 ? 3 : 1), 0);
 
-const folded = (text: string): string => text.normalize("NFKC").toLowerCase().replace(/\s+/g, " ").trim();
+/** Coarser than the engine folds, so what stands at one place alone here does there too. */
+const folded = (text: string): string =>
+  text.normalize("NFKC").toLowerCase().replace(/\p{Pd}\s*|[\p{Cf}\p{Pi}\p{Pf}'"`´ʼ′″]/gu, "").replace(/\s+/g, " ").trim();
 
 function occurrences(text: string, sought: string): number[] {
   const found: number[] = [];

@@ -7,7 +7,7 @@ import { deviceId, furthestOf, readPosition } from "./positions.js";
 import { LibraryQueries } from "./queries.js";
 import * as schema from "./schema.js";
 import type { Anchor, Highlight } from "./values.js";
-import { workId } from "./values.js";
+import { sameJson, workId } from "./values.js";
 
 export interface NewHighlight {
   anchor: Anchor;
@@ -250,11 +250,4 @@ export class LibraryClient extends LibraryQueries {
     if (stranger !== undefined)
       throw new InvalidEdit(`there is no highlight or note ${JSON.stringify(stranger)} to put into a collection`);
   }
-}
-
-/** Whether two JSON values are equal, in whatever order their keys stand. */
-function sameJson(one: unknown, other: unknown): boolean {
-  if (typeof one !== "object" || typeof other !== "object" || !one || !other) return one === other;
-  const [left, right] = [Object.entries(one), other as Record<string, unknown>];
-  return left.length === Object.keys(right).length && left.every(([key, value]) => key in right && sameJson(value, right[key]));
 }

@@ -3,10 +3,11 @@
  * own, so two never write the same one; clocks decide only what is offered. `docs/protocol.md`, "Reading positions".
  */
 import { readAnchor } from "./anchors.js";
+import { sameJson } from "./values.js";
 import type { Anchor, ReadingPosition } from "./values.js";
 
-/** Places whose progression differs by less are one. */
-const SAME_PLACE = 0.001;
+/** Places whose progression differs by less are one: two screens cut the same page at other words. */
+export const SAME_PLACE = 0.001;
 const DEVICE_KEY = "crdt-sync/device";
 const DEVICE = /^[0-9a-f]{16}$/;
 
@@ -32,6 +33,15 @@ export function deviceId(storage: Pick<Storage, "getItem" | "setItem"> | null = 
     // as above
   }
   return drawn;
+}
+
+/** Lets the next visit draw another id, as whoever signs in after somebody else must: each device writes keys of its own. */
+export function forgetDevice(storage: Pick<Storage, "removeItem"> | null = storageOfPage()): void {
+  try {
+    storage?.removeItem(DEVICE_KEY);
+  } catch {
+    // as above
+  }
 }
 
 function storageOfPage(): Storage | null {
@@ -68,21 +78,22 @@ export function furthestOf(before: Anchor | null, anchor: Anchor): Anchor | null
 /**
  * Returns what to offer to who opens a work here, or null: where another device was read on after this one, back or forth;
  * else the furthest place of another device that lies ahead of wherever this one has been. What was declined is not
- * offered again.
+ * offered again. Places whose progression differs by less than `samePlace` are one; a long work that is told in chapters
+ * needs less than a chapter of it.
  */
-export function suggest(positions: readonly ReadingPosition[], declined: readonly Anchor[] = []): Jump | null {
+export function suggest(positions: readonly ReadingPosition[], declined: readonly Anchor[] = [], samePlace = SAME_PLACE): Jump | null {
   const own = positions.find(({ here }) => here);
   const others = positions.filter(({ here }) => !here);
-  const isDeclined = (anchor: Anchor) => declined.some((each) => isSame(each, anchor, true));
+  const isDeclined = (anchor: Anchor) => declined.some((each) => sameJson(each, anchor));
   const later = others.filter(({ atMs }) => !own || atMs > own.atMs).sort((one, other) => other.atMs - one.atMs);
   for (const each of later)
-    if (!(own && isSame(each.anchor, own.anchor)) && !isDeclined(each.anchor))
+    if (!(own && isSame(each.anchor, own.anchor, samePlace)) && !isDeclined(each.anchor))
       return { anchor: each.anchor, reason: "later", position: each };
   const reached = own ? Math.max(progression(own.anchor), progression(own.furthest)) : -1;
   let best: Jump | null = null;
   for (const position of others) {
     const anchor = position.furthest;
-    if (!anchor || progression(anchor) <= reached + SAME_PLACE || isDeclined(anchor)) continue;
+    if (!anchor || progression(anchor) <= reached + samePlace || isDeclined(anchor)) continue;
     if (!best || progression(anchor) > progression(best.anchor)) best = { anchor, reason: "further", position };
   }
   return best;
@@ -90,17 +101,9 @@ export function suggest(positions: readonly ReadingPosition[], declined: readonl
 
 const progression = (anchor: Anchor | null): number => anchor?.progression ?? -1;
 
-function isSame(one: Anchor, other: Anchor, toTheLetter = false): boolean {
-  if (!toTheLetter && one.progression !== undefined && other.progression !== undefined)
-    return Math.abs(one.progression - other.progression) < SAME_PLACE;
-  return canonical(one) === canonical(other);
-}
-
-/** JSON with its keys in order, so that equal values are equal texts. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) =>
-    isObject(part) ? Object.fromEntries(Object.entries(part).sort(([one], [other]) => (one < other ? -1 : 1))) : part,
-  );
+function isSame(one: Anchor, other: Anchor, samePlace: number): boolean {
+  if (one.progression !== undefined && other.progression !== undefined) return Math.abs(one.progression - other.progression) < samePlace;
+  return sameJson(one, other);
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

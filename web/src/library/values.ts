@@ -83,3 +83,10 @@ export function workId(anchor: Anchor): string {
 /** Says whether `source` is `within` or lies in it: `Gen.1` has `Gen.1.1-Gen.1.3` in it, and not `Gen.10`. */
 export const liesWithin = (source: string | undefined, within: string): boolean =>
   source === within || (source?.startsWith(`${within}.`) ?? false);
+
+/** Whether two JSON values are equal, in whatever order their keys stand. */
+export function sameJson(one: unknown, other: unknown): boolean {
+  if (typeof one !== "object" || typeof other !== "object" || !one || !other) return one === other;
+  const [left, right] = [Object.entries(one), other as Record<string, unknown>];
+  return left.length === Object.keys(right).length && left.every(([key, value]) => key in right && sameJson(value, right[key]));
+}

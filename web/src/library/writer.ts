@@ -4,13 +4,16 @@
  */
 import * as Y from "yjs";
 import { InvalidEdit } from "./checks.js";
+import { Places } from "./places.js";
 import { Projection } from "./projection.js";
 import * as schema from "./schema.js";
 import { UndoStack } from "./undo.js";
+import type { Undone } from "./undo.js";
 
 export abstract class LibraryWriter {
   protected readonly projection: Projection;
   protected readonly roots: Record<"highlights" | "notes" | "collections" | "fields" | "positions", Y.Map<unknown>>;
+  protected readonly places: Places;
   private readonly meta: Y.Map<unknown>;
   private readonly stack: UndoStack;
   private wrote = false; // anything in the edit that is being made
@@ -28,9 +31,10 @@ export abstract class LibraryWriter {
       fields: doc.getMap(schema.FIELDS),
       positions: doc.getMap(schema.POSITIONS),
     };
+    this.places = new Places(this.roots.positions);
     this.meta = doc.getMap(schema.META);
+    this.stack = new UndoStack(this.roots, this);
     this.projection = new Projection(doc);
-    this.stack = new UndoStack(this.roots.fields);
   }
 
   /** Raised with every change. */
@@ -59,24 +63,27 @@ export abstract class LibraryWriter {
 
   /**
    * Takes back the last edit that was made here, where nobody else has written the same field since; what it made goes to
-   * the trash. The body of a note has its editor's own undo. Returns whether there was anything to take back.
+   * the trash. Edits of the same fields within a second are one, as a person types. The body of a note has its editor's
+   * own undo. Returns what it did, or null if there was nothing to take back.
    *
    * @throws {InvalidEdit} if the library is read-only.
    */
-  undo(): boolean {
+  undo(): Undone | null {
     this.checkWritable();
     return this.doc.transact(() => this.stack.undo(Date.now()), this);
   }
 
   /** Makes again what `undo` took back last, until the next edit. */
-  redo(): boolean {
+  redo(): Undone | null {
     this.checkWritable();
     return this.doc.transact(() => this.stack.redo(Date.now()), this);
   }
 
   /** Lets go of the document, which stays the caller's. */
   close(): void {
+    this.stack.close();
     this.projection.close();
+    this.places.close();
   }
 
   /** Makes `change` in one transaction; `made` if it makes the item. */

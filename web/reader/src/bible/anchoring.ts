@@ -2,16 +2,18 @@
  * From a selection to an anchor, and from an anchor to where it stands.
  *
  * Offsets here are UTF-16 units of the book's text; an anchor's position counts code points from the first verse that its
- * source names, as the desktop reader has it. An anchor of which the words are not found, or found at several places,
- * marks the verses that it names and says so: it never points at other words with confidence.
+ * source names, as the desktop reader has it. What the package is not sure of marks the verses that are named and says so:
+ * it never points at other words with confidence.
  */
-import type { Anchor } from "crdt-sync";
+import { Offsets, anchorOf as anchorIn, resolve as resolveIn } from "crdt-sync";
+import type { Anchor, Position } from "crdt-sync";
 import { parseSource, progressionOf, sourceOf } from "./place";
 import type { Chapter, VerseRange } from "./place";
 import { WORK } from "./text";
 import type { BookText, VerseText } from "./text";
 
-const CONTEXT = 32;
+/** So much of the text before and after the verses holds what anchors keep of it: 32 characters, in UTF-16 units. */
+const AROUND = 64;
 
 export interface Standing {
   readonly start: number;
@@ -22,23 +24,19 @@ export interface Standing {
 
 /** Returns the anchor of `[start, end)` of a book's text; null if there are no words in it. */
 export function anchorOf(book: BookText, start: number, end: number): Anchor | null {
+  if (isInsideCharacter(book.text, start)) start += 1;
+  if (isInsideCharacter(book.text, end)) end -= 1;
   while (start < end && /\s/.test(book.text[start]!)) start += 1;
   while (end > start && /\s/.test(book.text[end - 1]!)) end -= 1;
   if (start >= end) return null;
   const first = verseAt(book, start);
   const last = verseAt(book, end - 1);
   if (!first || !last) return null;
-  const base = first.verse.start;
-  const from = codePoints(book.text.slice(base, start));
+  const offsets = new Offsets(book.text);
+  const anchor = anchorIn(offsets, start, end, { work: WORK, source: sourceOf(placeOfVerse(book, first), placeOfVerse(book, last)) });
   return {
-    work: WORK,
-    source: sourceOf(placeOfVerse(book, first), placeOfVerse(book, last)),
-    quote: {
-      exact: book.text.slice(start, end),
-      prefix: book.text.slice(Math.max(0, start - CONTEXT), start),
-      suffix: book.text.slice(end, end + CONTEXT),
-    },
-    position: { start: from, end: from + codePoints(book.text.slice(start, end)), unit: "codepoint" },
+    ...anchor,
+    position: moved(anchor.position!, -offsets.fromUtf16(first.verse.start)),
     progression: progressionOf({ book: book.id, chapter: first.chapter }),
   };
 }
@@ -52,20 +50,30 @@ export function resolve(book: BookText, anchor: Anchor): Standing | null {
   const [low, high] = verses;
   const exact = anchor.quote?.exact;
   if (!exact) return { start: low, end: high, found: "verse" };
-  if (anchor.position) {
-    const start = low + utf16Length(book.text.slice(low, high), anchor.position.start);
-    if (book.text.startsWith(exact, start) && start + exact.length <= high) return words(start, exact);
-  }
-  const places = allOf(book.text, exact, low, high);
-  if (places.length === 1) return words(places[0]!, exact);
-  const fitting = places.filter((start) => hasContext(book.text, start, exact, anchor.quote!));
-  if (fitting.length === 1) return words(fitting[0]!, exact);
-  if (!places.length) {
-    const loose = loosely(book.text, exact, low, high);
-    if (loose) return loose;
-  }
-  return { start: low, end: high, found: "unsure" };
+  return (
+    placeIn(book, [low - AROUND, high + AROUND], verses, anchor) ?? // with what was around the words
+    placeIn(book, verses, verses, { ...anchor, quote: { exact } }) ?? // in another edition something else may be
+    loosely(book.text, exact, low, high) ?? { start: low, end: high, found: "unsure" }
+  );
 }
+
+/** Looks in a part of the book for what lies in the verses. They are named, so one place is enough, however few the words. */
+function placeIn({ text }: BookText, [from, to]: Extent, [low, high]: Extent, anchor: Anchor): Standing | null {
+  from = Math.max(from, 0);
+  if (isInsideCharacter(text, from)) from -= 1;
+  if (isInsideCharacter(text, to)) to += 1;
+  const part = new Offsets(text.slice(from, to));
+  const position = anchor.position && moved(anchor.position, part.fromUtf16(low - from));
+  const { range, candidates } = resolveIn(part, { ...anchor, ...(position && { position }) });
+  const place = range ?? (candidates.length === 1 ? candidates[0]! : null);
+  if (!place || from + place[0] < low || from + place[1] > high) return null;
+  return { start: from + place[0], end: from + place[1], found: "words" };
+}
+
+type Extent = readonly [low: number, high: number];
+
+const moved = ({ start, end, unit }: Position, by: number): Position => ({ start: start + by, end: end + by, unit });
+const isInsideCharacter = (text: string, at: number): boolean => /[\uDC00-\uDFFF]/.test(text[at] ?? "");
 
 /** Returns the verses of a chapter that `[start, end)` has a part in, with that part in the verse's own units. */
 export function partsIn(verses: readonly VerseText[], start: number, end: number): { verse: number; start: number; end: number }[] {
@@ -77,8 +85,6 @@ export function partsIn(verses: readonly VerseText[], start: number, end: number
   }
   return parts;
 }
-
-const words = (start: number, exact: string): Standing => ({ start, end: start + exact.length, found: "words" });
 
 function extentOf(book: BookText, { first, last }: VerseRange): [number, number] | null {
   let low = -1;
@@ -93,16 +99,6 @@ function extentOf(book: BookText, { first, last }: VerseRange): [number, number]
     }
   });
   return low < 0 ? null : [low, high];
-}
-
-function allOf(text: string, exact: string, low: number, high: number): number[] {
-  const places: number[] = [];
-  for (let at = text.indexOf(exact, low); at >= 0 && at + exact.length <= high; at = text.indexOf(exact, at + 1)) places.push(at);
-  return places;
-}
-
-function hasContext(text: string, start: number, exact: string, { prefix = "", suffix = "" }: { prefix?: string; suffix?: string }): boolean {
-  return text.slice(0, start).endsWith(prefix) && text.startsWith(suffix, start + exact.length);
 }
 
 /** The same letters and digits, whatever stands between them; only if they stand at one place. */
@@ -141,20 +137,3 @@ const placeOfVerse = (book: BookText, { chapter, verse }: { chapter: number; ver
   chapter,
   verse: verse.number,
 });
-
-/** How many code points a text has. */
-export function codePoints(text: string): number {
-  let count = 0;
-  for (const _ of text) count += 1;
-  return count;
-}
-
-/** How many UTF-16 units the first `count` code points of a text have. */
-export function utf16Length(text: string, count: number): number {
-  let units = 0;
-  for (const character of text) {
-    if (count-- <= 0) break;
-    units += character.length;
-  }
-  return units;
-}

@@ -3,34 +3,30 @@ import { useState } from "react";
 import type { ReactNode } from "react";
 import { Modal } from "../parts/Modal";
 import { useToast } from "../parts/Toasts";
-import { RelayRefused } from "../session/relay";
 import { useTexts } from "../texts";
 import { accept, invitationInAddress } from "./api";
+import { useTrying } from "./refusals";
 
 export function Invitation({ onGroup }: { onGroup: (room: string) => void }): ReactNode {
   const texts = useTexts();
   const toast = useToast();
   const [invitation, setInvitation] = useState(invitationInAddress);
-  const [error, setError] = useState("");
+  const { error, once } = useTrying();
   if (invitation === null) return null;
-  const join = async () => {
-    try {
+  const join = () =>
+    void once(async () => {
       const { room, name } = await accept(invitation);
       setInvitation(null);
       onGroup(room);
       toast({ text: texts.joined(name ?? room) });
-    } catch (failure) {
-      if (!(failure instanceof RelayRefused)) throw failure;
-      setError(failure.message);
-    }
-  };
+    });
   return (
     <Modal title={texts.groups} className="narrow" onClose={() => setInvitation(null)}>
       <p>{texts.inviteTo}</p>
       <p className="error" role="alert">{error}</p>
       <div className="modal-actions">
         <button type="button" className="button" onClick={() => setInvitation(null)}>{texts.cancel}</button>
-        <button type="button" className="button primary" onClick={() => void join()}>{texts.accept}</button>
+        <button type="button" className="button primary" onClick={join}>{texts.accept}</button>
       </div>
     </Modal>
   );

@@ -1,24 +1,26 @@
 /** The discussion on a highlight of a group: read live from the group's threads, written by requests. */
 import { CrdtSync, useSession } from "crdt-sync/react";
-import { useCallback, useContext, useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import type { FormEvent, ReactNode } from "react";
 import { Icon } from "../parts/Icon";
 import { useToast } from "../parts/Toasts";
 import { token } from "../session/account";
 import { RELAY, RelayRefused } from "../session/relay";
-import { TextsContext, useTexts } from "../texts";
+import { useTexts } from "../texts";
+import { PostView } from "./PostView";
 import { act, actionId } from "./api";
 import type { Action } from "./api";
+import { refusalText } from "./refusals";
 import { threadsOn } from "./threads";
-import type { Post, Thread } from "./threads";
-
-const REACTIONS = ["👍", "❤️", "🤔"];
+import type { Thread } from "./threads";
 
 export interface ThreadPanelProps {
   group: string;
   subject: string;
   highlight: string;
   canPost: boolean;
+  /** Owners hide and remove the posts of others. */
+  isOwner: boolean;
 }
 
 export function ThreadPanel(props: ThreadPanelProps): ReactNode {
@@ -31,7 +33,7 @@ export function ThreadPanel(props: ThreadPanelProps): ReactNode {
   );
 }
 
-function Threads({ group, subject, highlight, canPost }: ThreadPanelProps): ReactNode {
+function Threads({ group, subject, highlight, canPost, isOwner }: ThreadPanelProps): ReactNode {
   const texts = useTexts();
   const toast = useToast();
   const doc = useSession().session?.library.doc;
@@ -49,7 +51,7 @@ function Threads({ group, subject, highlight, canPost }: ThreadPanelProps): Reac
       return true;
     } catch (error) {
       if (!(error instanceof RelayRefused)) throw error;
-      toast({ text: `${texts.failed}: ${error.message}` });
+      toast({ text: refusalText(texts, error) });
       return false;
     }
   };
@@ -59,7 +61,9 @@ function Threads({ group, subject, highlight, canPost }: ThreadPanelProps): Reac
       {threads.map((thread) => (
         <div key={thread.id} className="thread" data-resolved={thread.isResolved || undefined}>
           <ol>
-            {thread.posts.map((post) => <PostView key={post.id} post={post} subject={subject} canPost={canPost} onAct={(action) => void send(actionId(), action)} />)}
+            {thread.posts.map((post) => (
+              <PostView key={post.id} post={post} subject={subject} canPost={canPost} isOwner={isOwner && canPost} onAct={(action) => send(actionId(), action)} />
+            ))}
           </ol>
           {canPost && !thread.isResolved && <Composer label={texts.reply} onSend={(id, text) => send(id, { do: "reply", thread: thread.id, text })} />}
           {thread.isResolved && <p className="hint">{texts.resolved}</p>}
@@ -76,35 +80,6 @@ function Threads({ group, subject, highlight, canPost }: ThreadPanelProps): Reac
       )}
       {!canPost && <p className="hint">{texts.readersOnly}</p>}
     </section>
-  );
-}
-
-function PostView({ post, subject, canPost, onAct }: { post: Post; subject: string; canPost: boolean; onAct: (action: Action) => void }): ReactNode {
-  const { texts, language } = useContext(TextsContext);
-  const when = new Date(post.at);
-  return (
-    <li className="post">
-      <p className="post-head">
-        <strong dir="auto">{post.name ?? post.by ?? texts.deletedUser}</strong>
-        <time dateTime={when.toISOString()}>{when.toLocaleString(language, { dateStyle: "medium", timeStyle: "short" })}</time>
-      </p>
-      <p className="post-text" dir="auto">{post.text ?? <em>{post.isHidden ? texts.postHidden : texts.postGone}</em>}</p>
-      <div className="reactions">
-        {[...new Set([...post.reactions.keys(), ...(canPost && post.text !== null ? REACTIONS : [])])].map((reaction) => {
-          const by = post.reactions.get(reaction) ?? [];
-          const isOwn = by.includes(subject);
-          return (
-            <button key={reaction} type="button" aria-pressed={isOwn} disabled={!canPost} title={texts.react(reaction)}
-              onClick={() => onAct({ do: isOwn ? "unreact" : "react", post: post.id, reaction })}>
-              {reaction} {by.length || ""}
-            </button>
-          );
-        })}
-        {canPost && post.by === subject && post.text !== null && (
-          <button type="button" className="link-button" onClick={() => onAct({ do: "delete", post: post.id })}>{texts.delete}</button>
-        )}
-      </div>
-    </li>
   );
 }
 

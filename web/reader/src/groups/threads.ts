@@ -7,9 +7,10 @@ export interface Post {
   readonly name: string | null;
   readonly at: number;
   readonly number: number;
-  /** Null once it is gone, or while it is hidden. */
+  /** Null once it is gone. */
   readonly text: string | null;
-  readonly isHidden: boolean;
+  /** Hidden: not to be shown. Deleted by who wrote it, removed by an owner: gone for good. */
+  readonly state: "there" | "hidden" | "deleted" | "removed";
   readonly reactions: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -41,15 +42,14 @@ export function threadsOn(doc: Y.Doc, highlight: string): Thread[] {
       const post = record(postValue);
       if (post?.thread !== id) continue;
       const text = fields!.get(`${postId}/text`);
-      const isHidden = fields!.has(`${postId}/hidden`);
       of.push({
         id: postId,
         by: textOf(post.by),
         name: textOf(post.name),
         at: Number(post.at) || 0,
         number: Number(post.number) || 0,
-        text: typeof text === "string" && !isHidden ? text : null,
-        isHidden,
+        text: typeof text === "string" ? text : null,
+        state: typeof text !== "string" ? (fields!.has(`${postId}/removed`) ? "removed" : "deleted") : fields!.has(`${postId}/hidden`) ? "hidden" : "there",
         reactions: reacted.get(postId) ?? new Map(),
       });
     }

@@ -1,6 +1,6 @@
 /** Which marks stand on which verse of a chapter. Where a highlight stands is found once for as long as it is the same. */
+import { workId } from "crdt-sync";
 import type { Highlight } from "crdt-sync";
-import { workId } from "../../../src/library/values";
 import { useMemo } from "react";
 import { partsIn, resolve } from "../bible/anchoring";
 import type { Standing } from "../bible/anchoring";

@@ -4,7 +4,16 @@ import type { ReactNode } from "react";
 import { useTexts } from "../texts";
 import { Icon } from "./Icon";
 
-export function Modal({ title, className, onClose, children }: { title: string; className?: string; onClose: () => void; children: ReactNode }): ReactNode {
+export interface ModalProps {
+  title: string;
+  className?: string;
+  /** Leads to what this was opened from. */
+  onBack?: () => void;
+  onClose: () => void;
+  children: ReactNode;
+}
+
+export function Modal({ title, className, onBack, onClose, children }: ModalProps): ReactNode {
   const texts = useTexts();
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
@@ -26,7 +35,12 @@ export function Modal({ title, className, onClose, children }: { title: string; 
     >
       <div className="modal-inside">
         <header className="modal-head">
-          <h2 id={heading}>{title}</h2>
+          {onBack && (
+            <button type="button" className="icon-button" onClick={onBack} aria-label={texts.back}>
+              <Icon name="back" />
+            </button>
+          )}
+          <h2 id={heading} dir="auto">{title}</h2>
           <button type="button" className="icon-button" onClick={onClose} aria-label={texts.close}>
             <Icon name="close" />
           </button>

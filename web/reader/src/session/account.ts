@@ -1,4 +1,5 @@
 /** Who reads here. In open mode nobody is asked; else a token says it, for as long as this tab lives. */
+import { forgetDevice } from "crdt-sync";
 import { RELAY, RelayRefused, ask } from "./relay";
 
 export interface Account {
@@ -49,6 +50,7 @@ export async function signIn(given: string): Promise<Account> {
 export function forget(): void {
   sessionStorage.removeItem(TOKEN);
   for (const key of Object.keys(localStorage)) if (key.startsWith("reader/") && key !== "reader/settings") localStorage.removeItem(key);
+  forgetDevice();
 }
 
 /** Destroys what this browser keeps of an account's libraries on this relay: its own, its groups' and their threads. */

@@ -1,27 +1,25 @@
-import type { LibraryClient } from "crdt-sync";
-import { useEffect, useState, useSyncExternalStore } from "react";
-import { History } from "./history";
+import type { LibraryClient, Undone } from "crdt-sync";
+import { useCallback, useReducer, useSyncExternalStore } from "react";
 
-const NOTHING = () => ({ done: false, kept: false });
 const NO_SUBSCRIPTION = () => () => undefined;
 
-/** Undo and redo of what is edited from here on. */
-export function useHistory(library: LibraryClient | null): { undo: History["undo"]; redo: History["redo"]; canUndo: boolean; canRedo: boolean } {
-  const [history, setHistory] = useState<History | null>(null);
-  useEffect(() => {
-    if (!library) return;
-    const made = new History(library);
-    setHistory(made);
-    return () => {
-      made.close();
-      setHistory(null);
-    };
-  }, [library]);
-  const can = useSyncExternalStore(history?.subscribe ?? NO_SUBSCRIPTION, () => (history ? Number(history.canUndo) + 2 * Number(history.canRedo) : 0));
-  return {
-    undo: history ? () => history.undo() : NOTHING,
-    redo: history ? () => history.redo() : NOTHING,
-    canUndo: (can & 1) > 0,
-    canRedo: (can & 2) > 0,
+export interface History {
+  /** Null if there was nothing to take back. */
+  undo: () => Undone | null;
+  redo: () => Undone | null;
+  canUndo: boolean;
+  canRedo: boolean;
+}
+
+/** Undo and redo of what is edited here. */
+export function useHistory(library: LibraryClient | null): History {
+  const subscribe = useCallback((listener: () => void) => library?.listen(listener) ?? NO_SUBSCRIPTION(), [library]);
+  const can = useSyncExternalStore(subscribe, () => Number(library?.canUndo ?? false) + 2 * Number(library?.canRedo ?? false));
+  const [, show] = useReducer((count: number) => count + 1, 0); // a step may go and change nothing in the document
+  const move = (which: "undo" | "redo") => () => {
+    const undone = library && !library.isReadOnly ? library[which]() : null;
+    show();
+    return undone;
   };
+  return { undo: move("undo"), redo: move("redo"), canUndo: (can & 1) > 0, canRedo: (can & 2) > 0 };
 }

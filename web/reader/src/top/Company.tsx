@@ -5,6 +5,7 @@ import { chapterId } from "../bible/place";
 import { goTo } from "../reading/route";
 import type { Companion } from "../session/useCompany";
 import { TextsContext, placeName } from "../texts";
+import { initials } from "../parts/initials";
 
 const MOST = 4;
 
@@ -24,11 +25,4 @@ export function Company({ company }: { company: readonly Companion[] }): ReactNo
       {company.length > MOST && <li className="avatar more">+{company.length - MOST}</li>}
     </ul>
   );
-}
-
-function initials(name: string): string {
-  const words = name.trim().split(/\s+/u).filter(Boolean);
-  const [first = "?"] = [...(words[0] ?? "?")];
-  const [last = ""] = words.length > 1 ? [...words.at(-1)!] : [];
-  return (first + last).toUpperCase();
 }

@@ -1,0 +1,1 @@
+"""Adapters of `backplane.Backplane`, one file each. `wiring` chooses one."""
