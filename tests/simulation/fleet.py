@@ -189,7 +189,7 @@ class Fleet:
     def behind(self, position: int) -> list[int]:
         """Return the places whose relays have the room and not all up to `position` of it."""
         hosted = ((place, self.places[place].host.opened(ROOM)) for place in self.running)  # type: ignore[union-attr]
-        return [place for place, room in hosted if room is not None and room.is_loaded and room.version < position]
+        return [place for place, room in hosted if room is not None and room.is_loaded and room.position < position]
 
     # Trouble and its end
 

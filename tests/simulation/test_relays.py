@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from typing import Any
 
 import pytest
 
 from crdt_sync_server.cluster import Cluster
 from crdt_sync_server.company import Company
 from crdt_sync_server.following import Following
-from crdt_sync_server.room import Room
+from crdt_sync_server.room_document import RoomDocument
 from crdt_sync_server.room_log import RoomLog
 from tests.simulation.whole import Broken, Outcome, simulate
 
@@ -127,12 +126,13 @@ def test_ghosts_of_a_relay_that_is_gone_are_noticed(monkeypatch: pytest.MonkeyPa
 
 def test_followed_updates_that_are_stored_again_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A room that follows and forgets that it has: its clocks stay, and clients are asked for all that again."""
-    follow = Room._follow
+    follow = RoomDocument.follow
 
-    def forgetful(self: Room[Any], update: bytes, turn: Any) -> None:
-        vector = dict(self._vector)
-        follow(self, update, turn)
-        self._vector = vector
+    def forgetful(self: RoomDocument, update: bytes) -> Mapping[int, int]:
+        vector = dict(self.vector)
+        moved = follow(self, update)
+        self.vector = vector
+        return moved
 
-    monkeypatch.setattr(Room, "_follow", forgetful)
+    monkeypatch.setattr(RoomDocument, "follow", forgetful)
     first_broken()
