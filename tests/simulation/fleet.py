@@ -141,15 +141,14 @@ class Fleet:
         """Let a relay serve a poll; return whether anyone listens."""
         session = decode_poll(arrival.exchange.body).session
         place = self._has_session.get(session)
-        is_new = place is None or self.places[place] is None
-        if is_new:
+        if place is None or self.places[place] is None:
             place = self._balanced()
         relay = None if place is None else self.places[place]
         if place is None or relay is None or not relay.serve_request(arrival):
             return False
-        if is_new:
-            self._has_session[session] = place
+        if session not in self._has_session:  # else it is one whose relay has died, and this may be a late copy
             self._went(arrival.exchange.device, place)
+        self._has_session[session] = place
         return True
 
     def _balanced(self) -> int | None:
