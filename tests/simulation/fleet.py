@@ -146,7 +146,8 @@ class Fleet:
         relay = None if place is None else self.places[place]
         if place is None or relay is None or not relay.serve_request(arrival):
             return False
-        if session not in self._has_session:  # else it is one whose relay has died, and this may be a late copy
+        is_late = session in self._has_session or arrival.exchange.outcome is not None  # nobody waits for it any more
+        if not is_late:
             self._went(arrival.exchange.device, place)
         self._has_session[session] = place
         return True
