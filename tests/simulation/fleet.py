@@ -141,15 +141,15 @@ class Fleet:
         """Let a relay serve a poll; return whether anyone listens."""
         session = decode_poll(arrival.exchange.body).session
         place = self._has_session.get(session)
-        is_new = place is None or self.places[place] is None
-        if is_new:
+        if place is None or self.places[place] is None:
             place = self._balanced()
         relay = None if place is None else self.places[place]
         if place is None or relay is None or not relay.serve_request(arrival):
             return False
-        if is_new:
-            self._has_session[session] = place
+        is_late = session in self._has_session or arrival.exchange.outcome is not None  # nobody waits for it any more
+        if not is_late:
             self._went(arrival.exchange.device, place)
+        self._has_session[session] = place
         return True
 
     def _balanced(self) -> int | None:
