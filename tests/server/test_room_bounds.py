@@ -110,7 +110,7 @@ def test_a_reader_is_not_asked_and_its_edits_are_refused_before_anything_is_done
 
 
 def test_a_room_that_is_closed_is_gone() -> None:
-    """The compiled document holds its observer, and the observer what holds it: no garbage collector sees that circle."""
+    """The compiled document holds its observer, and the observer its owner: no garbage collector sees that circle."""
     desk = Desk()
     desk.enter("a")
     desk.say("a", *map(SyncUpdate, edits(("k", 1))))

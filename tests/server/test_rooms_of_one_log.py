@@ -86,7 +86,7 @@ class Relay:
         self.host = Host(self.store, now=lambda: 0.0, run_sync=inline)
         self.host.cluster = Cluster(self.host, self.store, MemoryMembers(), None, random=Random(0))
         self.room: Room[str] = Room()
-        self.log = RoomLog("room", self.host, self.room, lambda: None)
+        self.log = RoomLog("room", self.host, self.room.document, lambda: None)
         self.tail = Tail()
         self.lagging: list[Lagging] = []
         self.reader: Doc[Any] = Doc()

@@ -75,7 +75,8 @@ def test_an_update_that_is_told_before_it_is_durable_is_noticed(monkeypatch: pyt
         await append(self, update, updates)
 
     monkeypatch.setattr(RoomLog, "append", hasty)
-    assert "sent before it is durable" in first_broken()
+    said = first_broken()  # seen by a client, or at a position at which another relay then stores something else
+    assert "sent before it is durable" in said or "its document lacks" in said
 
 
 def test_a_relay_that_waits_to_be_told_again_though_it_asks_nobody_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
