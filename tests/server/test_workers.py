@@ -234,12 +234,15 @@ def test_without_the_parent_the_workers_stop_too(tmp_path: Path, postgres_url: s
 
 def test_a_stop_while_they_start_leaves_nobody(tmp_path: Path, postgres_url: str) -> None:
     command = [*COMMAND, "serve", "--workers", "3", "--port", "0", "--data", str(tmp_path)]
-    with subprocess.Popen(command, env={**os.environ, URL: postgres_url}, stdout=subprocess.DEVNULL) as process:
+    environment = {**os.environ, URL: postgres_url}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         parent = psutil.Process(process.pid)
         until(lambda: bool(parent.children()), "no worker was started")
         children = parent.children()
         process.terminate()
-        assert process.wait(WITHIN_S) == 0
+        _, errors = process.communicate(timeout=WITHIN_S)
+    assert process.returncode == 0
+    assert "Traceback" not in errors
     _, alive = psutil.wait_procs(children, timeout=1)
     assert not alive
 
