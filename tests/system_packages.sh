@@ -17,6 +17,7 @@ for part in "$@"; do
         node) missing="$missing nodejs" ;;
         nginx) missing="$missing nginx-light" ;;
         postgres) missing="$missing postgresql" ;;
+        promtool) missing="$missing prometheus" ;;
         systemd-analyze) missing="$missing systemd" ;;
         libdbus-1.so.3) missing="$missing libdbus-1-3" ;;
         libEGL.so.1) missing="$missing libegl1" ;;

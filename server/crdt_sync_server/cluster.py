@@ -21,11 +21,12 @@ import anyio
 
 from crdt_sync_server.backplane import CARRIED_UP_TO_BYTES, Backplane, Carried, Committed, Missed, Said
 from crdt_sync_server.company import ALIVE_EVERY_S, Company
-from crdt_sync_server.errors import BackplaneError, StoreError
+from crdt_sync_server.errors import BackplaneError, StoreError, StorePutBack
 from crdt_sync_server.hosted_room import HostedRoom
 from crdt_sync_server.keepers import Members
 from crdt_sync_server.logs import tell
-from crdt_sync_server.ports import Notice, NoticeKind, SharedStore, Stored
+from crdt_sync_server.notices import take_effect
+from crdt_sync_server.ports import SharedStore, Stored
 from crdt_sync_server.turn import Spoken
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ MAX_WAITING = 10_000
 MAX_WAITING_BYTES = 8 * 1024 * 1024
 """Of updates that wait for the backplane. Beyond it the others are told the position alone, and beyond that nothing."""
 LEAVE_WITHIN_S = 1.0
+DISTRUST_S = 60.0
+"""After a store was put back what is carried may still be of before, under the same positions: a hint, no update."""
+ANEW = -1  # in the place of the last notice: nothing is held of what those said that are there
 ASKED_AT_ONCE = 5000
 """Rooms of one question to the store."""
 
@@ -67,9 +71,11 @@ class Cluster:
         self._hears = False  # what the others say
         self._tells = self._asks = True  # or the last try failed
         self._notice = 0
+        self._carried_from_s = float("-inf")
         self.metrics = host.metrics.cluster
         """What it counts."""
         self.metrics.is_used = True
+        self.metrics.hears = None if backplane is None else False
 
     # For the host
 
@@ -202,7 +208,7 @@ class Cluster:
                     self._ask()
                 case Committed(room=room, position=position, update=update):
                     if (hosted := self._host.opened(room)) is not None:
-                        hosted.told(position, update)
+                        hosted.told(position, update if self._host.now() >= self._carried_from_s else None)
                 case Said(node=node, words=words):
                     if node != self._store.node:
                         self._company.heard(node, words)
@@ -228,13 +234,25 @@ class Cluster:
             try:
                 await self._look(self._host.loaded() if everything else ())
             except StoreError as error:
-                if self._asks:
+                self._host.metrics.store_failures += 1
+                if isinstance(error, StorePutBack):
+                    tell("store", logging.ERROR, state="put back", reason=str(error))
+                    await self._begin_anew()
+                elif self._asks:
                     tell("store", logging.WARNING, state="cannot be asked", reason=str(error))
                 self._asks = False
             else:
                 if not self._asks:
                     tell("store", state="can be asked again")
                 self._asks = True
+
+    async def _begin_anew(self) -> None:
+        """Drop all that is held of a store that was put back; who comes back brings what it lacks."""
+        await self._host.reload_all()  # before anything of theirs can reach what the store has now
+        self._carried_from_s = self._host.now() + DISTRUST_S
+        self._notice = ANEW
+        self._store.renew()
+        self._ask()
 
     async def _look(self, rooms: Sequence[str]) -> None:
         self.metrics.asked += 1
@@ -246,7 +264,13 @@ class Cluster:
                 if heads.rooms[name] < were_at[name]:
                     room.reload()
                 room.told(heads.rooms[name])
-        if heads.notice > self._notice:
+        if heads.notice < self._notice:
+            raise StorePutBack("it has fewer notices than it had")
+        if self._notice == ANEW:
+            if self._host.webhooks is not None:
+                await self._host.webhooks.reload()
+            self._notice = heads.notice
+        elif heads.notice > self._notice:
             await self._heed()
 
     async def _heed(self) -> None:
@@ -257,24 +281,8 @@ class Cluster:
             return
         for notice in notices:
             if notice.node != self._store.node:  # what was done here has its effect already
-                await self._do(notice)
+                await take_effect(notice, self._host, self._members)
             self._notice = notice.number
-
-    async def _do(self, notice: Notice) -> None:
-        """Let take effect here what was done elsewhere."""
-        match notice.kind:
-            case NoticeKind.DELETED:
-                self._host.deleted(notice.about)
-            case NoticeKind.ROLES:
-                as_of = -1
-                while as_of != self._host.roles_changed:  # or the answer may be of before another change
-                    as_of = self._host.roles_changed
-                    roster = await self._members.roster(notice.about)
-                self._host.regrade_all(notice.about, roster.role)
-            case NoticeKind.REVOKED:
-                self._host.revoke(notice.about)
-            case NoticeKind.WEBHOOKS if self._host.webhooks is not None:
-                await self._host.webhooks.reload()
 
     # Beside
 

@@ -3,6 +3,7 @@
 RelayError                 a `CrdtSyncError`; carries the close code for those whom it concerns
 ├── StoreError             the store did not do what it was asked: nothing of it may be told to anyone
 │   ├── StoreInUse         another process has it
+│   ├── StorePutBack       what it has now is not the continuation of what it has returned
 │   └── Superseded         a later snapshot of the room is stored already
 ├── BackplaneError         the backplane did not carry what it was given, or can no longer be heard
 ├── RoomDeleted            the room was deleted, for good
@@ -53,6 +54,7 @@ __all__ = [
     "SharingError",
     "StoreError",
     "StoreInUse",
+    "StorePutBack",
     "Superseded",
     "TokenError",
     "Unauthenticated",
@@ -73,6 +75,10 @@ class StoreError(RelayError):
 
 class StoreInUse(StoreError):
     """Another process has the store: a relay that runs, or a command that works on it."""
+
+
+class StorePutBack(StoreError):
+    """What is stored was put back to an earlier moment, and may have gone on from there."""
 
 
 class Superseded(StoreError):

@@ -87,6 +87,7 @@ class Host:
         self._room_bytes = 0  # of all documents that are loaded, as of the last sweep
         self._opened_by: Counter[str | None] = Counter()  # address → the rooms that it had loaded and that are here
         self._empty = anyio.Event()
+        self._forgotten = anyio.Event()  # that one room has ended
         self._tasks: TaskGroup | None = None
         self._to_start: list[tuple[Callable[..., Coroutine[Any, Any, None]], tuple[Any, ...]]] = []
         self._bell = anyio.Event()  # something is to be started
@@ -198,6 +199,15 @@ class Host:
         for hosted in list(self._rooms.values()):
             hosted.disperse(lambda peer: True)
 
+    async def reload_all(self) -> None:
+        """End all rooms, and return when they are gone; who comes back has them loaded again."""
+        self.roles_changed += 1
+        rooms = list(self._rooms.values())
+        for hosted in rooms:
+            hosted.reload()
+        while any(self._rooms.get(hosted.name) is hosted for hosted in rooms):
+            await self._forgotten.wait()
+
     def doubt_tokens(self, token_ids: Collection[str]) -> None:
         """Close who came with tokens of which it cannot be told whether they hold; they come back and are asked."""
         for hosted in list(self._rooms.values()):
@@ -241,6 +251,10 @@ class Host:
         """Return the room called `name` if it is here, loaded or not."""
         return self._rooms.get(name)
 
+    def names(self) -> list[str]:
+        """Return the names of all rooms that are here, loaded or not."""
+        return list(self._rooms)
+
     def loaded(self) -> list[str]:
         """Return the names of the rooms that are loaded."""
         return [name for name, hosted in self._rooms.items() if hosted.is_loaded]
@@ -272,6 +286,8 @@ class Host:
             self._opened_by[room.opened_by] -= 1
             if not self._opened_by[room.opened_by]:
                 del self._opened_by[room.opened_by]
+            self._forgotten.set()
+            self._forgotten = anyio.Event()
         if self.stopping and not self._rooms:
             self._empty.set()
 

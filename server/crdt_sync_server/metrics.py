@@ -54,10 +54,13 @@ class Standing:
 
 @dataclass(slots=True)
 class ClusterCounts:
-    """What a relay among several has done: told, followed, asked the store; and whether it hears the others."""
+    """What a relay among several has done: told, followed, asked the store; and whether it hears the others.
+
+    `hears` is None where there is no backplane.
+    """
 
     is_used: bool = False
-    hears: bool = False
+    hears: bool | None = None
     relays: int = 0
     published: int = 0
     followed: int = 0
@@ -75,6 +78,7 @@ class Metrics(Collector):
         self.received_bytes = 0
         self.sent_bytes = 0
         self.compactions = 0
+        self.store_failures = 0
         self.webhooks = dict.fromkeys(WEBHOOK_OUTCOMES, 0)
         self.waiting_webhooks: Callable[[], int] = int
         self.standing: Callable[[], Standing] = Standing
@@ -150,6 +154,7 @@ class Metrics(Collector):
             ("received_bytes", "Bytes of the frames that came in.", self.received_bytes),
             ("sent_bytes", "Bytes of the frames that went out.", self.sent_bytes),
             ("compactions", "Logs that were put together.", self.compactions),
+            ("store_failures", "Times that the store could not be read, written or asked.", self.store_failures),
         ):
             yield CounterMetricFamily(f"crdt_sync_{name}", words, value=count)
         for name, words, value in (
@@ -174,8 +179,9 @@ class Metrics(Collector):
             ("missed", "Times that the backplane may have lost something.", cluster.missed),
         ):
             yield CounterMetricFamily(f"crdt_sync_cluster_{name}", words, value=count)
-        yield GaugeMetricFamily("crdt_sync_cluster_hears", "1 while the backplane is heard.", value=cluster.hears)
-        yield GaugeMetricFamily("crdt_sync_cluster_relays", "Other relays that are heard.", value=cluster.relays)
+        if cluster.hears is not None:
+            yield GaugeMetricFamily("crdt_sync_cluster_hears", "1 while the backplane is heard.", value=cluster.hears)
+            yield GaugeMetricFamily("crdt_sync_cluster_relays", "Other relays that are heard.", value=cluster.relays)
 
 
 def listen_for_metrics(host: str, port: int) -> socket.socket:

@@ -164,12 +164,17 @@ class SharedStore(RoomStore, Protocol):
     """A store that several relays have open at once, each with an id of its own.
 
     The positions of a room are 1, 2, 3 and so on, without a gap and in the order of the commits; so are the numbers of
-    the notices. What it keeps beside the rooms (`keepers`) writes a notice with every change.
+    the notices. If it can tell that what is stored is not the continuation of what it has returned, every method raises
+    `StorePutBack` from then on and does nothing, until `renew`. What it keeps beside the rooms (`keepers`) writes a
+    notice with every change.
     """
 
     @property
     def node(self) -> str:
         """The id of who has opened it here."""
+
+    def renew(self) -> None:
+        """Go on with what is stored now, after `StorePutBack`: nothing is held any more of what was stored before."""
 
     async def since(self, room: str, after: int) -> Stored:
         """Return what is stored of `room` after the position `after`.

@@ -113,6 +113,7 @@ class RoomLog:
         try:
             stored = await self._host.cluster.since(self._name, self._position)
         except StoreError as error:
+            self._host.metrics.store_failures += 1
             tell("behind", logging.WARNING, room=self._name, reason=str(error))
             self._following.give_up()
             return []

@@ -23,6 +23,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
 from crdt_sync_server.errors import RelayError, StoreError
+from crdt_sync_server.stores.postgres_history import History
 
 __all__ = [
     "ANSWER_S",
@@ -80,6 +81,8 @@ class Target:
     where: str
     relaxed: bool = False
     """Whether a commit need not be durable before it is answered."""
+    history: History = field(default_factory=History, repr=False, compare=False)
+    """Which history of it the relay goes by."""
 
     @classmethod
     def of(cls, url: str, *, relaxed: bool = False) -> Target:
@@ -126,9 +129,10 @@ async def connect(target: Target) -> Connection:
 
 
 async def configure(connection: Connection, target: Target) -> None:
-    """Set what holds for a new connection."""
+    """Set what holds for a new connection, and look where it leads."""
     with deadline(connection, target, ANSWER_S):
         await connection.execute(SESSION, {"schema": SCHEMA, "relaxed": target.relaxed})
+        await target.history.meet(connection)
 
 
 @contextmanager
@@ -159,6 +163,9 @@ def deadline(connection: Connection, target: Target, within_s: float) -> Iterato
 
 async def is_alive(connection: Connection, target: Target) -> None:
     """Return if the connection can be used; raise if it is known to be lost, so that another is taken."""
+    if target.history.is_past(connection):
+        await connection.close()  # or the pool takes it back
+        raise psycopg.OperationalError("the connection leads to a database that was left")
     poll = select.poll() if hasattr(select, "poll") else None
     if poll is not None:
         poll.register(connection.pgconn.socket, select.POLLIN)

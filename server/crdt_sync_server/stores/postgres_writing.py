@@ -125,6 +125,7 @@ class Appender:
         parameters = _parameters(list(by_room.values()))
         for left in reversed(range(TRIES)):
             connection = await self._connected()
+            self._target.history.check(connection)
             try:
                 with deadline(connection, self._target, ANSWER_S):
                     return dict(await rows(connection, APPEND, parameters))
