@@ -42,6 +42,7 @@ bench: setup system web $(VENV)/bench benchmarks/peers/node_modules/ready web/no
 	PYTHONPATH=. $(BIN)/python benchmarks/operations.py
 	PYTHONPATH=. $(BIN)/python -m benchmarks.relay_store
 	PYTHONPATH=. $(BIN)/python -m benchmarks.backplane
+	PYTHONPATH=. $(BIN)/python -m benchmarks.postgres_store
 	PYTHONPATH=. $(BIN)/python -m benchmarks.webhooks
 	PYTHONPATH=. $(BIN)/python -m benchmarks.imports
 	PYTHONPATH=. $(BIN)/python -m benchmarks.reader
@@ -65,7 +66,8 @@ setup: $(VENV)/ready tests/interop/node_modules/ready
 
 # What the tests alone need from the system; the libraries are what Qt needs to start without a screen.
 system:
-	@sh tests/system_packages.sh caddy chromium curl jq lua5.1 nginx postgres promtool redis-server strace tinyproxy systemd-analyze
+	@sh tests/system_packages.sh caddy chromium curl haproxy jq lua5.1 nginx postgres promtool redis-server strace tinyproxy
+	@sh tests/system_packages.sh systemd-analyze
 	@sh tests/system_packages.sh libdbus-1.so.3 libEGL.so.1 libfontconfig.so.1 libGL.so.1 libglib-2.0.so.0 libxkbcommon.so.0
 
 $(VENV)/ready: pyproject.toml constraints.txt

@@ -89,5 +89,5 @@ def save(name: str, figures: dict[str, Any]) -> None:
     (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     print(f"\n{name}, kept in {RESULTS.name}/{name}.json")
     for key, value in figures.items():
-        if key not in ("rounds", "medians"):
+        if key not in ("rounds", "medians", "shape"):
             print(f"  {key}: {value}")

@@ -22,7 +22,10 @@ from benchmarks.wire import Mark, Room, first_arrivals, highlights, highlights_h
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """`writers` of the `clients` make `updates` highlights each, `per_s` a second in all, or as fast as they go."""
+    """`writers` of the `clients` make `updates` highlights each, `per_s` a second in all, or as fast as they go.
+
+    Where there are `others`, relays of the same rooms, the clients go to all of them in turn.
+    """
 
     url: str
     room: str
@@ -32,6 +35,7 @@ class Load:
     updates: int = 200
     per_s: float | None = None
     within_s: float = 15.0
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,12 @@ class Report:
     max_ms: float
     frames: int
     busy: float
+    within_p50_ms: float | None = None
+    """Of latencies between clients of one relay; None where there is one."""
+    within_p99_ms: float | None = None
+    across_p50_ms: float | None = None
+    """Of latencies from a client of one relay to one of another."""
+    across_p99_ms: float | None = None
 
 
 async def write(load: Load, clients: list[Client], frames: list[list[bytes]], sent: dict[Mark, float]) -> None:
@@ -81,7 +91,8 @@ async def run(load: Load) -> Report:
     frames = [
         [update_message(room, update) for update in highlights(writer, load.updates)] for writer in range(load.writers)
     ]
-    clients = [await join(room) for _ in range(load.clients)]
+    places = [Room(url, load.room, load.names_document) for url in (load.url, *load.others)]
+    clients = [await join(places[number % len(places)]) for number in range(load.clients)]
     await asyncio.sleep(0.2)
     for client in clients:
         client.start_over()
@@ -108,7 +119,23 @@ async def run(load: Load) -> Report:
         **spread(latencies),
         frames=sum(client.count for client in clients),
         busy=progress.busy,
+        **(_apart(arrivals, sent, len(places)) if load.others else {}),
     )
+
+
+def _apart(arrivals: list[dict[Mark, float]], sent: dict[Mark, float], relays: int) -> dict[str, float]:
+    """Return the latencies within a relay and across relays; client n and writer n are at relay n modulo `relays`."""
+    within: list[float] = []
+    across: list[float] = []
+    for number, arrived in enumerate(arrivals):
+        for mark, at in arrived.items():
+            (within if mark[0] % relays == number % relays else across).append(at - sent[mark])
+    return {
+        f"{name}_{key}": value
+        for name, latencies in (("within", within), ("across", across))
+        for key, value in spread(latencies).items()
+        if key != "max_ms"
+    }
 
 
 if __name__ == "__main__":

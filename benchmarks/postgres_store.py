@@ -20,6 +20,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import psycopg
+
 from benchmarks.common import rounds, save
 from benchmarks.figures import spread
 from benchmarks.relay_store import beside
@@ -123,8 +125,10 @@ async def on_sqlite(folder: Path) -> dict[str, dict[str, float]]:
 
 def main() -> None:
     raw: dict[str, list[dict[str, Any]]] = {}
+    versions: dict[str, str] = {}
     for round_ in range(rounds() + 1):  # the first warms up
         with tempfile.TemporaryDirectory() as folder, PostgresServer(shared_buffers="256MB") as server:
+            versions = {"postgresql": str(server.run("SHOW server_version")[0][0]), "psycopg": psycopg.__version__}
             reports = {**asyncio.run(on_sqlite(Path(folder))), **asyncio.run(on_postgres(server))}
         for name, report in reports.items():
             if round_:
@@ -134,7 +138,7 @@ def main() -> None:
         name: {key: float(f"{median(report[key] for report in reports):.4g}") for key in reports[0]}
         for name, reports in raw.items()
     }
-    save("postgres_store", {"medians": medians, "rounds": raw})
+    save("postgres_store", {"server and driver": versions, "medians": medians, "rounds": raw})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Does the whole survive trouble? Ten thousand simulated runs, each with its own seed, on all cores.
 
     python benchmarks/simulation.py --seeds 10000 --first 0
+    python benchmarks/simulation.py --relays 3            # with several relays on one disk, that meet at a backplane
 
 A seed that fails is printed with the command that replays it, and the status is 1.
 """
@@ -12,14 +13,15 @@ import os
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 from benchmarks.common import save
 from tests.simulation.whole import Broken, Outcome, simulate
 
 
-def one(seed: int) -> Outcome | str:
+def one(relays: int, seed: int) -> Outcome | str:
     try:
-        return simulate(seed)
+        return simulate(seed, relays=relays)
     except Broken as error:
         return str(error)
 
@@ -28,6 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--relays", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop then, and count what was run")
     arguments = parser.parse_args()
     began = time.perf_counter()
@@ -35,7 +38,7 @@ def main() -> int:
     broken: list[str] = []
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         seeds = range(arguments.first, arguments.first + arguments.seeds)
-        for number, outcome in enumerate(pool.map(one, seeds, chunksize=8), 1):
+        for number, outcome in enumerate(pool.map(partial(one, arguments.relays), seeds, chunksize=8), 1):
             if isinstance(outcome, str):
                 broken.append(outcome)
                 print(outcome, flush=True)
@@ -46,9 +49,17 @@ def main() -> int:
             if time.perf_counter() - began > arguments.minutes * 60:
                 pool.shutdown(cancel_futures=True)
                 break
+    several = {
+        "relays": arguments.relays,
+        "updates stored": sum(outcome.stored for outcome in outcomes),
+        "by a relay that lacked the one before": sum(outcome.crossed for outcome in outcomes),
+        "with something that was stored already": sum(outcome.repeated for outcome in outcomes),
+        "snapshots after a later one": sum(outcome.superseded for outcome in outcomes),
+    }
     save(
-        "simulation",
+        "simulation" if arguments.relays == 1 else f"simulation_{arguments.relays}_relays",
         {
+            **(several if arguments.relays > 1 else {}),
             "first seed": arguments.first,
             "seeds": len(outcomes) + len(broken),
             "runs that broke a rule": len(broken),

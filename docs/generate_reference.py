@@ -45,6 +45,7 @@ import crdt_sync_server.cli
 import crdt_sync_server.cli.app
 import crdt_sync_server.conformance
 import crdt_sync_server.conformance_backplane
+import crdt_sync_server.conformance_shared_keepers
 import crdt_sync_server.conformance_shared_store
 import crdt_sync_server.conformance_tokens
 import crdt_sync_server.conformance_webhooks
@@ -153,6 +154,7 @@ def page() -> str:
         *module("crdt_sync_server.channel", crdt_sync_server.channel),
         *module("crdt_sync_server.conformance", crdt_sync_server.conformance),
         *module("crdt_sync_server.conformance_backplane", crdt_sync_server.conformance_backplane),
+        *module("crdt_sync_server.conformance_shared_keepers", crdt_sync_server.conformance_shared_keepers),
         *module("crdt_sync_server.conformance_shared_store", crdt_sync_server.conformance_shared_store),
         *module("crdt_sync_server.conformance_tokens", crdt_sync_server.conformance_tokens),
         *module("crdt_sync_server.conformance_webhooks", crdt_sync_server.conformance_webhooks),

@@ -77,6 +77,12 @@ class PostgresServer:
         """The folder of its data."""
         return self._folder / "data"
 
+    @property
+    def pid(self) -> int:
+        """The number of its first process."""
+        assert self._process is not None
+        return self._process.pid
+
     def url(self, database: str, *, user: str = "postgres", password: str = PASSWORD, port: int | None = None) -> str:
         """Return the URL of a database over TCP, with its password; `port` may be that of a proxy."""
         return psycopg.conninfo.make_conninfo(

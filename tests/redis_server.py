@@ -59,6 +59,12 @@ class RedisServer:
     def tls_url(self) -> str:
         return f"rediss://127.0.0.1:{self._tls_port}/0"
 
+    @property
+    def pid(self) -> int:
+        """The number of its first process."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Run it, and return when it answers."""
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -147,7 +147,10 @@ class AwarenessTable:
         return gone
 
     def expire(self, now_s: float) -> tuple[AwarenessEntry, ...]:
-        """Remove the clients that have not renewed for 30 s, and return the entries that say so."""
+        """Remove the clients that have not renewed for 30 s, and return the entries that say so.
+
+        Connections without a number that speak for nobody are forgotten: `join` them again before they speak.
+        """
         outdated = [client for client, known in self._known.items() if known.outdated_at_s <= now_s]
         gone = []
         for client in outdated:
@@ -157,7 +160,16 @@ class AwarenessTable:
                 del self._gone[client]
             else:
                 gone.append(self._leave(client, now_s))
+        self._forget_idle_elsewhere()
         return tuple(gone)
+
+    def _forget_idle_elsewhere(self) -> None:
+        """Of a connection on another relay one is not told that it has ended, if it spoke for nobody any more."""
+        for owner in [owner for owner, (number, _) in self._subjects.items() if number is None]:
+            if not self._owned.get(owner):
+                del self._subjects[owner]
+                self._owned.pop(owner, None)
+                self._bytes.pop(owner, None)
 
     def next_expiry_s(self) -> float | None:
         """Return when `expire` has something to do, or None."""

@@ -73,8 +73,8 @@ def open_database(path: Path, durability: Durability) -> Database:
                 _check_ours(connection, path, writable=False)
                 return database
             connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-            _prepare(connection, path)
             connection.execute(f"PRAGMA synchronous = {durability.upper()}")
+            _prepare(connection, path)
         except BaseException:
             if connection is not None:
                 connection.close()

@@ -10,9 +10,10 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
+from crdt_sync_server.backplane import SAID_UP_TO_BYTES
 from crdt_sync_server.logs import tell
 from crdt_sync_server.turn import Spoken
-from crdt_sync_server.words import ALIVE, BYE, Alive, Bye, Here, Who, WordsError, read, write
+from crdt_sync_server.words import ALIVE, BYE, Alive, Bye, Here, Who, WordsError, read, write, write_here
 
 if TYPE_CHECKING:
     from crdt_sync_server.host import Host
@@ -39,8 +40,9 @@ class Company:
         return self._heard_s.keys()
 
     def spoken(self, room: str, spoken: Sequence[Spoken]) -> None:
-        """Tell the others what was shown here."""
-        self._say(write(Here({room: spoken})))
+        """Tell the others what was shown here, but for a presence that is larger than a backplane takes."""
+        for words in write_here(room, spoken, SAID_UP_TO_BYTES):
+            self._say(words)
 
     def ask(self, rooms: Sequence[str]) -> None:
         """Ask the others who is in these rooms with them."""
@@ -93,6 +95,6 @@ class Company:
     def _gone(self, node: str) -> None:
         del self._heard_s[node]
         tell("relay gone", node=node)
-        for name in self._host.loaded():
+        for name in self._host.names():  # one that is loading has heard of who was there already
             if (room := self._host.opened(name)) is not None:
                 room.lose(node)

@@ -1,33 +1,25 @@
-"""What every store that several relays share must do, as test classes: `ports.SharedStore`, and its notices.
+"""What every store that several relays share must do, as a test class: `ports.SharedStore`.
 
-Subclass them, give a block in which one store is open twice, as two relays, and run pytest. What a store must do alone
-is in `crdt_sync.testing.contracts`.
+Subclass it, give a block in which one store is open twice, as two relays, and run pytest. What a store must do alone
+is in `crdt_sync.testing.contracts`, and what is kept beside the rooms in `conformance_shared_keepers`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 
-from crdt_sync_server import membership as rules
-from crdt_sync_server.errors import LastOwner, RoomDeleted, Superseded
-from crdt_sync_server.keepers import Members, Tokens, Webhooks
-from crdt_sync_server.ports import Notice, NoticeKind, Role, SharedStore, Stored
-from crdt_sync_server.roster import OPERATOR, Actor
-from crdt_sync_server.tokens import new_token
-from crdt_sync_server.webhooks import new_webhook
+from crdt_sync_server.errors import RoomDeleted, Superseded
+from crdt_sync_server.ports import Notice, NoticeKind, SharedStore, Stored
 
-__all__ = ["Opened", "SharedKeepersContract", "SharedStoreContract"]
+__all__ = ["SharedStoreContract"]
 
 WRITERS = 6
 UPDATES = 40
-ADA = Actor("ada", "Ada")
 
 
 class SharedStoreContract:
@@ -170,111 +162,6 @@ class SharedStoreContract:
             assert await stores[1].notices(before) == found
             assert await stores[1].notices(before + 15) == found[15:]
             assert await stores[1].notices(before + 20) == []
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """One opening of a store, with what is kept beside the rooms."""
-
-    store: SharedStore
-    members: Members
-    tokens: Tokens
-    webhooks: Webhooks
-
-
-class SharedKeepersContract:
-    """Every change of what is kept beside the rooms of a shared store has its notice, and what changes nothing none."""
-
-    def both(self, folder: Path) -> AbstractAsyncContextManager[tuple[Opened, Opened]]:
-        """Return a block in which the store of `folder` is open twice, as the nodes `one` and `two`."""
-        raise NotImplementedError
-
-    async def test_each_kind_of_change_is_told(self, tmp_path: Path) -> None:
-        """Once, with the name of who did it."""
-        async with self.both(tmp_path) as (one, two):
-            await one.members.change("g/x", partial(rules.found, actor=ADA, name="Readers", now_ms=10))
-            _, maker = new_token("ada", name=None, made_ms=10, expires_ms=None)
-            _, made = new_token("ada", name=None, made_ms=11, expires_ms=90, made_with=maker.id)
-            for token in (maker, made):
-                assert await two.tokens.add(token)
-            await two.tokens.revoke(maker.id, 20)
-            hook = new_webhook("https://a.example", room=None, under=None, made_ms=10)
-            await one.webhooks.add(hook)
-            await two.webhooks.remove(hook.id)
-            await one.store.delete("g/x")
-            found = await two.store.notices(0)
-            assert found is not None
-            assert [each.number for each in found] == list(range(1, 7))
-            told = [(each.kind, each.about, each.node) for each in found]
-            revoked = [(NoticeKind.REVOKED, each, "two") for each in sorted((maker.id, made.id))]
-            assert [told[0], sorted(told[1:3], key=lambda each: each[1]), *told[3:]] == [
-                (NoticeKind.ROLES, "g/x", "one"),
-                revoked,
-                (NoticeKind.WEBHOOKS, hook.id, "one"),
-                (NoticeKind.WEBHOOKS, hook.id, "two"),
-                (NoticeKind.DELETED, "g/x", "one"),
-            ]
-
-    async def test_what_changes_nothing_is_not_told(self, tmp_path: Path) -> None:
-        """A refusal, what is not there, and what was done before."""
-        async with self.both(tmp_path) as (one, two):
-            await one.members.change("g/x", partial(rules.found, actor=ADA, name="Readers", now_ms=10))
-            _, token = new_token("ada", name=None, made_ms=10, expires_ms=None)
-            await one.tokens.add(token)
-            await one.tokens.revoke(token.id, 20)
-            before = (await one.store.heads([])).notice
-            with suppress(LastOwner):
-                await two.members.change("g/x", partial(rules.remove, actor=ADA, subject="ada", now_ms=50))
-            await two.tokens.revoke(token.id, 30)
-            await two.tokens.revoke("unknown", 30)
-            assert await two.webhooks.remove("unknown") is None
-            assert await one.store.notices(before) == []
-
-    async def test_two_who_decide_at_once_decide_one_after_the_other(self, tmp_path: Path) -> None:
-        """Also of a room without members: no decision is lost, and each has its notice."""
-        async with self.both(tmp_path) as opened:
-
-            async def admit(number: int) -> None:
-                decide = partial(rules.set_role, actor=OPERATOR, subject=f"s{number}", role=Role.READER, now_ms=number)
-                await opened[number % 2].members.change("legacy", decide)
-
-            async with anyio.create_task_group() as tasks:
-                for number in range(20):
-                    tasks.start_soon(admit, number)
-            roster = await opened[0].members.roster("legacy")
-            assert set(roster.members) == {f"s{number}" for number in range(20)}
-            found = await opened[1].store.notices(0)
-            assert found is not None
-            assert len(found) == 20
-
-    async def test_nothing_is_made_with_a_token_that_is_being_revoked(self, tmp_path: Path) -> None:
-        """Whichever comes first: what was made before is revoked with it, and nothing is made after."""
-        async with self.both(tmp_path) as (one, two):
-            for number in range(10):
-                _, maker = new_token("ada", name=None, made_ms=number, expires_ms=None)
-                await one.tokens.add(maker)
-                made = [new_token("ada", name=None, made_ms=11, expires_ms=90, made_with=maker.id)[1] for _ in range(4)]
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(two.tokens.add, made[0])
-                    tasks.start_soon(one.tokens.add, made[1])
-                    tasks.start_soon(two.tokens.revoke, maker.id, 20)
-                    tasks.start_soon(two.tokens.add, made[2])
-                    tasks.start_soon(one.tokens.add, made[3])
-                kept = [each for each in await one.tokens.listed() if each.made_with == maker.id]
-                assert [each for each in kept if each.revoked_ms is None] == []
-
-    async def test_the_key_of_invitations_is_one(self, tmp_path: Path) -> None:
-        """Though both ask for it first, at once."""
-        async with self.both(tmp_path) as (one, two):
-            keys: list[bytes] = []
-
-            async def ask(members: Members) -> None:
-                keys.append(await members.key())
-
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(ask, one.members)
-                tasks.start_soon(ask, two.members)
-            assert keys[0] == keys[1]
 
 
 def _found(stored: Stored) -> tuple[list[bytes], int, int]:

@@ -251,6 +251,10 @@ class Host:
         """Return the room called `name` if it is here, loaded or not."""
         return self._rooms.get(name)
 
+    def names(self) -> list[str]:
+        """Return the names of all rooms that are here, loaded or not."""
+        return list(self._rooms)
+
     def loaded(self) -> list[str]:
         """Return the names of the rooms that are loaded."""
         return [name for name, hosted in self._rooms.items() if hosted.is_loaded]

@@ -54,6 +54,8 @@ Value = TypeVar("Value")
 THREAD_ABOVE_BYTES = 64 * 1024
 REST_AFTER_SWEEPS = 3
 """A loop that had nothing to do for so many seconds ends, until there is something: a task costs kilobytes."""
+MOST_FOLLOWS = 8
+"""A room that other relays are always ahead of takes a turn after so many reads: who is here does not wait for ever."""
 SWEEP_AT_REST_EVERY_S = 5.0
 """Ten thousand open tabs at night are to cost next to nothing."""
 
@@ -448,16 +450,21 @@ class HostedRoom:
 
     async def _serve(self) -> bool:
         """Serve until the room is over; return True if it only rests."""
+        follows = 0  # one after another
         while True:
+            if not self._log.is_behind:
+                follows = 0
             if self._failure is not None:  # from outside
                 raise self._failure
             if self._wants_compaction is not None and not self._log.is_compacting:
                 self._log.compact()
                 begun, self._wants_compaction = self._wants_compaction, None
                 begun.set()
-            elif self._log.is_behind:
+            elif self._log.is_behind and (follows < MOST_FOLLOWS or not self._inbox):
+                follows += 1
                 await self._follow()
             elif self._inbox or self._due:
+                follows = 0
                 await self._turn()
             elif self._host.stopping and not self._expected:
                 self._failure = stopping = self._host.farewell()

@@ -12,14 +12,16 @@ so that two versions that do not understand each other are noticed.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from crdt_sync.protocol.messages import AwarenessEntry
+from crdt_sync_server.logs import tell
 from crdt_sync_server.turn import Spoken
 
-__all__ = ["ALIVE", "BYE", "Alive", "Bye", "Here", "Who", "Words", "WordsError", "read", "write"]
+__all__ = ["ALIVE", "BYE", "Alive", "Bye", "Here", "Who", "Words", "WordsError", "read", "write", "write_here"]
 
 
 class WordsError(ValueError):
@@ -66,6 +68,23 @@ def write(words: Words) -> bytes:
         case Bye():
             said = {"bye": True}
     return json.dumps(said, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def write_here(room: str, spoken: Sequence[Spoken], most_bytes: int) -> Iterator[bytes]:
+    """Give what is shown in a room as words of up to `most_bytes` each. One presence that is longer is left out."""
+    words = write(Here({room: spoken}))
+    if len(words) <= most_bytes:
+        yield words
+    elif len(spoken) > 1:
+        middle = len(spoken) // 2
+        yield from write_here(room, spoken[:middle], most_bytes)
+        yield from write_here(room, spoken[middle:], most_bytes)
+    elif len(entries := spoken[0].entries) > 1:
+        middle = len(entries) // 2
+        yield from write_here(room, [replace(spoken[0], entries=entries[:middle])], most_bytes)
+        yield from write_here(room, [replace(spoken[0], entries=entries[middle:])], most_bytes)
+    else:
+        tell("presence not told", logging.WARNING, room=room, bytes=len(words))
 
 
 def read(data: bytes) -> Words:

@@ -30,14 +30,30 @@ FLAGS = [
 NETWORK = re.compile(r"WebSocket connection to|Failed to load resource|ERR_|net::")
 """What Chromium itself writes on the console when a connection fails. It cannot be had without."""
 
+UNTIL = """async ([argument, withinMs]) => {{
+  const late = new Promise((resolve) => setTimeout(resolve, withinMs, null));
+  const ask = async () => {{
+    const condition = ({script});
+    return {{ value: await (typeof condition === "function" ? condition(argument) : condition) }};
+  }};
+  for (let last; ; ) {{
+    const told = await Promise.race([ask(), late]);
+    if (!told) return {{ isSo: false, value: String(last) }};
+    if (told.value) return {{ isSo: true, value: told.value }};
+    last = told.value;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }}
+}}"""
+"""Asks over and over; what is asked may itself never answer."""
+
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Start the Chromium of this machine; it ends with the block."""
+def chromium(*flags: str) -> Iterator[Browser]:
+    """Start the Chromium of this machine, with more flags than it has anyway; it ends with the block."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert program, "there is no chromium here; `make system` installs it on Debian"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=program, args=[*FLAGS, *flags])
         try:
             yield browser
         finally:
@@ -64,7 +80,7 @@ class Tab:
 
     def _asked(self, url: str) -> None:
         parts = urlsplit(url)
-        if parts.scheme not in ("data", "blob") and parts.hostname != "127.0.0.1":
+        if parts.scheme not in ("data", "blob") and parts.hostname not in ("127.0.0.1", "localhost"):
             self.troubles.append(f"asked another host: {url}")
 
     def run(self, script: str, argument: object = None) -> Any:
@@ -72,8 +88,13 @@ class Tab:
         return self.page.evaluate(script, argument)
 
     def until(self, script: str, argument: object = None, *, within_ms: float = WITHIN_MS) -> Any:
-        """Wait until the expression is true in the page, bounded; return its value."""
-        return self.page.wait_for_function(script, arg=argument, timeout=within_ms).json_value()
+        """Wait until the expression, or a function of `argument`, is true in the page, bounded; return its value.
+
+        A promise is awaited: Playwright's own `wait_for_function` takes one for true.
+        """
+        told = self.page.evaluate(UNTIL.format(script=script), [argument, within_ms])
+        assert told["isSo"], f"not within {within_ms:.0f} ms: {script}, but {told['value']!r}"
+        return told["value"]
 
     def screenshot(self, name: str) -> None:
         """Keep what the page looks like in `ARTEFACTS`."""

@@ -242,6 +242,22 @@ def test_ten_thousand_highlights_are_loaded_and_edited_in_time(relay: RelayProce
     assert edited_ms < 16  # a frame
 
 
+def test_a_library_that_no_browser_takes_as_one_value_is_kept(device: Devices, room: str) -> None:
+    phone = device()
+    tab = opened(phone, "ws://127.0.0.1:9", room)
+    tab.run("""async () => {
+        const text = 'x'.repeat(1000), fields = session.library.doc.getMap('fields');
+        for (let mib = 0; mib < 140; mib++)
+            session.library.doc.transact(() => { for (let n = 0; n < 1024; n++) fields.set(`${mib}/${n}`, text + n); });
+        for (let n = 0; n < 400; n++) fields.set('last', n);  // so many rows are put together
+        await session.provider.flushed();
+    }""")
+    tab.page.close()
+    again = opened(phone, "ws://127.0.0.1:9", room)
+    assert again.run("session.library.doc.getMap('fields').get('last')") == 399
+    assert again.run("session.library.doc.getMap('fields').size") == 140 * 1024 + 1
+
+
 def test_a_python_device_s_library_is_read_whole(relay: RelayProcess, device: Devices, room: str, folder: Path) -> None:
     with open_library(folder / "python", relay=relay.url, room=room) as library:
         verse = Anchor.verse("Gen.1.1-Gen.1.3", work="KJV", quote="In the beginning")

@@ -404,3 +404,28 @@ async def test_a_relay_that_leaves_takes_its_company_with_it_at_once() -> None:
         await one.host.stop()
         assert shown(await b.hear(Awareness)) == [(7, "null")]
         assert await a.closed() is CloseCode.RESTARTING
+
+
+async def test_who_is_here_is_not_kept_waiting_by_relays_that_are_always_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one answer is read the others have stored more, and tell of it without the update, which is large."""
+    since = CountingStore.since
+
+    async def overtaken(self: CountingStore, room: str, after: int) -> Stored:
+        stored = await since(self, room, after)
+        if self.reads < 400:
+            position = await self.append(room, update(f"flood {self.reads}"))
+            hosted[0].told(position)
+        await anyio.lowlevel.checkpoint()
+        return stored
+
+    monkeypatch.setattr(CountingStore, "since", overtaken)
+    async with relays(2) as (_, two):
+        b = await two.enter()
+        hosted = [two.host.room("room")]
+        hosted[0].told(await two.store.append("room", update("first")))
+        await until(lambda: two.store.reads > 3)
+        await b.say(SyncUpdate(update("mine")), Barrier(1))
+        await b.hear(Barrier)
+        assert two.store.reads < 100
+        await until(lambda: two.store.reads >= 400 and hosted[0].position >= 400)
+        await Reader(b).has("mine", "first", "flood 399")

@@ -49,6 +49,9 @@ def test_the_unit_shuts_the_relay_in_and_names_settings_that_exist() -> None:
         assert service[key] == [value], key
     variables = {setting.variable for setting in SETTINGS.values()}
     assert {each.partition("=")[0] for each in service["Environment"]} <= variables
+    assert service["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+    assert service["KillMode"] == ["mixed"], "the parent tells its workers; a second SIGTERM would end them at once"
+    assert service["Restart"] == ["always"], "a relay without workers stops on SIGHUP"
     (command,) = service["ExecStart"]
     assert re.fullmatch(r"/opt/crdt-sync/bin/crdt-sync-server serve --config /etc/crdt-sync-server\.toml", command)
     parser = configparser.ConfigParser(strict=False, interpolation=None)

@@ -149,6 +149,17 @@ def test_one_worker_is_no_other_process(tmp_path: Path, postgres_url: str) -> No
         assert httpx.get(f"{http(relay)}/readyz").json() == {"status": "ready"}
 
 
+def test_one_relay_on_a_file_stops_in_order_when_it_is_to_restart(tmp_path: Path) -> None:
+    relay = RelayProcess(tmp_path)
+    relay.start()
+    with httpx.Client() as client, connect_ws(f"{http(relay)}/room", client) as session:
+        sync(session)
+        relay.signal(signal.SIGHUP)
+        assert close_code(session) == 1001
+    assert relay.terminate() == 0
+    assert not any("Traceback" in line for line in relay.output)
+
+
 def test_lines_for_people_name_the_worker(relay: RelayProcess) -> None:
     with httpx.Client() as client, connect_ws(f"{http(relay)}/room", client) as session:
         hear(session, SyncStep1)

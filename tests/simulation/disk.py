@@ -18,6 +18,8 @@ from tests.simulation.truth import Durable, PolledStreams
 __all__ = ["ROOM", "Disk", "DiskStore"]
 
 ROOM = "ada"
+MOST_ASKED_PER_S = 60
+"""By one relay of a disk that cannot be read. What another relay tells is a reason to ask."""
 
 
 class Disk:
@@ -31,8 +33,8 @@ class Disk:
         self.streams = PolledStreams(self.durable)
         self.faults: list[str] = []
         """What the next operations do: fail `before` or `after` they have taken effect."""
-        self.unread = 0
-        """How many of the next questions of relays that follow fail."""
+        self.unread_until_s = 0.0
+        """Until then whatever relays ask that follow fails."""
         self.latency_s = 0.003
         self.superseded = 0
         """How many snapshots came after a later one."""
@@ -57,6 +59,7 @@ class DiskStore:
         self._log = disk.log.beside(node)
         self._has_followed = has_followed
         self.dead = False
+        self._failed_s: list[float] = []  # when it was asked for nothing, in the last second
 
     @property
     def node(self) -> str:
@@ -151,8 +154,10 @@ class DiskStore:
     async def _ask(self, *what: object) -> None:
         self._disk.note("disk", self.node, *what)
         await self._wait()
-        if self._disk.unread:
-            self._disk.unread -= 1
+        now_s = anyio.current_time()
+        if now_s < self._disk.unread_until_s:
+            self._failed_s = [each for each in self._failed_s if each > now_s - 1] + [now_s]
+            assert len(self._failed_s) <= MOST_ASKED_PER_S, "a disk that cannot be read is asked again and again"
             raise StoreError("the disk cannot be read")
 
     async def _wait(self) -> None:

@@ -1,13 +1,14 @@
-"""The relays of a simulated world: one, or several on one disk that meet at a backplane, behind a balancer.
+"""The relays of a simulated world: one, or several on one disk, behind something that balances.
 
-The balancer sends a connection by the room's hash or to any relay, and now and then to one that is gone. The polls of a
-session go to the relay that has it for as long as that lives, as polls must.
+What balances sends a connection by the room's hash or to any relay, and now and then to one that is gone. The polls
+of a session go to the relay that has it for as long as that lives, as polls must.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import Enum
 from random import Random
 from typing import Any
 
@@ -15,13 +16,14 @@ from anyio.abc import TaskGroup
 
 from crdt_sync.protocol.polling import decode_poll
 from crdt_sync_server.backplanes.memory import MemoryBackplane, MemoryHub, Weather
+from crdt_sync_server.cluster import ROOMS_EVERY_S, WITHOUT_BACKPLANE_EVERY_S
 from tests.simulation.conditions import check_bounds, check_documents
 from tests.simulation.disk import ROOM, Disk
 from tests.simulation.http import Arrival
 from tests.simulation.network import Wire
 from tests.simulation.relay import RelayProcess
 
-__all__ = ["Fleet", "Sky"]
+__all__ = ["End", "Fleet", "Sky"]
 
 MOST_KEPT = 8
 """Updates that the hub keeps for those who come back."""
@@ -37,6 +39,18 @@ class Sky:
     drops: float = 0.0
 
 
+class End(Enum):
+    """How it is with the backplane in the end."""
+
+    WELL = "well"
+    DOWN = "down"
+    """Once it has failed, it stays away."""
+    FULL = "full"
+    """It can be heard, and carries nothing."""
+    ABSENT = "absent"
+    """There has been none."""
+
+
 class Fleet:
     """`count` places, in each of which a relay runs or does not. `hub` is None if there is no backplane."""
 
@@ -50,11 +64,8 @@ class Fleet:
         self.places: list[RelayProcess | None] = [None] * count
         self.backplanes: dict[int, MemoryBackplane] = {}
         self.skies = [Sky() for _ in range(count)]
-        self.hub: MemoryHub | None = None
-        if self.is_several:
-            self.hub = None if random.random() < 0.15 else MemoryHub(kept=MOST_KEPT)
-        self.dies_for_good = self.hub is not None and random.random() < 0.15
-        """Whether the backplane, once it is down, stays down."""
+        self.end = random.choices(list(End), (6, 1, 1, 1))[0] if self.is_several else End.WELL
+        self.hub = MemoryHub(kept=MOST_KEPT) if self.is_several and self.end is not End.ABSENT else None
         self._balances_by_hash = random.random() < 0.25
         self._has_session: dict[bytes, int] = {}  # poll session → place
         self.at: dict[str, int] = {}
@@ -161,7 +172,13 @@ class Fleet:
     @property
     def others_are_heard(self) -> bool:
         """Whether relays can show each other who is there."""
-        return not self.is_several or (self.hub is not None and not self.hub.is_down)
+        return self.end is End.WELL
+
+    @property
+    def follow_within_s(self) -> float:
+        """How soon all have what one has stored: at once, or once the store is asked, and that takes milliseconds."""
+        asked_every_s = {End.WELL: 0.0, End.FULL: ROOMS_EVERY_S}
+        return asked_every_s.get(self.end, WITHOUT_BACKPLANE_EVERY_S) + 0.1
 
     def check(self) -> None:
         """Fail if a relay keeps more than it may, or shows what does not follow from the log."""
@@ -177,10 +194,10 @@ class Fleet:
     # Trouble and its end
 
     def fair(self) -> None:
-        """Make the backplane good again, unless it is down for good."""
+        """Make the backplane what it is in the end."""
         for sky in self.skies:
-            sky.delay_s, sky.fails, sky.loses_answer, sky.drops = 0.002, 0.0, 0.0, 0.0
-        if self.hub is not None and self.dies_for_good:
+            sky.delay_s, sky.fails, sky.loses_answer, sky.drops = 0.002, float(self.end is End.FULL), 0.0, 0.0
+        if self.hub is not None and self.end is End.DOWN:
             self.hub.fail()
         elif self.hub is not None:
             self.hub.recover()

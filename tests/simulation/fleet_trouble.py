@@ -11,7 +11,7 @@ import anyio
 from crdt_sync.document import AddNote
 from crdt_sync_server.errors import RelayError
 from tests.simulation.disk import ROOM
-from tests.simulation.fleet import Fleet
+from tests.simulation.fleet import End, Fleet
 from tests.simulation.relay import RelayProcess
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def fleet_trouble(world: World) -> list[tuple[float, Callable[[], object]]]:
         (1.0, _named("relay_is_cut_off", partial(_cut_off, fleet))),
         (2.0, _named("relays_are_reached", lambda: fleet.mend(range(len(fleet.places))))),
         (2.0, _named("bad_weather", partial(_bad_weather, fleet))),
-        (1.5, _named("disk_is_not_read", lambda: _leave_unread(world, random.randrange(1, 8)))),
+        (1.5, _named("disk_is_not_read", lambda: _leave_unread(world, random.choice((0.05, 0.5, 4.0))))),
         (1.5, _named("all_put_together", partial(_put_together, world))),
         (0.7, _named("all_close_the_room", partial(_evict, fleet))),
         (4.0, _named("all_edit_at_once", partial(_edit_at_once, world))),
@@ -57,7 +57,7 @@ def _fail(fleet: Fleet) -> None:
 
 
 def _recover(fleet: Fleet) -> None:
-    if fleet.hub is not None and not fleet.dies_for_good:
+    if fleet.hub is not None and fleet.end is not End.DOWN:
         fleet.hub.recover()
 
 
@@ -78,8 +78,8 @@ def _bad_weather(fleet: Fleet) -> None:
     sky.fails, sky.loses_answer, sky.drops = (random.choice((0.0, 0.0, 0.1, 0.5)) for _ in range(3))
 
 
-def _leave_unread(world: World, questions: int) -> None:
-    world.disk.unread += questions
+def _leave_unread(world: World, seconds: float) -> None:
+    world.disk.unread_until_s = anyio.current_time() + seconds
 
 
 def _put_together(world: World) -> None:
@@ -108,6 +108,8 @@ def _evict(fleet: Fleet) -> None:
 
 
 def _edit_at_once(world: World) -> None:
+    """The slower the disk, the more commits of one relay cross with those of another."""
+    world.disk.latency_s = world.random.choice((0.003, 0.1, 0.3))
     for device in world.devices:
         for _ in range(world.random.randrange(1, 4)):
             device.edit(AddNote("at once", id=f"n{world.random.randrange(1000)}"))

@@ -44,9 +44,6 @@ TROUBLE_S = 40.0
 QUIET_WITHIN_S = 240.0
 """A half-open connection is noticed after 45 s, a back-off lasts up to 16 s, a presence 30 s."""
 
-FOLLOWED_WITHIN_S = 0.5
-"""The store is asked every quarter of a second without a backplane, and each question takes some milliseconds."""
-
 
 class Broken(AssertionError):
     """A run in which something did not hold. The message says what, and how to see it again."""
@@ -197,7 +194,7 @@ class World:
     async def _calm(self) -> None:
         """Mend everything, and start what is not running."""
         self.disk.faults.clear()
-        self.disk.unread = 0
+        self.disk.unread_until_s = 0.0
         self.disk.latency_s = 0.003
         self.fleet.fair()
         self.network.heal()
@@ -277,8 +274,8 @@ class World:
             while len(self.disk.durable.vectors) <= position:  # noqa: ASYNC110 - the disk tells nobody
                 await anyio.sleep(0.01)
             began_s = self._loop.time()
-            while self.fleet.behind(position):
-                assert self._loop.time() - began_s < FOLLOWED_WITHIN_S, f"{self.fleet.behind(position)} are behind"
+            while behind := self.fleet.behind(position):
+                assert self._loop.time() - began_s < self.fleet.follow_within_s, f"{behind} are behind"
                 await anyio.sleep(0.01)
 
     async def _newcomer(self) -> None:

@@ -7,6 +7,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -437,16 +439,17 @@ class Guest:
 
 
 @pytest.fixture
-def readable(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A library that everybody may read and nobody but its owner may write, in a folder that is so too."""
-    folder = tmp_path_factory.mktemp("readable")
-    made_by_pytest = (each for each in folder.parents if each.name.startswith(("pytest-", "popen-")))  # for us alone
-    for each in (folder, *made_by_pytest):
-        os.chmod(each, 0o755)
-    path = folder / "library.sqlite3"
-    filled(path)
-    os.chmod(path, 0o444)
-    return path
+def readable() -> Iterator[Path]:
+    """A library that everybody may read and nobody but its owner may write, in a folder that is so too.
+
+    It is not in pytest's folder: each pytest that starts, while this one runs too, shuts that to other users.
+    """
+    with tempfile.TemporaryDirectory(prefix="crdt-sync-") as folder:
+        os.chmod(folder, 0o755)
+        path = Path(folder) / "library.sqlite3"
+        filled(path)
+        os.chmod(path, 0o444)
+        yield path
 
 
 @pytest.mark.parametrize("mode", [0o444, 0o666])

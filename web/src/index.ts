@@ -10,7 +10,7 @@ export { colorOf, personOf, textColorOn } from "./library/person.js";
 export type { Person } from "./library/person.js";
 export { ReadingPlace } from "./library/readingPlace.js";
 export type { HighlightChange, NewHighlight } from "./library/client.js";
-export type { HighlightFilter, NoteFilter } from "./library/queries.js";
+export type { CollectionFilter, HighlightFilter, NoteFilter, TagCount } from "./library/queries.js";
 export type { Undone } from "./library/undo.js";
 export { workId } from "./library/values.js";
 export type { Anchor, Collection, Highlight, Note, Position, Quote, ReadingPosition } from "./library/values.js";

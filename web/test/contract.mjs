@@ -9,6 +9,7 @@ import * as schema from "../dist/library/schema.js";
 import { CloseCode, retryAfter } from "../dist/protocol/closeCodes.js";
 import { decodeFrame, encodeMessage } from "../dist/protocol/messages.js";
 import { decodeAnswer, encodePoll, PollStream } from "../dist/protocol/pollStream.js";
+import { splitUpdate } from "../dist/protocol/split.js";
 import { renewAfterMs } from "../dist/provider/credentials.js";
 
 let now = 0;
@@ -57,6 +58,7 @@ const calls = {
     for (const frame of frames) stream.send(unhex(frame));
     return hex(stream.piece(2 ** 20).data);
   },
+  split: ({ update, most }) => splitUpdate(unhex(update), most).map(hex),
   person: (state) => personOf(state),
   color: (subject) => colorOf(subject),
   renewAfterMs: (ms) => renewAfterMs(ms),
@@ -105,6 +107,15 @@ const calls = {
   vector: (name) => hex(Y.encodeStateVector(libraries.get(name).doc)),
   diff: ({ name, vector }) => hex(Y.encodeStateAsUpdate(libraries.get(name).doc, unhex(vector))),
   apply: ({ name, update }) => Y.applyUpdate(libraries.get(name).doc, unhex(update)),
+  organised: ({ name, work }) => {
+    const library = libraries.get(name);
+    return {
+      tags: library.tags(),
+      collections: Object.fromEntries(library.collections().map(({ id }) => [id, library.collectionItems(id).map((item) => item.id)])),
+      bookmarks: library.highlights({ kind: "bookmark" }).map(({ id }) => id),
+      positions: library.positions(work),
+    };
+  },
   values: (name) => {
     const library = libraries.get(name);
     const both = (list) => [false, true].flatMap((trashed) => list.call(library, { trashed }));

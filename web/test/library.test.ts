@@ -2,6 +2,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import * as Y from "yjs";
+import { seed } from "../src/library/bodies";
 import { InvalidEdit } from "../src/library/checks";
 import { LibraryClient } from "../src/library/client";
 
@@ -106,5 +107,12 @@ test("whatever happens, the values are those of a library that reads the documen
       expect(all(clients[0]!)).toEqual(all(clients[1]!));
     }),
     { numRuns: 100 },
+  );
+});
+
+test("an imported text is put into a body as docs/protocol.md says, to the byte", () => {
+  expect(Buffer.from(seed("n", "a\nb", () => false)).toString("hex")).toBe(
+    "01068fdaeba796b2a50d000701066e6f74652f6e030970617261677261706807008fdaeba796b2a50d000604008fdaeba796b2a50d0101" +
+      "61878fdaeba796b2a50d00030970617261677261706807008fdaeba796b2a50d030604008fdaeba796b2a50d04016200",
   );
 });

@@ -53,6 +53,18 @@ test("hundreds of rows become one, and what another tab wrote meanwhile is in it
   expect(fields((await visit()).doc)).toEqual({ n: 599, "of the other tab": true });
 });
 
+test("a large library is kept in rows that any browser takes", async () => {
+  const { doc, store } = await visit();
+  for (let n = 0; n < 20; n++) doc.getMap("fields").set(`large/${n}`, "x".repeat(2 ** 20));
+  for (let n = 0; n < 500; n++) doc.getMap("fields").set("n", n);
+  await store.flushed();
+  await store.close();
+  const kept = await rows("updates");
+  expect(kept.length).toBeLessThan(10);
+  for (const row of kept) expect(row.length).toBeLessThanOrEqual(8 * 2 ** 20);
+  expect(fields((await visit()).doc)).toEqual(fields(doc));
+});
+
 test("a damaged row hides no other, and is kept aside when rows become one", async () => {
   const first = await visit();
   first.doc.getMap("fields").set("a", 1);

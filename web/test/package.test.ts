@@ -7,8 +7,8 @@ import { beforeAll, expect, test } from "vitest";
 import { build } from "vite";
 
 const web = resolve(import.meta.dirname, "..");
-/** What a page pays for the package, compressed, beside yjs, which it has anyhow; measured: 26.3 kB, and 28.2 with the hooks. */
-const MOST_BYTES = { "index.js": 27_000, "react/index.js": 29_000 };
+/** What a page pays for the package, compressed, beside yjs, which it has anyhow; measured: 27.3 kB, and 29.8 with the hooks. */
+const MOST_BYTES = { "index.js": 28_000, "react/index.js": 30_500 };
 
 beforeAll(() => void execFileSync("npm", ["run", "--silent", "build"], { cwd: web }), 60_000);
 

@@ -1,6 +1,8 @@
 // @vitest-environment node
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as Y from "yjs";
+import { LibraryClient } from "../src/library/client";
+import { ReadingPlace } from "../src/library/readingPlace";
 import { RelayProvider } from "../src/provider/provider";
 import type { ProviderOptions } from "../src/provider/provider";
 import type { Connect } from "../src/transport/transport";
@@ -111,4 +113,15 @@ test.each([
   ["ws://relay.example", "ä".repeat(257)],
 ])("%s with room %j is refused with a reason", (url, room) => {
   expect(() => new RelayProvider(new Y.Doc(), { relay: url, room, connect: false })).toThrow(TypeError);
+});
+
+test("a place that was told waits as an edit does, and so many pages of a minute are one", () => {
+  const one = device("places", { connect: false });
+  const place = new ReadingPlace(new LibraryClient(one.doc), { work: "w" });
+  for (let page = 1; page <= 30; page++) place.moved({ source: `p${page}` });
+  expect(one.status.pending).toBe(1); // as tests/storage/test_reading.py has it of the engine
+  place.leave();
+  expect(one.status.pending).toBe(2);
+  place.leave();
+  expect(one.status.pending).toBe(2);
 });

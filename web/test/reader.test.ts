@@ -1,4 +1,4 @@
-/** What of the demo reader is decided without a page: places, anchors, marks that overlap, links, imported bodies, undo. */
+/** What of the demo reader is decided without a page: places, anchors, marks that overlap, links, undo. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import * as Y from "yjs";
@@ -7,7 +7,6 @@ import { parseSource, placeOf, sourceOf } from "../reader/src/bible/place";
 import { readBook } from "../reader/src/bible/text";
 import { segmentsOf } from "../reader/src/marks/segments";
 import { hrefOf, targetOf, titlesIn } from "../reader/src/notes/links";
-import { seedClient, seedOf } from "../reader/src/notes/seed";
 import { LibraryClient } from "../src/library/client";
 
 const words = fc.array(fc.constantFrom("and", "the", "light", "was", "[it]", "God", "𝔊od", "saw"), { minLength: 1, maxLength: 9 });
@@ -95,15 +94,6 @@ test("no address leads anywhere but to the web, mail, and places of the library"
   expect(hrefOf("Rom.8", [])).toBe("osis:Rom.8");
   expect(hrefOf("no such title", [])).toBeNull();
   expect(titlesIn("see [[Light]] and [[ The  Word ]], not [[]] or [[a\nb]]")).toEqual(["light", "the  word"]);
-});
-
-test("an imported text is seeded as docs/protocol.md says, to the byte", () => {
-  const client = seedClient("n", "a\nb", 0);
-  expect(client).toBe(7482801091439887);
-  expect(Buffer.from(seedOf("n", "a\nb", client)).toString("hex")).toBe(
-    "01068fdaeba796b2a50d000701066e6f74652f6e030970617261677261706807008fdaeba796b2a50d000604008fdaeba796b2a50d0101" +
-      "61878fdaeba796b2a50d00030970617261677261706807008fdaeba796b2a50d030604008fdaeba796b2a50d04016200",
-  );
 });
 
 test("undo sets back what is still as it was left, trashes what was made, and redo goes the other way", () => {

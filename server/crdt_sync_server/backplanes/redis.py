@@ -74,9 +74,10 @@ class RedisBackplane:
                 socket_timeout=ANSWER_WITHIN_S,
                 retry=Retry(NoBackoff(), 0),
             )
-        except ValueError as error:
+        except ValueError:  # its words may hold a part of the password
             raise ConfigurationError(
-                f"the backplane's URL is none of a Redis server: {_said_without(error, url)}"
+                "the backplane's URL is none of a Redis server, like redis://user:password@host:6379/0; in a password "
+                "the characters of URLs are percent-encoded"
             ) from None
         self._redis = Redis.from_pool(pool)
         self._pool = pool
@@ -265,8 +266,3 @@ def _words(error: Exception) -> str:
             return f"Redis does not let the relay in: {error}; see the user and password in the backplane's URL"
         case _:
             return f"Redis: {error or type(error).__name__}"
-
-
-def _said_without(error: Exception, url: str) -> str:
-    """Return an error's words without the URL, in which a password may stand."""
-    return str(error).replace(url, "…")

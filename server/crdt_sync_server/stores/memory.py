@@ -68,8 +68,9 @@ class MemoryStore:
         """Forget what is stored of `room`, and keep a tombstone."""
         known = self._rooms.setdefault(room, _Room())
         known.segments, known.log = [], []
-        known.deleted_ms = known.deleted_ms or _now_ms()
-        self._notices.append(Notice(len(self._notices) + 1, NoticeKind.DELETED, room, self.node))
+        if known.deleted_ms is None:
+            known.deleted_ms = _now_ms()
+            self._notices.append(Notice(len(self._notices) + 1, NoticeKind.DELETED, room, self.node))
 
     async def since(self, room: str, after: int) -> Stored:
         """Return what is stored of `room` after the position `after`."""

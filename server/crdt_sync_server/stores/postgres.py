@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from crdt_sync_server.errors import RoomDeleted, StoreError, Superseded
 from crdt_sync_server.ports import Heads, Notice, NoticeKind, RoomRecord, Stored
 from crdt_sync_server.stores import postgres_rows as rows
-from crdt_sync_server.stores.postgres_connecting import LONG_S, Target, connect
+from crdt_sync_server.stores.postgres_connecting import ANSWER_S, LONG_S, Target, connect
 from crdt_sync_server.stores.postgres_devices import PostgresDevices
 from crdt_sync_server.stores.postgres_health import damage, vacuum
 from crdt_sync_server.stores.postgres_link import Link, Session
@@ -26,6 +26,8 @@ from crdt_sync_server.stores.postgres_writing import Appender
 
 __all__ = ["PostgresStore"]
 
+WRITE_BYTES_PER_S = 1024 * 1024
+"""A snapshot that goes slower than this is given up."""
 WAIT_FOR_ROOM = "SET LOCAL lock_timeout = '30s'"
 """A snapshot and a deletion of one room wait for each other, and each may take that long."""
 CHECK = "SELECT pg_current_xact_id(), current_setting('transaction_read_only')::bool"
@@ -88,9 +90,9 @@ class PostgresStore:
 
     async def compact(self, room: str, segments: Sequence[bytes], through: int) -> None:
         """Put `segments` in the place of all updates up to the position `through`, in one transaction."""
-        async with self._link.transaction(within_s=LONG_S) as session:
+        async with self._link.transaction(commit_s=LONG_S) as session:
             await session.execute(WAIT_FOR_ROOM)
-            await session.execute(rows.LOCK_ROOM, (room,))
+            await session.execute(rows.LOCK_ROOM, (room,), within_s=LONG_S)
             known = await session.execute(rows.RECORD, (room,))
             _, _, before, snapshot, is_deleted = known[0] if known else (0, 0, 0, 0, False)
             if is_deleted:
@@ -100,19 +102,19 @@ class PostgresStore:
             first = 0
             for piece in rows.pieces(segments):
                 part = {"room": room, "snapshot": snapshot + 1, "first": first, "datas": piece}
-                await session.execute(rows.STAGE, part)
+                await session.execute(rows.STAGE, part, within_s=ANSWER_S + sum(map(len, piece)) / WRITE_BYTES_PER_S)
                 first += len(piece)
-            ((freed, _),) = await session.execute(rows.ERASE_SEGMENTS, (room, snapshot + 1))
-            ((freed_log, updates),) = await session.execute(rows.ERASE_LOG, (room, through))
+            ((freed, _),) = await session.execute(rows.ERASE_SEGMENTS, (room, snapshot + 1), within_s=LONG_S)
+            ((freed_log, updates),) = await session.execute(rows.ERASE_LOG, (room, through), within_s=LONG_S)
             record = {"room": room, "through": through, "snapshot": snapshot + 1, "parts": first, "updates": updates}
             size_bytes = sum(map(len, segments)) - freed - freed_log
             await session.execute(rows.PUT_IN_PLACE, {**record, "bytes": size_bytes})
 
     async def delete(self, room: str) -> None:
         """Erase all that is stored of `room` and keep a tombstone, in one transaction."""
-        async with self._link.transaction(within_s=LONG_S) as session:
+        async with self._link.transaction(commit_s=LONG_S) as session:
             await session.execute(WAIT_FOR_ROOM)
-            await session.execute(rows.LOCK_ROOM, (room,))
+            await session.execute(rows.LOCK_ROOM, (room,), within_s=LONG_S)
             await self._erase(session, room)  # most of it, while appends go on
             await session.execute(rows.LOCK_RECORD, (room,))
             is_new = await session.execute(rows.BURY, (room,))
@@ -122,8 +124,8 @@ class PostgresStore:
                 await announce(session, self.node, NoticeKind.DELETED, [room])
 
     async def _erase(self, session: Session, room: str) -> None:
-        await session.execute(rows.ERASE_LOG, (room, ALL))
-        await session.execute(rows.ERASE_SEGMENTS, (room, ALL))
+        await session.execute(rows.ERASE_LOG, (room, ALL), within_s=LONG_S)
+        await session.execute(rows.ERASE_SEGMENTS, (room, ALL), within_s=LONG_S)
 
     async def heads(self, names: Sequence[str]) -> Heads:
         """Return how far these rooms and the notices are, in one round trip."""

@@ -112,18 +112,18 @@ class Link:
                 raise
 
     @asynccontextmanager
-    async def transaction(self, *, within_s: float = ANSWER_S) -> AsyncIterator[Session]:
-        """Write all that the block writes, or nothing; each of its statements may take so long.
+    async def transaction(self, *, commit_s: float = ANSWER_S) -> AsyncIterator[Session]:
+        """Write all that the block writes, or nothing; the commit may take so long.
 
         What it raises of ours comes out, and `StoreError` for everything else; then it may be written or not, if the
         connection was lost at the end.
         """
         async with self._connection() as connection:
-            session = Session(connection, self.target, within_s)
+            session = Session(connection, self.target)
             await session.execute("BEGIN")
             try:
                 yield session
-                await session.execute("COMMIT")
+                await session.execute("COMMIT", within_s=commit_s)
             except BaseException:
                 with suppress(psycopg.Error, StoreError):  # lost: the server rolls back
                     if not connection.closed:
@@ -151,19 +151,18 @@ class Link:
 class Session:
     """A connection within a transaction."""
 
-    def __init__(self, connection: Connection, target: Target, within_s: float) -> None:
+    def __init__(self, connection: Connection, target: Target) -> None:
         self._connection = connection
         self._target = target
-        self._within_s = within_s
 
-    async def execute(self, query: str, parameters: Any = ()) -> list[Row]:
+    async def execute(self, query: str, parameters: Any = (), *, within_s: float = ANSWER_S) -> list[Row]:
         """Return the rows of a statement."""
-        with deadline(self._connection, self._target, self._within_s):
+        with deadline(self._connection, self._target, within_s):
             return await rows(self._connection, query, parameters)
 
     async def many(self, query: str, parameters: Sequence[Any]) -> None:
         """Run a statement for each of `parameters`, in one round trip."""
-        with deadline(self._connection, self._target, self._within_s):
+        with deadline(self._connection, self._target, ANSWER_S):
             async with self._connection.cursor(binary=True) as cursor:
                 await cursor.executemany(query, parameters)
 

@@ -96,7 +96,7 @@ class Loader:
 
     async def _settle(self, batch: Sequence[_Load]) -> None:
         asked = list({(each.room, each.after) for each in batch})
-        found = await self._found(asked, up_to_bytes=SMALL_BYTES, within_s=2 * ANSWER_S) if asked else {}
+        found = await self._found(asked, up_to_bytes=SMALL_BYTES, within_s=ANSWER_S) if asked else {}
         for each in batch:
             if each.done.done():
                 continue

@@ -84,12 +84,5 @@ class App:
 
 
 def until(app: App, condition: str) -> None:
-    """Wait, bounded, for what the page has to ask for; `wait_for_function` takes a promise for true."""
-    script = f"""async () => {{
-      for (let turn = 0; turn < 150; turn += 1) {{
-        if ({condition}) return true;
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }}
-      return false;
-    }}"""
-    assert app.tab.run(script), condition
+    """Wait, bounded, for what the page has to `await`."""
+    app.tab.until(f"async () => {condition}")

@@ -11,7 +11,8 @@ import pytest
 
 from crdt_sync_server.backplane import Backplane, Committed, Missed, Said
 from crdt_sync_server.backplanes.postgres import PostgresBackplane
-from crdt_sync_server.conformance_backplane import BackplaneContract, BackplaneEngine, take
+from crdt_sync_server.conformance_backplane import BackplaneContract, BackplaneEngine
+from crdt_sync_server.conformance_hearing import take, take_until
 from crdt_sync_server.errors import BackplaneError, ConfigurationError
 from tests.postgres_server import PASSWORD, PostgresServer
 from tests.tcp_proxy import tcp_proxy
@@ -149,6 +150,25 @@ async def test_a_slow_link_brings_everything(postgres: PostgresServer) -> None:
             await relay.say(said)
             await relay.publish([Committed("room", position) for position in range(5000)])
             assert await take(news, 5004) == [*said, *(Committed("room", position) for position in range(5000))]
+
+
+async def test_who_gives_up_in_the_middle_of_a_call_spoils_no_other(postgres: PostgresServer) -> None:
+    async with (
+        tcp_proxy(postgres.port) as proxy,
+        opened(postgres.url("postgres", port=proxy.port)) as ours,
+        opened(postgres.url("postgres")) as theirs,
+        theirs.subscribe(None) as news,
+    ):
+        await ours.publish([Committed("room", 0)])
+        proxy.delay_s = 0.02
+        for position in range(1, 40, 2):
+            with anyio.move_on_after(0.001 * position):
+                await ours.publish([Committed("room", position)])
+            await ours.publish([Committed("room", position + 1)])
+        heard = await take_until(news, Committed("room", 40))
+    positions = [each.position for each in heard if isinstance(each, Committed)]
+    assert [position for position in positions if position % 2 == 0] == list(range(0, 41, 2))
+    assert len(set(positions)) == len(positions)
 
 
 async def test_who_is_not_let_in_is_told_without_the_password(postgres: PostgresServer) -> None:

@@ -67,6 +67,7 @@ async def test_who_is_not_let_in_is_told_without_the_password(tmp_path: Path) ->
 async def test_a_user_with_few_rights_is_enough(server: RedisServer) -> None:
     """These are the rights that docs/design.md names."""
     rights = "+xadd +xread +xrange +xrevrange +xlen +xtrim +memory|usage +publish +subscribe +ping +multi +exec"
+    assert f"`{rights}`" in " ".join((Path(__file__).parents[3] / "docs" / "design.md").read_text("utf-8").split())
     server("ACL", "SETUSER", "relay", "on", ">word", "~crdt-sync:*", "&crdt-sync:*", *rights.split())
     kept = Kept(size_bytes=100_000, measured_each_bytes=1)
     async with opened(f"redis://relay:word@127.0.0.1:{server.port}/0", kept) as relay, relay.subscribe(None) as news:
@@ -104,7 +105,15 @@ async def test_the_server_need_not_be_there_yet() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "nonsense", "http://:hidden@host", "redis://:hidden@host?socket_timeout=x", "redis://:hidden@host:port"]
+    "url",
+    [
+        "",
+        "nonsense",
+        "http://:hidden@host",
+        "redis://:hidden@host?socket_timeout=x",
+        "redis://:hidden@host:port",
+        "redis://:hidden/word@host",
+    ],
 )
 def test_a_url_that_is_none_is_refused_without_showing_it(url: str) -> None:
     with pytest.raises(ConfigurationError) as raised:

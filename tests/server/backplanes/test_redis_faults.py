@@ -238,6 +238,27 @@ async def test_two_relays_whose_links_break_hear_everything_once(server: RedisSe
     assert heard[0] == heard[1] == [update(position) for position in range(count)]
 
 
+async def test_who_gives_up_in_the_middle_of_a_call_spoils_no_other(server: RedisServer) -> None:
+    """No answer to what was given up is taken for the answer to what comes next."""
+    async with (
+        tcp_proxy(server.port) as proxy,
+        opened(through(proxy.port)) as ours,
+        opened(server.url) as theirs,
+        theirs.subscribe(None) as news,
+    ):
+        await ours.publish([update(0)])
+        proxy.delay_s = 0.02
+        for position in range(1, 40, 2):
+            with anyio.move_on_after(0.001 * position):
+                await ours.publish([update(position)])
+            await ours.publish([update(position + 1)])
+            await ours.say([Said("node", b"%d" % position)])
+        heard = await take_until(news, update(40))
+    committed = [each.position for each in heard if isinstance(each, Committed)]
+    assert [position for position in committed if position % 2 == 0] == list(range(0, 41, 2))
+    assert len(set(committed)) == len(committed)
+
+
 async def test_what_cannot_be_read_was_missed(server: RedisServer) -> None:
     async with opened(server.url) as relay, relay.subscribe(None) as news:
         generation = server("XINFO", "STREAM", STREAM)

@@ -11,7 +11,8 @@ import pytest
 from crdt_sync.testing.contracts import RoomStoreContract
 from crdt_sync_server.conformance_devices import ROOMS, DevicesContract
 from crdt_sync_server.conformance_members import MembersContract
-from crdt_sync_server.conformance_shared_store import Opened, SharedKeepersContract, SharedStoreContract
+from crdt_sync_server.conformance_shared_keepers import Opened, SharedKeepersContract
+from crdt_sync_server.conformance_shared_store import SharedStoreContract
 from crdt_sync_server.conformance_tokens import TokensContract
 from crdt_sync_server.conformance_webhooks import WebhooksContract
 from crdt_sync_server.keepers import Devices, Members, Tokens, Webhooks

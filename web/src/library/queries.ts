@@ -3,6 +3,7 @@ import { deviceId, readPosition, SAME_PLACE, suggest } from "./positions.js";
 import type { Jump } from "./positions.js";
 import type { Anchor, Collection, Highlight, Note, ReadingPosition } from "./values.js";
 import { liesWithin, workId } from "./values.js";
+import { compareText } from "./order.js";
 import { LibraryWriter } from "./writer.js";
 
 export interface HighlightFilter {
@@ -23,6 +24,17 @@ export interface NoteFilter {
   tag?: string;
   trashed?: boolean;
   text?: string;
+}
+
+export interface CollectionFilter {
+  /** Those in the trash, and no other. */
+  trashed?: boolean;
+}
+
+/** A tag, and how many highlights and notes outside the trash have it. */
+export interface TagCount {
+  readonly tag: string;
+  readonly items: number;
 }
 
 /** The part of `LibraryClient` that reads. */
@@ -72,7 +84,7 @@ export abstract class LibraryQueries extends LibraryWriter {
   }
 
   /** Returns collections, the oldest first. */
-  collections({ trashed = false }: { trashed?: boolean } = {}): Collection[] {
+  collections({ trashed = false }: CollectionFilter = {}): Collection[] {
     const found = [...this.projection.collections.values()].filter((each) => (each.deletedAtMs !== null) === trashed);
     return found.sort((one, other) => one.createdAtMs - other.createdAtMs || (one.id < other.id ? -1 : 1));
   }
@@ -81,6 +93,26 @@ export abstract class LibraryQueries extends LibraryWriter {
   collectionItems(id: string): (Highlight | Note)[] {
     const items = this.projection.membersOf(id).map(([, itemId]) => this.highlight(itemId) ?? this.note(itemId));
     return items.filter((item) => item !== undefined).filter((item) => item.deletedAtMs === null);
+  }
+
+  /** Returns the tags of all that is outside the trash, the commonest first. */
+  tags(): TagCount[] {
+    const counts = new Map<string, number>();
+    for (const items of [this.projection.highlights, this.projection.notes])
+      for (const { tags, deletedAtMs } of items.values())
+        if (deletedAtMs === null) for (const tag of tags) counts.set(tag, (counts.get(tag) ?? 0) + 1);
+    const found = [...counts].map(([tag, items]) => ({ tag, items }));
+    return found.sort((one, other) => other.items - one.items || compareText(one.tag, other.tag));
+  }
+
+  /** Raised with every change of a reading position. */
+  get positionsVersion(): number {
+    return this.places.version;
+  }
+
+  /** Calls `listener` whenever a device's reading position has changed, until what is returned is called. */
+  listenToPositions(listener: () => void): () => void {
+    return this.places.listen(listener);
   }
 
   /** Returns where each device reads, the latest first; in one work if it is named (`workId`). */

@@ -4,6 +4,7 @@
  */
 import * as Y from "yjs";
 import { InvalidEdit } from "./checks.js";
+import { Places } from "./places.js";
 import { Projection } from "./projection.js";
 import * as schema from "./schema.js";
 import { UndoStack } from "./undo.js";
@@ -12,6 +13,7 @@ import type { Undone } from "./undo.js";
 export abstract class LibraryWriter {
   protected readonly projection: Projection;
   protected readonly roots: Record<"highlights" | "notes" | "collections" | "fields" | "positions", Y.Map<unknown>>;
+  protected readonly places: Places;
   private readonly meta: Y.Map<unknown>;
   private readonly stack: UndoStack;
   private wrote = false; // anything in the edit that is being made
@@ -29,6 +31,7 @@ export abstract class LibraryWriter {
       fields: doc.getMap(schema.FIELDS),
       positions: doc.getMap(schema.POSITIONS),
     };
+    this.places = new Places(this.roots.positions);
     this.meta = doc.getMap(schema.META);
     this.stack = new UndoStack(this.roots, this);
     this.projection = new Projection(doc);
@@ -80,6 +83,7 @@ export abstract class LibraryWriter {
   close(): void {
     this.stack.close();
     this.projection.close();
+    this.places.close();
   }
 
   /** Makes `change` in one transaction; `made` if it makes the item. */

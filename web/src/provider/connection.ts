@@ -10,6 +10,7 @@ import { applyAwarenessUpdate, encodeAwarenessUpdate } from "y-protocols/awarene
 import * as Y from "yjs";
 import { decodeFrame, encodeMessage, ProtocolError } from "../protocol/messages.js";
 import type { Message } from "../protocol/messages.js";
+import { answerOf, splitUpdate } from "../protocol/split.js";
 import type { Ended, Transport } from "../transport/transport.js";
 import { renewAfterMs } from "./credentials.js";
 import type { Credentials } from "./credentials.js";
@@ -152,7 +153,7 @@ export class Connection {
       this.end({ code: null, reason: "the relay sent a state vector that is none" });
       return;
     }
-    this.send({ kind: "step2", update });
+    for (const message of answerOf(update)) this.send(message);
     this.maySend = true;
     this.observer.asked();
     this.barrier();
@@ -216,7 +217,7 @@ export class Connection {
   /** All updates but the relay's own: other tabs' and those of the local store too. */
   private readonly onUpdate = (update: Uint8Array, origin: unknown): void => {
     if (origin === this || origin === STORED || !this.maySend) return;
-    this.send({ kind: "update", update });
+    for (const piece of splitUpdate(update)) this.send({ kind: "update", update: piece });
     this.barrierSoon();
   };
 

@@ -7,6 +7,7 @@
  * account never opens it.
  */
 import * as Y from "yjs";
+import { splitUpdate } from "../protocol/split.js";
 import type { PendingCount, PendingStore } from "./ledger.js";
 
 const UPDATES = "updates";
@@ -169,8 +170,9 @@ export class LocalStore implements PendingStore {
     const { updates, counts } = this;
     this.updates = [];
     this.counts = new Map();
-    const rows = this.lacksRows ? [Y.encodeStateAsUpdate(this.doc)] : updates;
-    const compact = this.rows + rows.length > COMPACT_ROWS;
+    const rows = this.lacksRows ? wholeIn(this.doc) : updates;
+    const had = this.rows;
+    const compact = had + rows.length > COMPACT_ROWS;
     try {
       await this.transact((stores) => {
         for (const [key, count] of counts)
@@ -181,24 +183,27 @@ export class LocalStore implements PendingStore {
       });
     } catch (error) {
       if (this.isClosed) return;
+      this.rows = had;
       this.counts = new Map([...counts, ...this.counts]);
       this.lacksRows = true;
       this.onTrouble(error instanceof Error ? error : new Error(String(error)));
       return;
     }
-    this.rows = compact ? 1 : this.rows + rows.length;
+    if (!compact) this.rows += rows.length;
     if (!this.lacksRows) return;
     this.lacksRows = false;
     this.onTrouble(null);
   }
 
-  /** One row in the place of all, in the transaction that reads them: what another tab has written is taken along. */
+  /** The document in the place of all, in the transaction that reads them: what another tab has written is taken along. */
   private compact({ updates, damaged }: Stores): void {
     const request = updates.getAll() as IDBRequest<Uint8Array[]>;
     request.onsuccess = () => {
       for (const row of this.load(request.result)) damaged.add(row);
       updates.clear();
-      updates.add(Y.encodeStateAsUpdate(this.doc));
+      const rows = wholeIn(this.doc);
+      for (const row of rows) updates.add(row);
+      this.rows = rows.length;
     };
   }
 
@@ -215,6 +220,13 @@ export class LocalStore implements PendingStore {
       });
     });
   }
+}
+
+/** Returns a document as rows: browsers take no value of more than 128 MiB or so. */
+function wholeIn(doc: Y.Doc): Uint8Array[] {
+  const whole = Y.encodeStateAsUpdate(doc);
+  const { pendingStructs, pendingDs } = doc.store;
+  return pendingStructs || pendingDs ? [whole] : splitUpdate(whole); // what has a gap cannot be cut
 }
 
 type Stores = Record<"updates" | "pending" | "damaged", IDBObjectStore>;

@@ -8,6 +8,7 @@ import type { Anchor, Highlight, Note } from "../library/values.js";
 import { OFFLINE } from "../provider/status.js";
 import type { SyncStatus } from "../provider/status.js";
 import { useSession } from "./context.js";
+import { ITEMS, NONE, useQuery } from "./query.js";
 import type { LibrarySession } from "../session.js";
 
 /** Somebody who has the library open; `state` is all that their client shows. */
@@ -73,12 +74,12 @@ export function useRealtimeSync(userId?: string): RealtimeSync {
 
 /** The highlights that a filter lets through, the oldest first; empty until the library is loaded. */
 export function useHighlights(filter: HighlightFilter = {}, userId?: string): readonly Highlight[] {
-  return useQuery(useSession(userId).session, filter, highlightsOf);
+  return useQuery(useSession(userId).session, ITEMS, filter, highlightsOf, NONE);
 }
 
 /** The notes that a filter lets through, the newest first. */
 export function useNotes(filter: NoteFilter = {}, userId?: string): readonly Note[] {
-  return useQuery(useSession(userId).session, filter, notesOf);
+  return useQuery(useSession(userId).session, ITEMS, filter, notesOf, NONE);
 }
 
 /** Who has the library open, this page included if it shows itself. */
@@ -91,32 +92,8 @@ export function useSyncStatus(userId?: string): SyncStatus {
   return useStatusOf(useSession(userId).session);
 }
 
-const highlightsOf = (library: LibraryClient, filter: HighlightFilter) => library.highlights(filter);
-const notesOf = (library: LibraryClient, filter: NoteFilter) => library.notes(filter);
-const NONE: readonly never[] = [];
-
-function useQuery<Filter, Value>(
-  session: LibrarySession | null,
-  filter: Filter,
-  read: (library: LibraryClient, filter: Filter) => Value[],
-): readonly Value[] {
-  const library = session?.library ?? null;
-  const key = JSON.stringify(filter);
-  const last = useRef<{ library: LibraryClient; version: number; key: string; values: readonly Value[] } | null>(null);
-  return useSyncExternalStore(
-    useCallback((listener) => library?.listen(listener) ?? noSubscription, [library]),
-    () => {
-      if (!library) return NONE;
-      const known = last.current;
-      if (known?.library === library && known.version === library.version && known.key === key) return known.values;
-      const values = read(library, filter);
-      last.current = { library, version: library.version, key, values };
-      return values;
-    },
-    () => NONE,
-  );
-}
-
+const highlightsOf = (library: LibraryClient, filter: HighlightFilter): readonly Highlight[] => library.highlights(filter);
+const notesOf = (library: LibraryClient, filter: NoteFilter): readonly Note[] => library.notes(filter);
 function useStatusOf(session: LibrarySession | null): SyncStatus {
   return useSyncExternalStore(
     session?.provider.subscribe ?? noSource,

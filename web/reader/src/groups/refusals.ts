@@ -14,7 +14,7 @@ export interface Trying {
   readonly error: string;
   /** Does something with the relay, after what goes on already, and returns whether it went well. */
   readonly run: (act: () => Promise<void>) => Promise<boolean>;
-  /** The same, unless something goes on: a second click makes nothing a second time. */
+  /** The same, unless what was begun so still goes on: a second click makes nothing a second time. */
   readonly once: (act: () => Promise<void>) => Promise<boolean>;
 }
 
@@ -22,7 +22,7 @@ export interface Trying {
 export function useTrying(): Trying {
   const texts = useTexts();
   const [error, setError] = useState("");
-  const going = useRef(0);
+  const isOn = useRef(false);
   const last = useRef<Promise<unknown>>(Promise.resolve());
   const run = useCallback((act: () => Promise<void>) => {
     const attempt = async () => {
@@ -34,15 +34,16 @@ export function useTrying(): Trying {
         if (!(failure instanceof RelayRefused)) throw failure;
         setError(refusalText(texts, failure));
         return false;
-      } finally {
-        going.current -= 1;
       }
     };
-    going.current += 1;
     const done = last.current.then(attempt, attempt);
     last.current = done;
     return done;
   }, [texts]);
-  const once = useCallback((act: () => Promise<void>) => (going.current ? Promise.resolve(false) : run(act)), [run]);
+  const once = useCallback(async (act: () => Promise<void>) => {
+    if (isOn.current) return false;
+    isOn.current = true;
+    return run(act).finally(() => (isOn.current = false));
+  }, [run]);
   return { error, run, once };
 }

@@ -16,7 +16,6 @@ import { Carets, caret } from "./carets";
 import { hrefOf, targetOf } from "./links";
 import type { Target } from "./links";
 import { BODY_EXTENSIONS } from "./schema";
-import { seedBody } from "./seed";
 
 /** TipTap would parse no content as a text of HTML, and the page's Trusted Types let nobody parse HTML. */
 const EMPTY = { type: "doc", content: [{ type: "paragraph" }] };
@@ -41,7 +40,6 @@ export function NoteEditor({ id, library, notes, canEdit, onFollow }: NoteEditor
 
   useEffect(() => {
     if (!place.current || !awareness) return;
-    if (canEdit) seedBody(library.doc, id, library);
     const made = new Editor({
       element: place.current,
       editable: canEdit,
