@@ -32,7 +32,7 @@ test-web: setup web web/node_modules/ready
 
 # The figures, side by side with the peers; never part of a test.
 bench: setup system web $(VENV)/bench benchmarks/peers/node_modules/ready web/node_modules/ready
-	for each in ceiling fan_out rooms idle join_storm slow_reader presence authentication api disk engine latency local_store search; do \
+	for each in ceiling fan_out rooms idle join_storm slow_reader presence authentication cluster capacity million api disk engine latency local_store search; do \
 		PYTHONPATH=. $(BIN)/python -m benchmarks.$$each || exit 1; done
 	PYTHONPATH=. $(BIN)/python -m benchmarks.browser
 	PYTHONPATH=. $(BIN)/python -m benchmarks.page

@@ -77,6 +77,18 @@ REQUESTS = (
     Column("processor_us_each", "CPU a request, µs"),
 )
 
+CLUSTER = (
+    Column("deliveries_per_s", "deliveries/s", 0),
+    Column("p50_ms", "p50, ms", 0),
+    Column("p99_ms", "p99, ms", 0),
+    Column("within_p50_ms", "within a relay p50, ms", 0),
+    Column("within_p99_ms", "p99, ms", 0),
+    Column("across_p50_ms", "across relays p50, ms", 0),
+    Column("across_p99_ms", "p99, ms", 0),
+    Column("commits_per_s", "commits/s", 0),
+    Column("redis_bytes_per_update", "bytes through Redis an update", 0),
+)
+
 TABLES = (
     Table("ceiling", "ceiling", None, "", (Column("frames_per_s", "frames/s", 0), Column("mb_per_s", "MB/s", 0))),
     Table("flood", "fan_out", "flood", "fan-out, flood", FLOOD),
@@ -136,6 +148,38 @@ TABLES = (
             Column("p50_ms", "fan-out p50, ms", 0),
             Column("p99_ms", "fan-out p99, ms", 0),
             Column("delivery_cpu_us", "relay's CPU a delivery, µs", 0),
+        ),
+    ),
+    *(
+        Table(f"cluster {rate}", "cluster", rate, f"several relays, {rate}", CLUSTER)
+        for rate in ("flood", "100/s", "300/s", "1000/s")
+    ),
+    Table(
+        "capacity",
+        "capacity",
+        None,
+        "what a device costs",
+        (
+            Column("relay_ms", "relay, ms of a core", 0),
+            Column("postgres_ms", "PostgreSQL, ms", 0),
+            Column("redis_ms", "Redis, ms", 0),
+            Column("kb", "relay's memory, KB", 0),
+        ),
+    ),
+    Table(
+        "million",
+        "million",
+        None,
+        "a week of readers",
+        (
+            Column("there", "devices there at the worst moment", 0),
+            Column("coming_s", "come a second", 0),
+            Column("edits_s", "edits a second", 0),
+            Column("relay_cores", "cores of relays", 0),
+            Column("postgres_cores", "of PostgreSQL", 0),
+            Column("redis_cores", "of Redis", 0),
+            Column("memory_gb", "memory of relays, GB", 0),
+            Column("machines", "machines", 0),
         ),
     ),
     *(

@@ -129,6 +129,23 @@ def draw_bars(name: str, of: Sequence[tuple[str, Rows, str, str]]) -> None:
     keep(figure, name)
 
 
+def draw_week(shape: Mapping[str, Sequence[float]]) -> None:
+    """Draw how a week of 100,000 readers is, hour by hour of UTC: who is there, and what they do a minute."""
+    if not shape:
+        return
+    figure, axes = pyplot.subplots(2, 1, figsize=(7.6, 3.6), sharex=True)
+    hours = range(len(shape["there"]))
+    axes[0].fill_between(hours, shape["there"], color=OWN)
+    axes[0].set_title("100,000 readers: devices that are connected", loc="left", fontsize=10.5)
+    axes[1].plot(hours, shape["coming"], color=OWN, label="come, a minute")
+    axes[1].plot(hours, shape["edits"], color=INK, label="edits, a minute")
+    axes[1].legend(frameon=False)
+    axes[1].set_xticks(range(12, 168, 24), ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"))
+    for place in axes:
+        place.set_ylim(bottom=0)
+    keep(figure, "week")
+
+
 def main() -> None:
     medians = {name: record.get("medians", {}) for name, record in load_results().items()}
 
@@ -171,6 +188,12 @@ def main() -> None:
                 for case in ("everybody reads", "one reads nothing")
             ],
         )
+        several = {rate: of("cluster", rate) for rate in RATES if of("cluster", rate)}
+        if several:
+            figure, axes = pyplot.subplots(figsize=(7.6, 0.3 * sum(map(len, several.values())) + 1.2))
+            ranges(axes, several)
+            keep(figure, "cluster")
+        draw_week(load_results().get("million", {}).get("shape", {}))
         engine: Rows = medians.get("engine", {})
         draw_bars(
             "engine",
