@@ -14,10 +14,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import redis
 
 from crdt_sync import blocking
 from tests.postgres_recovery import Recovered
 from tests.postgres_server import PASSWORD, PostgresServer, binaries
+from tests.redis_server import RedisServer
 from tests.relay import RelayProcess
 
 PAGE = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text("utf-8")
@@ -218,6 +220,23 @@ def test_a_room_moves_from_a_file_to_a_database(
         run(script, tmp_path, **where)
         with seen_by_a_new_device(new, room, tmp_path / "ben") as found:
             assert found == {"of long ago"}
+
+
+def test_a_user_of_redis_has_two_passwords_while_they_change(tmp_path: Path) -> None:
+    with RedisServer(tmp_path, "--requirepass", "old password") as server:
+        for command in re.findall(r"^    (redis-cli .*)$", PAGE, re.MULTILINE):
+            assert command.startswith("redis-cli ACL")
+            run(command.replace("redis-cli", f"redis-cli -e -p {server.port}"), tmp_path, REDISCLI_AUTH="old password")
+            accepted = [password for password in ("old password", "new password") if takes(server.port, password)]
+            assert accepted == (["old password", "new password"] if ">" in command else ["new password"])
+
+
+def takes(port: int, password: str) -> bool:
+    with redis.Redis(port=port, password=password) as client:
+        try:
+            return bool(client.ping())
+        except redis.AuthenticationError:
+            return False
 
 
 def test_what_the_page_links_to_is_there() -> None:
