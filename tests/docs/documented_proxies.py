@@ -16,7 +16,7 @@ import trustme
 
 from tests.relay import RelayProcess
 
-__all__ = ["caddy", "nginx"]
+__all__ = ["caddy", "free_port", "nginx", "running"]
 
 PAGE = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text("utf-8")
 STARTS_WITHIN_S = 20
@@ -28,7 +28,7 @@ def nginx(relay: RelayProcess, authority: trustme.CA, folder: Path, *, websocket
     """Run nginx in front of `relay` and give its port on localhost; without `websockets` it refuses all upgrades."""
     program = shutil.which("nginx", path=PATHS)
     assert program, "there is no nginx here; `make system` installs it on Debian"
-    port, certificate = _free_port(), _certificate(authority, folder)
+    port, certificate = free_port(), _certificate(authority, folder)
     server = _replaced(
         _shown("nginx.conf"),
         {
@@ -51,7 +51,7 @@ def nginx(relay: RelayProcess, authority: trustme.CA, folder: Path, *, websocket
     )
     tested = subprocess.run([program, "-t", "-c", config], capture_output=True, text=True, check=False, timeout=30)
     assert tested.returncode == 0, tested.stderr
-    with _running([program, "-c", config], port, folder):
+    with running([program, "-c", config], port, folder):
         yield port
 
 
@@ -60,7 +60,7 @@ def caddy(relay: RelayProcess, authority: trustme.CA, folder: Path, *, websocket
     """Run Caddy as `nginx` is run."""
     program = shutil.which("caddy")
     assert program, "there is no caddy here; `make system` installs it on Debian"
-    port, certificate = _free_port(), _certificate(authority, folder)
+    port, certificate = free_port(), _certificate(authority, folder)
     refusal = "" if websockets else "\n    @upgrade header Upgrade *\n    respond @upgrade 403"
     site = _replaced(
         _shown("Caddyfile"),
@@ -71,7 +71,7 @@ def caddy(relay: RelayProcess, authority: trustme.CA, folder: Path, *, websocket
     )
     config = folder / "Caddyfile"
     config.write_text(f"{{\n    admin off\n    auto_https disable_redirects\n}}\n{site}")
-    with _running([program, "run", "--config", config, "--adapter", "caddyfile"], port, folder):
+    with running([program, "run", "--config", config, "--adapter", "caddyfile"], port, folder):
         yield port
 
 
@@ -94,13 +94,14 @@ def _certificate(authority: trustme.CA, folder: Path) -> str:
     return str(path)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of 127.0.0.1 on which nobody listens now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
 
 @contextmanager
-def _running(command: list[str | Path], port: int, folder: Path) -> Iterator[None]:
+def running(command: list[str | Path], port: int, folder: Path) -> Iterator[None]:
     """Run a proxy until the block ends; it listens when the block begins."""
     log = folder / "proxy.log"
     environment = {**os.environ, "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}

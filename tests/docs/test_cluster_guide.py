@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 from crdt_sync import blocking, open_library
-from tests.docs.test_deployment_guide import free_port, running
+from tests.docs.documented_proxies import free_port, running
 from tests.postgres_server import PostgresServer
 from tests.relay import RelayProcess
 

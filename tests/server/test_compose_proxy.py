@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from crdt_sync import blocking
-from tests.docs.test_deployment_guide import free_port, running
+from tests.docs.documented_proxies import free_port, running
 from tests.relay import RelayProcess
 
 CADDYFILE = Path(__file__).parents[2] / "server" / "Caddyfile"
