@@ -65,7 +65,6 @@ class RelayApp:
         )
         self._connections = 0
         self._quiet = anyio.Event()
-        self._stopped: anyio.Event | None = None
         self.passing: Passing | None = None
         """Which polls are for another worker of this port, if there are several."""
 
@@ -99,19 +98,12 @@ class RelayApp:
 
         They are told 1012 if the relay is one of several on its store, else 1001.
         """
-        if self._stopped is not None:
-            await self._stopped.wait()
-            return
-        self._stopped = anyio.Event()
         if self.passing is not None:
             self.passing.stop()
-        try:
-            await self._host.stop()
-            if self._connections:
-                with anyio.move_on_after(5):
-                    await self._quiet.wait()
-        finally:
-            self._stopped.set()
+        await self._host.stop()
+        if self._connections:
+            with anyio.move_on_after(5):
+                await self._quiet.wait()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         async with AsyncExitStack() as stack, AsyncExitStack() as telling:

@@ -26,7 +26,8 @@ from crdt_sync_server.inbox import Inbox
 from crdt_sync_server.limits import Limit
 from crdt_sync_server.logs import tell
 from crdt_sync_server.ports import Grant, Role
-from crdt_sync_server.room import Room, RoomBroken
+from crdt_sync_server.room import Room
+from crdt_sync_server.room_document import RoomBroken
 from crdt_sync_server.room_log import PUT_BACK, RoomLog
 from crdt_sync_server.rooms import payer
 from crdt_sync_server.turn import (
@@ -95,7 +96,7 @@ class HostedRoom:
         self._idle_since_s = host.now()
         self._evicted = False
         self._due = False
-        self._log = RoomLog(name, host, self._room, self._stir)
+        self._log = RoomLog(name, host, self._room.document, self._stir)
         self._wants_compaction: anyio.Event | None = None
         self._writing: dict[anyio.Event, None] = {}  # of what the relay itself writes and is not durable yet
 
@@ -180,7 +181,7 @@ class HostedRoom:
 
     def catch_up_now(self, state_vector: Mapping[int, int]) -> bytes | None:
         """Return one frame with all that is durable and that `state_vector` lacks; None while that is not settled."""
-        return self._room.catch_up(state_vector) if self._settled else None
+        return self._room.document.catch_up(state_vector) if self._settled else None
 
     def when_settled(self, callback: Callable[[], None]) -> None:
         """Call `callback` once the turn that is under way is durable."""
@@ -192,7 +193,7 @@ class HostedRoom:
             settled = anyio.Event()
             self.when_settled(settled.set)
             await settled.wait()
-        return self._room.catch_up(state_vector)
+        return self._room.document.catch_up(state_vector)
 
     async def write(
         self,
@@ -340,7 +341,7 @@ class HostedRoom:
     @property
     def size_bytes(self) -> int:
         """What the document takes, counted in the bytes of its updates."""
-        return self._room.size_bytes
+        return self._room.document.size_bytes
 
     @property
     def idle_since_s(self) -> float | None:
@@ -385,7 +386,7 @@ class HostedRoom:
         try:
             if self._loaded is not None:
                 await self._log.load()
-                self.tail.start(self._room.vector())
+                self.tail.start(self._room.document.vector)
                 self._loaded.set()
                 self._loaded = None
                 if self._host.cluster is not None:
@@ -440,7 +441,7 @@ class HostedRoom:
         with anyio.CancelScope(shield=True):
             await self._log.compacted()  # or the next room of this name could be put together before this one
         self._host.forget(self)
-        self._room.close()
+        self._room.document.close()
         self._delivery.count_frames()
         if self._wants_compaction is not None:
             self._wants_compaction.set()

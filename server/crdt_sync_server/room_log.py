@@ -13,7 +13,7 @@ from crdt_sync_server.errors import RelayError, StoreError
 from crdt_sync_server.following import Following
 from crdt_sync_server.logs import tell
 from crdt_sync_server.quotas import Account
-from crdt_sync_server.room import Room
+from crdt_sync_server.room_document import RoomDocument
 
 if TYPE_CHECKING:
     from crdt_sync_server.host import Host
@@ -29,11 +29,11 @@ COMPACT_FULL_BYTES_PER_S = 4 * 1024 * 1024
 class RoomLog:
     """The room's place in the store. All that is written of a room goes through here, in the order of its turns."""
 
-    def __init__(self, name: str, host: Host, room: Room[Any], compacted: Callable[[], None]) -> None:
+    def __init__(self, name: str, host: Host, document: RoomDocument, compacted: Callable[[], None]) -> None:
         """`compacted` is called each time the log has been put together, or could not be."""
         self._name = name
         self._host = host
-        self._room = room
+        self._document = document
         self._compacted = compacted
         self._compaction = Compaction(name, host.store, host.run_sync)
         self._position = 0
@@ -49,12 +49,12 @@ class RoomLog:
         stored = await self._host.store.load(self._name)
         loaded_bytes = 0
         for update in stored.updates:
-            self._room.restore(update)
+            self._document.restore(update)
             loaded_bytes += len(update)
             if loaded_bytes >= SEGMENT_BYTES:  # a cold room must not stop the others
                 loaded_bytes = 0
                 await anyio.lowlevel.checkpoint()
-        self._room.restored()
+        self._document.restored()
         self._position = stored.position
         self._following.at(stored.position)
         self._compaction.loaded(stored)
@@ -157,16 +157,16 @@ class RoomLog:
         """Compact before so much more is refused, if that may help."""
         if self._owner is not None and self._account is None:
             self._account = await self._host.accounts.open(self._owner)
-            self._charged_bytes = self._room.size_bytes
+            self._charged_bytes = self._document.size_bytes
         if self._account is not None and self._host.cluster is not None:
             await self._host.accounts.refresh(self._account, self._host.now())
         left_bytes = self.left_bytes()
         fits = left_bytes is None or size_bytes <= left_bytes
-        if fits and self._room.size_bytes + size_bytes <= self._host.quotas.room_bytes:
+        if fits and self._document.size_bytes + size_bytes <= self._host.quotas.room_bytes:
             return
         now_s = self._host.now()
         if self._compaction.has_log and not self._compaction.is_under_way and now_s >= self._compact_full_from_s:
-            self._compact_full_from_s = now_s + self._room.size_bytes / COMPACT_FULL_BYTES_PER_S
+            self._compact_full_from_s = now_s + self._document.size_bytes / COMPACT_FULL_BYTES_PER_S
             self.compact()
         await self._compaction.finished()
 
@@ -192,7 +192,7 @@ class RoomLog:
 
     def compact(self) -> None:
         """Begin to put the log together. The document holds nothing that is not stored: call it between turns."""
-        self._host.beside(self._put_together, self._compaction.begin(self._room.whole(), self._position))
+        self._host.beside(self._put_together, self._compaction.begin(self._document.whole(), self._position))
 
     async def compacted(self) -> None:
         """Return once nothing is being put together."""
@@ -205,7 +205,7 @@ class RoomLog:
 
     async def _put_together(self, put_together: Callable[[], Coroutine[Any, Any, None]]) -> None:
         await put_together()
-        self._room.size_bytes = self._compaction.stored_bytes
+        self._document.size_bytes = self._compaction.stored_bytes
         self.charge(self._compaction.stored_bytes)
         self._host.metrics.compactions += self._compaction.failure is None
         self._compacted()

@@ -30,8 +30,6 @@ __all__ = ["Address", "listen", "serve"]
 
 Address = tuple[str, int]
 GRACE_S = 5.0
-APP_STOPS_WITHIN_S = 16.0
-"""More than `RelayApp.stop` takes: those who are connected are told why they must go before they are cut."""
 SWITCH_INTERVAL_S = 0.0002
 """How long the loop may keep the interpreter from the store's threads. With Python's 5 ms each of their calls of SQLite
 waits that long while the loop is busy, and rooms took tens of milliseconds to load."""
@@ -59,13 +57,23 @@ class RelayStream(WSStream):
 
 
 @contextmanager
-def _relay_classes(sockets: Sockets) -> Iterator[None]:
-    """hypercorn names its classes in its modules and has no options for them."""
+def _relay_classes(sockets: Sockets, servers: list[asyncio.Server]) -> Iterator[None]:
+    """hypercorn names its classes in its modules, has no options for them, and keeps to itself what it listens with.
+
+    That goes to `servers`.
+    """
     server = type("Server", (RelayServer,), {"sockets": sockets})
-    places: tuple[tuple[Any, str, type], ...] = (
+    start_server = asyncio.start_server
+
+    async def start(*arguments: Any, **options: Any) -> asyncio.Server:
+        servers.append(await start_server(*arguments, **options))
+        return servers[-1]
+
+    places: tuple[tuple[Any, str, Any], ...] = (
         (hypercorn.protocol.h11, "WSStream", RelayStream),
         (hypercorn.protocol, "H11Protocol", RelayProtocol),
         (hypercorn.asyncio.run, "TCPServer", server),
+        (asyncio, "start_server", start),
     )
     before = [getattr(module, name) for module, name, _ in places]
     for module, name, ours in places:
@@ -112,29 +120,29 @@ async def serve(
     settings.bind = [f"fd://{listener.detach()}"]
     settings.websocket_max_message_size = config.max_message_bytes
     settings.websocket_ping_interval = None  # its task sleeps on after the close and keeps the connection's memory
-    settings.graceful_timeout = GRACE_S if app.host.cluster is None else APP_STOPS_WITHIN_S
+    settings.graceful_timeout = GRACE_S
     settings.accesslog = None
     settings.keep_alive_timeout = config.limits.handshake_s
     settings.h11_max_incomplete_size = config.limits.max_header_bytes
     settings.errorlog = logging.getLogger("crdt_sync_server.hypercorn")
     settings.include_server_header = False
     _on_signals(stop)
-    stopping: list[asyncio.Task[None]] = []
+    servers: list[asyncio.Server] = []
 
     async def until_stopped() -> None:
         started(address)
         await stop.wait()
-        if app.host.cluster is None:
-            await app.stop()
-        else:
-            stopping.append(asyncio.create_task(app.stop()))
+        if app.host.cluster is not None:
+            for server in servers:
+                server.close()
+        await app.stop()
 
     _allow_open_files(config.limits)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     sockets = Sockets(config.limits)
     watching = asyncio.create_task(sockets.watch())
     try:
-        with _relay_classes(sockets):
+        with _relay_classes(sockets, servers):
             await hypercorn.asyncio.serve(app, settings, shutdown_trigger=until_stopped)  # type: ignore[arg-type]
     finally:
         watching.cancel()

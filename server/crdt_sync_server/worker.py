@@ -7,6 +7,7 @@ because the parent closes it, or because there is no parent any more, however th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 from collections.abc import Callable, MutableMapping
@@ -65,12 +66,15 @@ class Worker:
         loop = asyncio.get_running_loop()
 
         def look() -> None:
-            if not self._line.recv(1):
-                loop.remove_reader(self._line)
-                stop()
+            with contextlib.suppress(ConnectionResetError):  # an end, too
+                if self._line.recv(1):
+                    return
+            loop.remove_reader(self._line)
+            stop()
 
         loop.add_reader(self._line, look)
 
     def ready(self) -> None:
-        """Tell the parent that this worker serves."""
-        self._line.send(READY)
+        """Tell the parent that this worker serves. If it has gone, or wants no worker any more, the line has ended."""
+        with contextlib.suppress(OSError):
+            self._line.send(READY)

@@ -20,7 +20,8 @@ from crdt_sync.protocol.messages import (
 )
 from crdt_sync.protocol.update import EMPTY_UPDATE
 from crdt_sync_server import room as room_module
-from crdt_sync_server.room import NOT_YOU, Room, RoomBroken
+from crdt_sync_server.room import NOT_YOU, Room
+from crdt_sync_server.room_document import RoomBroken
 from crdt_sync_server.turn import Arrival, Content, Frame, HangUp, Joined, Left, Output, PresenceOf, Received
 
 EMPTY_VECTOR = b"\x00"
@@ -31,7 +32,7 @@ class Desk:
 
     def __init__(self, **options: Any) -> None:
         self.room: Room[str] = Room(**options)
-        self.room.restored()
+        self.room.document.restored()
         self.log: list[bytes] = []
         self.now_s = 0.0
 
@@ -264,7 +265,7 @@ def test_a_thousand_that_ask_the_same_are_answered_with_the_same_bytes() -> None
     desk = Desk()
     desk.enter("a")
     desk.say("a", SyncUpdate(edits(("k", 1))[0]))
-    assert desk.room.answer(EMPTY_VECTOR) is desk.room.answer(EMPTY_VECTOR)
+    assert desk.room.document.answer(EMPTY_VECTOR) is desk.room.document.answer(EMPTY_VECTOR)
 
 
 def test_a_full_document_refuses_more_and_keeps_what_it_has() -> None:
@@ -283,11 +284,11 @@ def test_a_room_comes_back_from_its_log() -> None:
         desk.say("a", SyncUpdate(update))
     again: Room[str] = Room()
     for update in desk.log:
-        again.restore(update)
-    again.restored()
-    assert again.whole() == desk.room.whole()
-    assert again.vector() == desk.room.vector()
-    assert again.size_bytes == desk.room.size_bytes
+        again.document.restore(update)
+    again.document.restored()
+    assert again.document.whole() == desk.room.document.whole()
+    assert again.document.vector == desk.room.document.vector
+    assert again.document.size_bytes == desk.room.document.size_bytes
 
 
 def test_a_panic_below_breaks_the_room_and_names_the_culprit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,4 +308,4 @@ def test_a_panic_below_breaks_the_room_and_names_the_culprit(monkeypatch: pytest
 
 def test_a_stored_update_that_is_none_is_an_error_never_an_empty_document() -> None:
     with pytest.raises(RoomBroken):
-        Room[str]().restore(b"\x01\x01\x01")
+        Room[str]().document.restore(b"\x01\x01\x01")

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from crdt_sync.protocol.messages import Barrier, PermissionDenied, SyncStep1, SyncUpdate
 from crdt_sync.protocol.update import encode_state_vector
-from crdt_sync_server import room as room_module
+from crdt_sync_server import room_document as room_module
 from crdt_sync_server.limits import Limit
-from crdt_sync_server.room import RoomBroken
+from crdt_sync_server.room_document import RoomBroken
 from crdt_sync_server.turn import Frame, HangUp, Joined, Offence
 from tests.server.test_room import Desk, closed, edits, sent
 
@@ -27,13 +27,13 @@ def test_what_a_document_refuses_is_in_quarantine_by_its_hash() -> None:
     quarantine: dict[bytes, None] = {}
     desk = Desk(quarantine=quarantine)
     desk.enter("a", "b")
-    before = desk.room.vector()
+    before = dict(desk.room.document.vector)
     (hang_up,) = (each for each in desk.say("a", SyncUpdate(BAD_EMBED)) if isinstance(each, HangUp))
     digest = sha256(BAD_EMBED).digest()
     assert (hang_up.code, hang_up.limit) == (4400, Limit.QUARANTINED)
     assert digest.hex()[:16] in hang_up.reason
     assert list(quarantine) == [digest]
-    assert desk.room.vector() == before
+    assert desk.room.document.vector == before
     assert sent(desk.say("b", *map(SyncUpdate, edits(("k", 1)))), "b")  # the room goes on
 
 
@@ -59,7 +59,7 @@ def test_what_a_document_does_not_survive_is_not_given_to_the_next() -> None:
     (poison,) = edits(("poison", 1))
     for turn in range(2):
         desk = Desk(quarantine=quarantine)
-        desk.room._doc = Fragile(desk.room._doc)  # type: ignore[assignment]
+        desk.room.document.doc = Fragile(desk.room.document.doc)  # type: ignore[assignment]
         desk.enter("a", "b")
         if turn == 0:
             with pytest.raises(RoomBroken, match="overflow") as caught:
@@ -84,7 +84,7 @@ def test_the_quarantine_and_the_answers_are_bounded(monkeypatch: pytest.MonkeyPa
         desk.say("a", SyncUpdate(update))
     for clock in range(20):
         desk.say("a", SyncStep1(encode_state_vector({7: clock, 99: clock})))
-        assert sum(map(len, desk.room._answers.values())) <= 2000 + 2000
+        assert sum(map(len, desk.room.document._answers.values())) <= 2000 + 2000
 
 
 @given(st.dictionaries(st.integers(1, 99), st.integers(0, 99)))
@@ -95,7 +95,7 @@ def test_claims_about_strangers_make_no_new_answers(claimed: dict[int, int]) -> 
         desk.say("a", SyncUpdate(update))
     plain = sent(desk.say("a", SyncStep1(encode_state_vector({7: claimed.get(7, 0)}))), "a")
     assert sent(desk.say("a", SyncStep1(encode_state_vector(claimed))), "a") == plain
-    assert len(desk.room._answers) == 1
+    assert len(desk.room.document._answers) == 1
 
 
 def test_a_reader_is_not_asked_and_its_edits_are_refused_before_anything_is_done() -> None:
@@ -110,12 +110,12 @@ def test_a_reader_is_not_asked_and_its_edits_are_refused_before_anything_is_done
 
 
 def test_a_room_that_is_closed_is_gone() -> None:
-    """The compiled document holds its observer, and the observer the room: no garbage collector sees that circle."""
+    """The compiled document holds its observer, and the observer its owner: no garbage collector sees that circle."""
     desk = Desk()
     desk.enter("a")
     desk.say("a", *map(SyncUpdate, edits(("k", 1))))
-    room = weakref.ref(desk.room)
-    desk.room.close()
+    document = weakref.ref(desk.room.document)
+    desk.room.document.close()
     del desk
     gc.collect()
-    assert room() is None
+    assert document() is None

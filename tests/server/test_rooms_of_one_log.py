@@ -19,7 +19,7 @@ from crdt_sync.testing.state import State, state_of
 from crdt_sync_server import compaction as compaction_module
 from crdt_sync_server import following as following_module
 from crdt_sync_server import outbox as outbox_module
-from crdt_sync_server import room as room_module
+from crdt_sync_server import room_document as room_module
 from crdt_sync_server.cluster import Cluster
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.host import Host
@@ -86,19 +86,19 @@ class Relay:
         self.host = Host(self.store, now=lambda: 0.0, run_sync=inline)
         self.host.cluster = Cluster(self.host, self.store, MemoryMembers(), None, random=Random(0))
         self.room: Room[str] = Room()
-        self.log = RoomLog("room", self.host, self.room, lambda: None)
+        self.log = RoomLog("room", self.host, self.room.document, lambda: None)
         self.tail = Tail()
         self.lagging: list[Lagging] = []
         self.reader: Doc[Any] = Doc()
         at_once(self.log.load())
-        self.tail.start(self.room.vector())
+        self.tail.start(self.room.document.vector)
         hello = (SyncStep1(b"\x00"), SyncStep2(EMPTY_UPDATE))
         arrivals = [Joined("reader"), *(Received("reader", each) for each in hello)]
         self.take_turn(arrivals)
 
     def take_turn(self, arrivals: list[Any]) -> int | None:
         """Take, commit and release; return the position at which something was stored."""
-        before = self.room.vector()
+        before = dict(self.room.document.vector)
         turn = self.room.take(arrivals, 0.0)
         position = None
         if turn.update is not None:
@@ -109,12 +109,12 @@ class Relay:
 
     def follow(self) -> None:
         """Take what the log has next, be it from what was told or from the store."""
-        before = self.room.vector()
+        before = dict(self.room.document.vector)
         if updates := at_once(self.log.follow()):
             self.release(self.room.follow(updates), before)
 
     def release(self, turn: Turn[str], before: dict[int, int]) -> None:
-        after = decode_state_vector(self.room._doc.get_state())
+        after = decode_state_vector(self.room.document.doc.get_state())
         moved = {client: clock for client, clock in after.items() if clock != before.get(client)}
         assert turn.moved == moved, "the clocks that a turn says to have moved are those of the document"
         for output in self.room.release(turn):
@@ -133,7 +133,7 @@ class Relay:
     def lag(self) -> None:
         """Let a reader that has everything be busy from here on."""
         doc: Doc[Any] = Doc()
-        doc.apply_update(self.room.whole())
+        doc.apply_update(self.room.document.whole())
         self.tail.push(EMPTY_UPDATE, {})  # the batch that finds it busy
         self.tail.mark(self.tail.head - 1)
         self.lagging.append(Lagging(self.tail.head - 1, doc))
@@ -142,8 +142,8 @@ class Relay:
         """Let the readers that were busy take what came since, as one frame."""
         for each in self.lagging:
             item = self.tail.take(each.batch)
-            self.take_in(each.doc, self.room.catch_up(item.state_vector) if isinstance(item, Behind) else item)
-            assert doc_state(each.doc) == doc_state(self.room._doc), "who lagged has everything"
+            self.take_in(each.doc, self.room.document.catch_up(item.state_vector) if isinstance(item, Behind) else item)
+            assert doc_state(each.doc) == doc_state(self.room.document.doc), "who lagged has everything"
         self.lagging = []
 
 
@@ -199,7 +199,7 @@ class RoomsOfOneLog(RuleBasedStateMachine):
     def bring(self, device: int, relay: int) -> None:
         here, doc = self.relays[relay], self.devices[device].doc
         before = here.log.position
-        update = doc.get_update(here.room._doc.get_state())
+        update = doc.get_update(here.room.document.doc.get_state())
         position = here.take_turn([Received("reader", SyncUpdate(update))])
         if position is None:
             return
@@ -216,7 +216,7 @@ class RoomsOfOneLog(RuleBasedStateMachine):
     def fetch(self, device: int, relay: int) -> None:
         """A device takes what a relay has."""
         doc = self.devices[device].doc
-        doc.apply_update(self.relays[relay].room._doc.get_update(doc.get_state()))
+        doc.apply_update(self.relays[relay].room.document.doc.get_update(doc.get_state()))
 
     @rule(relay=RELAYS, data=st.data(), with_update=st.booleans())
     def tell(self, relay: int, data: st.DataObject, with_update: bool) -> None:
@@ -236,11 +236,11 @@ class RoomsOfOneLog(RuleBasedStateMachine):
     @rule(relay=RELAYS)
     def compact(self, relay: int) -> None:
         log = self.relays[relay].log
-        at_once(log._put_together(log._compaction.begin(log._room.whole(), log.position)))
+        at_once(log._put_together(log._compaction.begin(log._document.whole(), log.position)))
 
     @rule(relay=RELAYS)
     def restart(self, relay: int) -> None:
-        self.relays[relay].room.close()
+        self.relays[relay].room.document.close()
         self.relays[relay] = Relay(self.shared, f"n{relay}")
 
     @rule(relay=RELAYS)
@@ -254,11 +254,11 @@ class RoomsOfOneLog(RuleBasedStateMachine):
     @invariant()
     def each_room_is_what_the_log_says(self) -> None:
         for relay in self.relays:
-            has = decode_state_vector(relay.room._doc.get_state())
-            assert relay.room._vector == has, "a room knows its document's clocks"
+            has = decode_state_vector(relay.room.document.doc.get_state())
+            assert relay.room.document.vector == has, "a room knows its document's clocks"
             needed = self.vectors[relay.log.position]
             assert all(has.get(client, 0) >= clock for client, clock in needed.items()), "a position was jumped over"
-            assert doc_state(relay.reader) == doc_state(relay.room._doc), "who reads has what the room has"
+            assert doc_state(relay.reader) == doc_state(relay.room.document.doc), "who reads has what the room has"
 
     def all_equal(self) -> None:
         """Each is told how far the log is, and has it; a relay that loads it has the same."""
@@ -269,7 +269,7 @@ class RoomsOfOneLog(RuleBasedStateMachine):
                 relay.follow()
             relay.catch_up()
         loaded = Relay(self.shared, "late")
-        states = {repr(doc_state(each.room._doc)) for each in (*self.relays, loaded)}
+        states = {repr(doc_state(each.room.document.doc)) for each in (*self.relays, loaded)}
         assert len(states) == 1, states
         assert {each.log.position for each in (*self.relays, loaded)} == {position}
         self.each_room_is_what_the_log_says()

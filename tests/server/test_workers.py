@@ -160,6 +160,23 @@ def test_one_relay_on_a_file_stops_in_order_when_it_is_to_restart(tmp_path: Path
     assert not any("Traceback" in line for line in relay.output)
 
 
+def test_a_relay_among_several_takes_nobody_any_more_once_it_says_goodbye(tmp_path: Path, postgres_url: str) -> None:
+    """Or who comes back at once, to the port of several, could meet the same worker again."""
+    relay = several(tmp_path, postgres_url, count=1)
+    relay.start()
+    statuses: list[int] = []
+    stopping = threading.Thread(target=lambda: statuses.append(relay.terminate()))
+    with httpx.Client() as client, connect_ws(f"{http(relay)}/room", client) as session:
+        sync(session)
+        stopping.start()
+        assert close_code(session) == 1012  # it is not answered yet, so the relay is still there to wait for that
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", relay.port)) != 0
+        assert not statuses
+    stopping.join(WITHIN_S)
+    assert statuses == [0]
+
+
 def test_lines_for_people_name_the_worker(relay: RelayProcess) -> None:
     with httpx.Client() as client, connect_ws(f"{http(relay)}/room", client) as session:
         hear(session, SyncStep1)
@@ -234,12 +251,15 @@ def test_without_the_parent_the_workers_stop_too(tmp_path: Path, postgres_url: s
 
 def test_a_stop_while_they_start_leaves_nobody(tmp_path: Path, postgres_url: str) -> None:
     command = [*COMMAND, "serve", "--workers", "3", "--port", "0", "--data", str(tmp_path)]
-    with subprocess.Popen(command, env={**os.environ, URL: postgres_url}, stdout=subprocess.DEVNULL) as process:
+    environment = {**os.environ, URL: postgres_url}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         parent = psutil.Process(process.pid)
         until(lambda: bool(parent.children()), "no worker was started")
         children = parent.children()
         process.terminate()
-        assert process.wait(WITHIN_S) == 0
+        _, errors = process.communicate(timeout=WITHIN_S)
+    assert process.returncode == 0
+    assert "Traceback" not in errors
     _, alive = psutil.wait_procs(children, timeout=1)
     assert not alive
 

@@ -22,7 +22,7 @@ from crdt_sync_server import hosted_room as hosted_room_module
 from crdt_sync_server import inbox as inbox_module
 from crdt_sync_server import outbox as outbox_module
 from crdt_sync_server import poll_sessions as poll_sessions_module
-from crdt_sync_server import room as room_module
+from crdt_sync_server import room_document as room_module
 from crdt_sync_server import room_log as room_log_module
 from crdt_sync_server.app import RelayApp
 from crdt_sync_server.backplanes import memory as memory_backplane_module
@@ -101,11 +101,13 @@ def check_documents(host: Host, durable: Durable) -> None:
     hosted = host.opened(ROOM)
     if hosted is None or not hosted.is_loaded or not hosted._settled:
         return
-    room, needed = hosted._room, durable.vectors[hosted.version]
-    has = decode_state_vector(room._doc.get_state())
-    assert has == room._vector, f"a room takes its document for being at {room._vector}, and it is at {has}"
+    room, needed = hosted._room, durable.vectors[hosted.position]
+    has = decode_state_vector(room.document.doc.get_state())
+    assert has == room.document.vector, (
+        f"a room takes its document for being at {room.document.vector}, and it is at {has}"
+    )
     behind = {client: clock for client, clock in needed.items() if has.get(client, 0) < clock}
-    assert not behind, f"a room is at position {hosted.version} and its document lacks {behind}"
+    assert not behind, f"a room is at position {hosted.position} and its document lacks {behind}"
 
 
 @contextmanager

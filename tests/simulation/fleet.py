@@ -14,7 +14,7 @@ from typing import Any
 
 from anyio.abc import TaskGroup
 
-from crdt_sync.protocol.polling import decode_poll
+from crdt_sync.protocol.polling import PollKind, decode_poll
 from crdt_sync_server.backplanes.memory import MemoryBackplane, MemoryHub, Weather
 from crdt_sync_server.cluster import ROOMS_EVERY_S, WITHOUT_BACKPLANE_EVERY_S
 from tests.simulation.conditions import check_bounds, check_documents
@@ -139,17 +139,17 @@ class Fleet:
 
     def serve_request(self, arrival: Arrival) -> bool:
         """Let a relay serve a poll; return whether anyone listens."""
-        session = decode_poll(arrival.exchange.body).session
+        poll = decode_poll(arrival.exchange.body)
+        session = poll.session
         place = self._has_session.get(session)
-        is_new = place is None or self.places[place] is None
-        if is_new:
+        if place is None or self.places[place] is None:
             place = self._balanced()
         relay = None if place is None else self.places[place]
         if place is None or relay is None or not relay.serve_request(arrival):
             return False
-        if is_new:
-            self._has_session[session] = place
+        if poll.kind is PollKind.POLL:  # one that opens a session may come late, when nobody wants that any more
             self._went(arrival.exchange.device, place)
+        self._has_session[session] = place
         return True
 
     def _balanced(self) -> int | None:
@@ -163,7 +163,7 @@ class Fleet:
         return running[0] if self._balances_by_hash else self.random.choice(running)
 
     def _went(self, device: str, place: int) -> None:
-        if self.is_several:
+        if self.is_several and self.at.get(device) != place:
             self.at[device] = place
             self._note("to", device, place)
 
@@ -189,7 +189,7 @@ class Fleet:
     def behind(self, position: int) -> list[int]:
         """Return the places whose relays have the room and not all up to `position` of it."""
         hosted = ((place, self.places[place].host.opened(ROOM)) for place in self.running)  # type: ignore[union-attr]
-        return [place for place, room in hosted if room is not None and room.is_loaded and room.version < position]
+        return [place for place, room in hosted if room is not None and room.is_loaded and room.position < position]
 
     # Trouble and its end
 

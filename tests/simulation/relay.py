@@ -118,7 +118,7 @@ class RelayProcess:
 
     def _has_followed(self) -> int:
         hosted = self.host.opened(ROOM)
-        return 0 if hosted is None else hosted.version
+        return 0 if hosted is None else hosted.position
 
     def serve(self, wire: Wire) -> bool:
         """Serve a connection; return whether anyone listens."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from typing import Any
 
 import pytest
 
 from crdt_sync_server.cluster import Cluster
 from crdt_sync_server.company import Company
 from crdt_sync_server.following import Following
-from crdt_sync_server.room import Room
+from crdt_sync_server.room_document import RoomDocument
 from crdt_sync_server.room_log import RoomLog
 from tests.simulation.whole import Broken, Outcome, simulate
 
@@ -76,7 +75,8 @@ def test_an_update_that_is_told_before_it_is_durable_is_noticed(monkeypatch: pyt
         await append(self, update, updates)
 
     monkeypatch.setattr(RoomLog, "append", hasty)
-    assert "sent before it is durable" in first_broken()
+    said = first_broken()  # seen by a client, or at a position at which another relay then stores something else
+    assert "sent before it is durable" in said or "its document lacks" in said
 
 
 def test_a_relay_that_waits_to_be_told_again_though_it_asks_nobody_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,12 +127,13 @@ def test_ghosts_of_a_relay_that_is_gone_are_noticed(monkeypatch: pytest.MonkeyPa
 
 def test_followed_updates_that_are_stored_again_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A room that follows and forgets that it has: its clocks stay, and clients are asked for all that again."""
-    follow = Room._follow
+    follow = RoomDocument.follow
 
-    def forgetful(self: Room[Any], update: bytes, turn: Any) -> None:
-        vector = dict(self._vector)
-        follow(self, update, turn)
-        self._vector = vector
+    def forgetful(self: RoomDocument, update: bytes) -> Mapping[int, int]:
+        vector = dict(self.vector)
+        moved = follow(self, update)
+        self.vector = vector
+        return moved
 
-    monkeypatch.setattr(Room, "_follow", forgetful)
+    monkeypatch.setattr(RoomDocument, "follow", forgetful)
     first_broken()

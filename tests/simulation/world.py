@@ -68,8 +68,8 @@ class Relay:
         self.wires = {}
         self.room: Room[str] = Room()
         for update in self.log:
-            self.room.restore(update)
-        self.room.restored()
+            self.room.document.restore(update)
+        self.room.document.restored()
         self.arrivals: list[Joined[str] | Left[str] | Received[str]] = []
 
     def connect(self, wire: Wire) -> None:
@@ -100,7 +100,7 @@ class Relay:
 
     def compact(self) -> None:
         if not self.arrivals:
-            self.log = [self.room.whole()]
+            self.log = [self.room.document.whole()]
 
     def vector(self) -> dict[int, int]:
         """What is durable."""
