@@ -95,7 +95,7 @@ def _certificate(authority: trustme.CA, folder: Path) -> str:
 
 
 def free_port() -> int:
-    """Return a port that was free a moment ago."""
+    """Return a port of 127.0.0.1 on which nobody listens now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
