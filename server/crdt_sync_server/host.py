@@ -18,12 +18,13 @@ from crdt_sync_server.changes import Changes
 from crdt_sync_server.delivery import Peer
 from crdt_sync_server.devices import DeviceKey
 from crdt_sync_server.errors import Forbidden, Unauthenticated
-from crdt_sync_server.hosted_room import REVOKED, HostedRoom, Stopping
+from crdt_sync_server.hosted_room import REVOKED, HostedRoom
 from crdt_sync_server.keepers import Tokens
 from crdt_sync_server.limits import Limit, LimitReached, Limits
 from crdt_sync_server.metrics import Metrics, Standing
 from crdt_sync_server.ports import Authority, Grant, Identity, Role, RoomStore
 from crdt_sync_server.quotas import Accounts, Quotas
+from crdt_sync_server.room_loop import RoomLoop, Stopping
 from crdt_sync_server.rooms import threads_of
 from crdt_sync_server.sightings import Sightings
 
@@ -279,7 +280,7 @@ class Host:
             outbox_age_s=max((room.lag_s(now_s) for room in rooms), default=0.0),
         )
 
-    def forget(self, room: HostedRoom) -> None:
+    def forget(self, room: RoomLoop) -> None:
         """Take out a room that ends; the next who asks for its name gets a new one."""
         if self._rooms.get(room.name) is room:
             del self._rooms[room.name]

@@ -28,9 +28,9 @@ from crdt_sync_server import compaction as compaction_module
 from crdt_sync_server import inbox as inbox_module
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.host import Host
-from crdt_sync_server.hosted_room import Stopping
 from crdt_sync_server.outbox import EMPTY_AWARENESS
 from crdt_sync_server.ports import Stored
+from crdt_sync_server.room_loop import Stopping
 from crdt_sync_server.stores.memory import MemoryStore
 from tests.server.room_peer import Peer
 

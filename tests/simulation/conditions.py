@@ -18,12 +18,12 @@ from crdt_sync_server import backplane as backplane_module
 from crdt_sync_server import cluster as cluster_module
 from crdt_sync_server import compaction as compaction_module
 from crdt_sync_server import following as following_module
-from crdt_sync_server import hosted_room as hosted_room_module
 from crdt_sync_server import inbox as inbox_module
 from crdt_sync_server import outbox as outbox_module
 from crdt_sync_server import poll_sessions as poll_sessions_module
 from crdt_sync_server import room_document as room_module
 from crdt_sync_server import room_log as room_log_module
+from crdt_sync_server import room_loop as room_loop_module
 from crdt_sync_server.app import RelayApp
 from crdt_sync_server.backplanes import memory as memory_backplane_module
 from crdt_sync_server.host import Host
@@ -56,7 +56,7 @@ def small_bounds() -> Iterator[None]:
             (compaction_module, "IDLE_AFTER_UPDATES", 3),
             (compaction_module, "SEGMENT_BYTES", 300),
             (room_log_module, "SEGMENT_BYTES", 300),
-            (hosted_room_module, "THREAD_ABOVE_BYTES", 2048),
+            (room_loop_module, "THREAD_ABOVE_BYTES", 2048),
             (inbox_module, "MAX_INBOX_BYTES_PER_PEER", 1024),
             (outbox_module, "MAX_TAIL_BATCHES", 4),
             (outbox_module, "MAX_TAIL_BYTES", 4096),
