@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import anyio
-import anyio.lowlevel
-import anyio.to_thread
 from pycrdt import Doc
 
 from crdt_sync.protocol.close_codes import CloseCode
@@ -27,9 +25,6 @@ from crdt_sync_server.turn import (
     SpokenElsewhere,
     Written,
 )
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["REVOKED", "HostedRoom"]
 
