@@ -97,6 +97,10 @@ class RelayProcess:
         self._process.terminate()
         return self._finish()
 
+    def wait(self) -> int:
+        """Wait until it has ended by itself; return the exit status."""
+        return self._finish()
+
     def _finish(self) -> int:
         assert self._process is not None
         assert self._reader is not None

@@ -156,7 +156,7 @@ def test_one_relay_on_a_file_stops_in_order_when_it_is_to_restart(tmp_path: Path
         sync(session)
         relay.signal(signal.SIGHUP)
         assert close_code(session) == 1001
-    assert relay.terminate() == 0
+    assert relay.wait() == 0
     assert not any("Traceback" in line for line in relay.output)
 
 
