@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 
 import httpx
@@ -43,10 +44,17 @@ class Poller:
     def next_poll(self, kind: PollKind = PollKind.POLL, wait_s: float = 0) -> Poll:
         return Poll(kind, self.session, int(wait_s * 1000), MOST, self.stream.piece(MOST))
 
-    def post(self, body: bytes | Poll, client: httpx.Client | None = None) -> httpx.Response:
-        """Send one request as it is and return its response, unread by this session."""
+    def post(
+        self, body: bytes | Poll, client: httpx.Client | None = None, *, sent: Callable[[], None] = lambda: None
+    ) -> httpx.Response:
+        """Send one request as it is and return its response, unread by this session; `sent` is called in between."""
+
+        def trace(event: str, info: object) -> None:
+            if event == "http11.send_request_body.complete":
+                sent()
+
         content = encode_poll(body) if isinstance(body, Poll) else body
-        return (client or self.client).post(self.url, content=content)
+        return (client or self.client).post(self.url, content=content, extensions={"trace": trace})
 
     def take(self, response: httpx.Response) -> Answer:
         assert response.status_code == 200, response.text

@@ -30,6 +30,8 @@ __all__ = ["Address", "listen", "serve"]
 
 Address = tuple[str, int]
 GRACE_S = 5.0
+BACKLOG = 1024
+"""Connections that may wait to be accepted, as when a thousand come back at once."""
 SWITCH_INTERVAL_S = 0.0002
 """How long the loop may keep the interpreter from the store's threads. With Python's 5 ms each of their calls of SQLite
 waits that long while the loop is busy, and rooms took tens of milliseconds to load."""
@@ -89,7 +91,7 @@ def listen(config: Config) -> socket.socket:
     """Return the listening socket. Raises `ConfigurationError` if the address cannot be had."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     try:
-        listener = socket.create_server((config.host, config.port), family=family, backlog=1024)
+        listener = socket.create_server((config.host, config.port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise ConfigurationError(
             f"cannot listen on {config.host}:{config.port}: {error.strerror}; "
@@ -118,6 +120,7 @@ async def serve(
     address: Address = listener.getsockname()[:2]
     settings = HypercornConfig()
     settings.bind = [f"fd://{listener.detach()}"]
+    settings.backlog = BACKLOG  # it listens once more
     settings.websocket_max_message_size = config.max_message_bytes
     settings.websocket_ping_interval = None  # its task sleeps on after the close and keeps the connection's memory
     settings.graceful_timeout = GRACE_S

@@ -365,12 +365,10 @@ def test_sigterm_answers_open_polls_with_1001_and_ends_with_0(tmp_path: Path) ->
         opened = threading.Event()
 
         def wait() -> None:
-            opened.set()
-            poller.poll(wait_s=20)
+            poller.take(poller.post(poller.next_poll(wait_s=20), sent=opened.set))
 
         waiting = threads.submit(wait)
-        opened.wait(10)
-        threads.submit(lambda: None).result(10)
+        assert opened.wait(10)
         statuses = threads.submit(relay.terminate)
         waiting.result(20)
         assert poller.ending is not None
