@@ -82,9 +82,9 @@ CLUSTER = (
     Column("p50_ms", "p50, ms", 0),
     Column("p99_ms", "p99, ms", 0),
     Column("within_p50_ms", "within a relay p50, ms", 0),
-    Column("within_p99_ms", "p99, ms", 0),
+    Column("within_p99_ms", "within a relay p99, ms", 0),
     Column("across_p50_ms", "across relays p50, ms", 0),
-    Column("across_p99_ms", "p99, ms", 0),
+    Column("across_p99_ms", "across relays p99, ms", 0),
     Column("commits_per_s", "commits/s", 0),
     Column("redis_bytes_per_update", "bytes through Redis an update", 0),
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 __all__ = ["ARTEFACTS", "Device", "Tab", "chromium"]
 
@@ -27,6 +27,7 @@ FLAGS = [
     "--no-first-run",
     "--no-sandbox",
 ]
+_running: list[Playwright] = []
 NETWORK = re.compile(r"WebSocket connection to|Failed to load resource|ERR_|net::")
 """What Chromium itself writes on the console when a connection fails. It cannot be had without."""
 
@@ -52,12 +53,26 @@ def chromium(*flags: str) -> Iterator[Browser]:
     """Start the Chromium of this machine, with more flags than it has anyway; it ends with the block."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert program, "there is no chromium here; `make system` installs it on Debian"
-    with sync_playwright() as playwright:
+    with _playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=[*FLAGS, *flags])
         try:
             yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def _playwright() -> Iterator[Playwright]:
+    """Give the one Playwright of this process: there can be no two, and tests of several modules run in one."""
+    if _running:
+        yield _running[0]
+        return
+    with sync_playwright() as playwright:
+        _running.append(playwright)
+        try:
+            yield playwright
+        finally:
+            _running.clear()
 
 
 class Tab:

@@ -17,7 +17,7 @@ from crdt_sync.protocol.update import EMPTY_UPDATE
 from crdt_sync_server.backplane import Committed
 from crdt_sync_server.backplanes.memory import MemoryBackplane, MemoryHub
 from crdt_sync_server.cluster import Cluster
-from crdt_sync_server.errors import StorePutBack
+from crdt_sync_server.errors import StoreError, StorePutBack
 from crdt_sync_server.host import Host
 from crdt_sync_server.stores.postgres import PostgresStore
 from tests.postgres_recovery import Standby
@@ -107,13 +107,13 @@ class Relay:
 
     async def enter(self) -> Peer:
         """Join and complete the sync of a peer that has nothing; while the room cannot be loaded, again."""
-        while True:
-            with anyio.fail_after(10):
+        with anyio.fail_after(10):
+            while True:
                 room = self.host.room("room")
                 peer = Peer(room)
                 try:
                     await room.enter(peer)
-                except StorePutBack:
+                except StoreError:  # it notices, or the room has failed with what noticed
                     await anyio.sleep(0.01)
                     continue
                 await peer.say(SyncStep1(b"\x00"), SyncStep2(EMPTY_UPDATE))
