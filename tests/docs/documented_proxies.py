@@ -16,7 +16,7 @@ import trustme
 
 from tests.relay import RelayProcess
 
-__all__ = ["caddy", "free_port", "nginx", "running"]
+__all__ = ["PAGE", "caddy", "free_port", "nginx", "running"]
 
 PAGE = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text("utf-8")
 STARTS_WITHIN_S = 20

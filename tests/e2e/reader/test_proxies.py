@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,7 +14,7 @@ from playwright.sync_api import Browser, expect
 from crdt_sync import blocking
 from crdt_sync.document import EditHighlight
 from tests.blocking.waiting import until
-from tests.docs.documented_proxies import caddy, nginx
+from tests.docs.documented_proxies import PAGE, caddy, nginx
 from tests.e2e import browser as browsers
 from tests.e2e.reader.app import App
 from tests.e2e.reader.conftest import VIOLATIONS
@@ -29,16 +30,27 @@ def trusting() -> Iterator[Browser]:
         yield browser
 
 
+@pytest.fixture(scope="module")
+def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
+    """A relay with the bounds that the page asks for, as all its clients have the proxy's address."""
+    found = re.search(r"crdt-sync-server serve … (--limit .*?)\n\n", PAGE, re.DOTALL)
+    assert found
+    flags = found[1].replace("\\\n", " ").split()
+    with RelayProcess(tmp_path_factory.mktemp("behind"), *flags) as relay:
+        yield relay
+        assert not [line for line in relay.output if " limit " in line]
+
+
 @pytest.mark.parametrize("websockets", [True, False], ids=["websocket", "polling"])
 @pytest.mark.parametrize("proxy", [nginx, caddy])
 def test_two_browsers_and_a_python_device_are_live(
-    trusting: Browser, reader_relay: RelayProcess, tmp_path: Path, proxy: Proxy, websockets: bool
+    trusting: Browser, relay: RelayProcess, tmp_path: Path, proxy: Proxy, websockets: bool
 ) -> None:
     room = f"{proxy.__name__}-{websockets}"
     in_step = "[data-sync=connected]" if websockets else "[data-sync=polling]"
     with (
-        proxy(reader_relay, trustme.CA(), tmp_path, websockets=websockets) as port,
-        blocking.open_library(tmp_path / "device.sqlite3", relay=reader_relay.url, room=room) as library,
+        proxy(relay, trustme.CA(), tmp_path, websockets=websockets) as port,
+        blocking.open_library(tmp_path / "device.sqlite3", relay=relay.url, room=room) as library,
     ):
         apps = []
         for _ in range(2):
