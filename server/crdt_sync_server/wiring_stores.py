@@ -108,7 +108,7 @@ def restore(config: Config, backup: Path) -> Copied:
 
 
 async def move_to_postgres(config: Config, told: Callable[[int, int], None]) -> Moved:
-    """Copy the file into the empty database that the settings name; `told` hears how many bytes were sent, and of how many.
+    """Copy the file into the empty database of the settings; `told` hears how many bytes were sent, and of how many.
 
     Raises `StoreError`, `StoreInUse` while a relay runs on the file, and `ConfigurationError`.
     """

@@ -27,6 +27,8 @@ from tests.server.api.tokens import at, client_of, token_relay
 from tests.server.operating import COMMAND, call, call_process, tell
 
 URL = "CRDT_SYNC_SERVER_DATABASE_URL"
+EMPTY_INDEX = b"\x0a\x00\x00\x00\x00\x10\x00\x00".ljust(4096, b"\x00")
+"""A page of SQLite's that is the leaf of an index, without an entry."""
 VERSION_1 = Path(__file__).parent / "stores" / "version_1.sql"
 
 
@@ -191,7 +193,9 @@ def test_into_a_database_that_holds_anything_nothing_is_moved(
     assert b"is not empty, it has audit, tokens, and nothing is merged" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
     assert tell(data, "rooms", "list") == []
-    assert in_database(postgres_url, "WITH gone AS (DELETE FROM audit) DELETE FROM tokens RETURNING id") == [(made["id"],)]
+    assert in_database(postgres_url, "WITH gone AS (DELETE FROM audit) DELETE FROM tokens RETURNING id") == [
+        (made["id"],)
+    ]
     assert tell(data, "move-to-postgres")["rooms"] == 1
     refused = call(data, "move-to-postgres")
     assert (refused.returncode, b"it has rooms, updates, and" in refused.stderr) == (1, True)
@@ -239,9 +243,9 @@ def test_what_cannot_be_moved_is_one_line_and_nothing_is_written(
     refused(b"is damaged: room 'two'", b"rooms verify")
     database.write_bytes(whole[: len(whole) - 8192])
     refused(b"is damaged: database disk image is malformed", b"rooms verify")
-    page = 4096 * (page_of(database, whole, "updates") - 1)
-    database.write_bytes(whole[:page] + b"\x01" * 4096 + whole[page + 4096 :])
-    refused(b"is damaged: *** in database main *** ", b"rooms verify")
+    page = 4096 * (page_of(database, whole, "updates_of_room") - 1)
+    database.write_bytes(whole[:page] + EMPTY_INDEX + whole[page + 4096 :])
+    refused(b"is damaged: row 1 missing from index updates_of_room", b"rooms verify")
     database.write_bytes(b"no database" * 1000)
     refused(b"is not an SQLite database")
     database.unlink()
@@ -256,7 +260,7 @@ def test_what_cannot_be_moved_is_one_line_and_nothing_is_written(
 
     database.write_bytes(whole)
     change(database, "UPDATE rooms SET owner = 'half' || char(0)")
-    refused(b"takes no such row of rooms as that of 'one'")
+    refused(b"takes no such row of rooms as that of 'one': a text has a null character")
     database.write_bytes(whole)
     change(database, "INSERT INTO audit (at_ms, what, room) VALUES ('noon', 'x', 'y')")
     refused(b"takes no such row of audit as that of 'noon'")
@@ -266,11 +270,11 @@ def test_what_cannot_be_moved_is_one_line_and_nothing_is_written(
     assert tell(data, "move-to-postgres")["tombstones"] == 0  # as no room of a database can have such a name
 
 
-def page_of(database: Path, whole: bytes, table: str) -> int:
-    """Return the number of the page in which a table begins."""
+def page_of(database: Path, whole: bytes, name: str) -> int:
+    """Return the number of the page in which a table or an index begins."""
     database.write_bytes(whole)
     with closing(sqlite3.connect(database)) as connection:
-        ((page,),) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchall()
+        ((page,),) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)).fetchall()
     return int(page)
 
 

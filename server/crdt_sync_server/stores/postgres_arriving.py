@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import psycopg
-from psycopg import errors as pg
 
 from crdt_sync_server.errors import StoreError
 from crdt_sync_server.moving import TABLES, Holdings, Moved
@@ -47,7 +46,7 @@ BEGIN = (
 FILLED = " UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})" for table in TABLES)
 PASS_OVER_A_NOTICE = "UPDATE last_notice SET number = number + 1"
 """A relay that has the empty database open misses one notice, and looks at everything again."""
-NO_VALUE = (pg.DataError, TypeError, ValueError, OverflowError, struct.error)
+NO_VALUE = (psycopg.DataError, TypeError, ValueError, OverflowError, struct.error)
 """What the driver says to a value that is none of the column's."""
 
 
@@ -67,7 +66,9 @@ async def take_in(url: str, holdings: Holdings, told: Callable[[int, int], None]
         await connection.close()  # which rolls back what is not committed
 
 
-async def _take_in(connection: Connection, target: Target, holdings: Holdings, told: Callable[[int, int], None]) -> Moved:
+async def _take_in(
+    connection: Connection, target: Target, holdings: Holdings, told: Callable[[int, int], None]
+) -> Moved:
     for statement in BEGIN:
         with deadline(connection, target, LONG_S):
             await connection.execute(statement)
@@ -80,8 +81,12 @@ async def _take_in(connection: Connection, target: Target, holdings: Holdings, t
     counts: Counter[str] = Counter()
     tombstones = sent_bytes = 0
     for table in TABLES:
+        with deadline(connection, target, ANSWER_S):
+            described = (await connection.execute(f"SELECT {TABLES[table]} FROM {table} LIMIT 0")).description or ()
+        types = [column.type_code for column in described]
         for portion, size_bytes in _portions(_that_fit(table, holdings.rows(table))):
-            await _copy(connection, target, table, portion, size_bytes)
+            with deadline(connection, target, ANSWER_S + size_bytes / WRITE_BYTES_PER_S):
+                await _copy(connection, table, types, portion)
             counts[table] += len(portion)
             sent_bytes += size_bytes
             told(sent_bytes, holdings.size_bytes)
@@ -93,19 +98,14 @@ async def _take_in(connection: Connection, target: Target, holdings: Holdings, t
     return Moved(target.where, {table: counts[table] for table in TABLES}, tombstones, holdings.size_bytes)
 
 
-async def _copy(connection: Connection, target: Target, table: str, portion: Sequence[Row], size_bytes: int) -> None:
-    columns = TABLES[table]
-    with deadline(connection, target, ANSWER_S + size_bytes / WRITE_BYTES_PER_S):
-        described = (await connection.execute(f"SELECT {columns} FROM {table} LIMIT 0")).description or ()
-        async with connection.cursor().copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
-            copy.set_types([column.type_code for column in described])
-            for row in portion:
-                try:
-                    await copy.write_row(row)
-                except NO_VALUE as error:
-                    raise StoreError(
-                        f"PostgreSQL takes no such row of {table} as that of {row[0]!r}: {words(error)}"
-                    ) from error
+async def _copy(connection: Connection, table: str, types: Sequence[int], portion: Sequence[Row]) -> None:
+    async with connection.cursor().copy(f"COPY {table} ({TABLES[table]}) FROM STDIN (FORMAT BINARY)") as copy:
+        copy.set_types(types)
+        for row in portion:
+            try:
+                await copy.write_row(row)
+            except NO_VALUE as error:
+                raise _does_not_fit(table, row, words(error)) from error
 
 
 async def _commit(connection: Connection, target: Target) -> None:
@@ -119,10 +119,19 @@ async def _commit(connection: Connection, target: Target) -> None:
 
 
 def _that_fit(table: str, found: Iterable[Row]) -> Iterator[Row]:
-    """Leave out tombstones of names that no room of a database can have, as nobody can come back under one."""
+    """Leave out tombstones of names that no room of a database can have, as nobody can come back under one.
+
+    Raises `StoreError` at anything else that a text of PostgreSQL cannot be.
+    """
     for row in found:
-        if table != "rooms" or row[-1] is None or is_text(row[0]):
+        if all(is_text(value) for value in row if isinstance(value, str)):
             yield row
+        elif table != "rooms" or row[-1] is None:
+            raise _does_not_fit(table, row, "a text has a null character")
+
+
+def _does_not_fit(table: str, row: Row, why: str) -> StoreError:
+    return StoreError(f"PostgreSQL takes no such row of {table} as that of {row[0]!r}: {why}")
 
 
 def _portions(found: Iterable[Row]) -> Iterator[tuple[list[Row], int]]:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -27,16 +25,12 @@ SELECT room, owner, bytes, updates, through + updates, through, end_part > first
     changed_ms, deleted_ms
 FROM rooms ORDER BY room
 """
-SEGMENTS = """
-SELECT room, 1, part - first_part, data FROM rooms CROSS JOIN snapshots USING (room)
-WHERE part >= first_part AND part < end_part ORDER BY rooms.room, part
-"""
-LOG = """
-SELECT room, through, data FROM rooms CROSS JOIN updates USING (room)
-WHERE deleted_ms IS NULL AND position > through ORDER BY rooms.room, position
-"""
+WITH_SNAPSHOT = "SELECT room, first_part, end_part FROM rooms WHERE end_part > first_part ORDER BY room"
+SEGMENTS = "SELECT part, data FROM snapshots WHERE room = ? AND part >= ? AND part < ? ORDER BY part"
+WITH_LOG = "SELECT room, through FROM rooms WHERE deleted_ms IS NULL AND updates > 0 ORDER BY room"
+LOG = "SELECT data FROM updates WHERE room = ? AND position > ? ORDER BY position"
+"""A room at a time: SQLite would sort what a join of them gives, and hold all data of a room for that."""
 AUDIT = f"SELECT {TABLES['audit']} FROM audit ORDER BY number"
-"""A CROSS JOIN of SQLite keeps its order of tables: both sides come by their indexes, and nothing is sorted."""
 
 
 class SqliteHoldings:
@@ -52,17 +46,22 @@ class SqliteHoldings:
             case "rooms":
                 return self._connection.execute(ROOMS)
             case "segments":
-                return self._connection.execute(SEGMENTS)
+                return self._segments()
             case "updates":
                 return self._log()
             case "audit":
                 return self._connection.execute(AUDIT)
         return self._connection.execute(f"SELECT {TABLES[table]} FROM {table}")
 
+    def _segments(self) -> Iterator[tuple[str, int, int, bytes]]:
+        for room, first, end in self._connection.execute(WITH_SNAPSHOT):
+            for part, data in self._connection.execute(SEGMENTS, (room, first, end)):
+                yield room, 1, part - first, data
+
     def _log(self) -> Iterator[tuple[str, int, bytes]]:
-        for room, found in groupby(self._connection.execute(LOG), itemgetter(0)):
-            for behind, (_, through, data) in enumerate(found, 1):
-                yield room, through + behind, data
+        for room, through in self._connection.execute(WITH_LOG):
+            for position, (data,) in enumerate(self._connection.execute(LOG, (room, through)), through + 1):
+                yield room, position, data
 
 
 @contextmanager
