@@ -1,7 +1,8 @@
 """What a store hands over when it is moved to one of another kind: the rows of its tables, as the other one has them.
 
 `stores/postgres_rows.py` says what the columns of rooms mean. A snapshot is number 1 of its room, its parts go from 0
-on; the positions of the log go on from `through` without gaps, whatever they were before. What is waste is left out.
+on. The positions of the log go on from `through` without gaps, whatever they were before; the last one of each room
+stays, as people outside know it (`version` in docs/webhooks.md). What is waste is left out.
 """
 
 from __future__ import annotations

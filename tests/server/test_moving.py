@@ -172,6 +172,10 @@ def test_what_was_killed_on_the_way_left_nothing_and_is_begun_again(
             until(lambda: connection.execute(waiting).fetchall() == [(1,)])  # all but the webhooks was sent
             other = call(tmp_path, "move-to-postgres")
             assert (other.returncode, b"in use by another process" in other.stderr) == (1, True)
+            with psycopg.connect(postgres_url, autocommit=True, options="-clock_timeout=1ms") as relay:
+                with pytest.raises(psycopg.errors.LockNotAvailable):  # nobody comes between
+                    relay.execute("INSERT INTO crdt_sync.rooms (room) VALUES ('three')")
+                assert relay.execute("SELECT count(*) FROM crdt_sync.rooms").fetchall() == [(0,)]
             os.kill(process.pid, signal.SIGKILL)
         connection.execute("SELECT pg_advisory_unlock(7)")
         connection.execute("DROP TRIGGER stop ON webhooks")  # waits until the server has noticed
@@ -252,7 +256,7 @@ def test_what_cannot_be_moved_is_one_line_and_nothing_is_written(
     with closing(sqlite3.connect(database)) as connection:
         connection.executescript(VERSION_1.read_text())
     old = database.read_bytes()
-    refused(b"written by an older version", b"rooms verify")
+    refused(b"written by an older version", b"rooms verify` without database-url")
     assert database.read_bytes() == old
     database.write_bytes(b"")
     refused(b"is empty")

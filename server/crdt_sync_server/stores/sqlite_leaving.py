@@ -20,14 +20,19 @@ from crdt_sync_server.stores.sqlite_health import damage
 
 __all__ = ["SqliteHoldings", "leaving"]
 
-ROOMS = """
-SELECT room, owner, bytes, updates, through + updates, through, end_part > first_part, end_part - first_part,
-    changed_ms, deleted_ms
-FROM rooms ORDER BY room
+PLACED = """
+SELECT *, CASE WHEN updates > 0 THEN (SELECT max(position) FROM updates WHERE updates.room = rooms.room) ELSE through
+END AS last FROM rooms
+"""
+"""Each record with the position of its last update, which stays; those before it close up."""
+ROOMS = f"""
+SELECT room, owner, bytes, updates, last, last - updates, end_part > first_part, end_part - first_part, changed_ms,
+    deleted_ms
+FROM ({PLACED}) ORDER BY room
 """
 WITH_SNAPSHOT = "SELECT room, first_part, end_part FROM rooms WHERE end_part > first_part ORDER BY room"
 SEGMENTS = "SELECT part, data FROM snapshots WHERE room = ? AND part >= ? AND part < ? ORDER BY part"
-WITH_LOG = "SELECT room, through FROM rooms WHERE deleted_ms IS NULL AND updates > 0 ORDER BY room"
+WITH_LOG = f"SELECT room, through, last - updates FROM ({PLACED}) WHERE updates > 0 ORDER BY room"
 LOG = "SELECT data FROM updates WHERE room = ? AND position > ? ORDER BY position"
 """A room at a time: SQLite would sort what a join of them gives, and hold all data of a room for that."""
 AUDIT = f"SELECT {TABLES['audit']} FROM audit ORDER BY number"
@@ -59,8 +64,8 @@ class SqliteHoldings:
                 yield room, 1, part - first, data
 
     def _log(self) -> Iterator[tuple[str, int, bytes]]:
-        for room, through in self._connection.execute(WITH_LOG):
-            for position, (data,) in enumerate(self._connection.execute(LOG, (room, through)), through + 1):
+        for room, through, before in self._connection.execute(WITH_LOG):
+            for position, (data,) in enumerate(self._connection.execute(LOG, (room, through)), before + 1):
                 yield room, position, data
 
 
@@ -79,7 +84,8 @@ def leaving(path: Path) -> Iterator[SqliteHoldings]:
                 raise StoreError(f"{path} is empty: no relay has stored anything in it")
             if version < SCHEMA_VERSION:
                 raise StoreError(
-                    f"{path} was written by an older version; `crdt-sync-server rooms verify` brings it up to date"
+                    f"{path} was written by an older version; `crdt-sync-server rooms verify` without database-url "
+                    "brings it up to date"
                 )
             connection.execute("BEGIN")  # all tables as of one moment
             if found := damage(connection):
@@ -96,7 +102,7 @@ def leaving(path: Path) -> Iterator[SqliteHoldings]:
 def _damaged(path: Path, what: str) -> StoreError:
     return StoreError(
         f"{path} is damaged: {shorten(what, 200)}; restore a backup, or delete the rooms that cannot be read "
-        "(`crdt-sync-server rooms verify` lists all)"
+        "(`crdt-sync-server rooms verify` without database-url lists all)"
     )
 
 

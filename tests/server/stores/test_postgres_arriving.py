@@ -68,7 +68,7 @@ async def loaded(store: SqliteStore | PostgresStore) -> dict[str, Any]:
     for room in ROOMS:
         try:
             stored = await store.load(room)
-            found[room] = (list(stored.updates), stored.log_length, stored.owner)
+            found[room] = (list(stored.updates), stored.position, stored.log_length, stored.owner)
         except RoomDeleted:
             found[room] = "deleted"
     return {**found, "records": list(await store.rooms())}
