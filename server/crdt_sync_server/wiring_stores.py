@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from crdt_sync_server.config import Config, Durability
 from crdt_sync_server.errors import ConfigurationError, StoreError
 from crdt_sync_server.keepers import Devices, Members, Tokens, Webhooks
+from crdt_sync_server.moving import Moved
 from crdt_sync_server.ports import RoomStore, SharedStore
 from crdt_sync_server.stores import sqlite_backup
 from crdt_sync_server.stores.memory_devices import MemoryDevices
@@ -16,11 +18,13 @@ from crdt_sync_server.stores.memory_tokens import MemoryTokens
 from crdt_sync_server.stores.memory_webhooks import MemoryWebhooks
 from crdt_sync_server.stores.sqlite import SqliteStore
 from crdt_sync_server.stores.sqlite_backup import Copied
+from crdt_sync_server.stores.sqlite_leaving import leaving
 
 __all__ = [
     "back_up",
     "devices_of",
     "members_of",
+    "move_to_postgres",
     "open_store",
     "place_of",
     "restore",
@@ -56,9 +60,7 @@ async def open_store(config: Config) -> RoomStore:
     try:  # a relay on a file needs none of it
         from crdt_sync_server.stores.postgres import PostgresStore
     except ImportError as error:
-        raise ConfigurationError(
-            f"database-url needs the extra `postgres`: pip install 'crdt-sync[server,postgres]' ({error})"
-        ) from error
+        raise _no_driver(error) from error
     return await PostgresStore.open(config.database_url, relaxed=config.durability is Durability.NORMAL)
 
 
@@ -103,6 +105,27 @@ def restore(config: Config, backup: Path) -> Copied:
     """Put a backup in the place of the store. Raises `StoreError`, and `StoreInUse` while a relay runs."""
     _in_a_file(config)
     return sqlite_backup.restore(backup, config.database)
+
+
+async def move_to_postgres(config: Config, told: Callable[[int, int], None]) -> Moved:
+    """Copy the file into the empty database of the settings; `told` hears how many bytes were sent, and of how many.
+
+    Raises `StoreError`, `StoreInUse` while a relay runs on the file, and `ConfigurationError`.
+    """
+    if config.database_url is None:
+        raise ConfigurationError("name the database to move to in database-url, in the environment or a settings file")
+    try:
+        from crdt_sync_server.stores.postgres_arriving import take_in
+    except ImportError as error:
+        raise _no_driver(error) from error
+    with leaving(config.database) as holdings:
+        return await take_in(config.database_url, holdings, told)
+
+
+def _no_driver(error: ImportError) -> ConfigurationError:
+    return ConfigurationError(
+        f"database-url needs the extra `postgres`: pip install 'crdt-sync[server,postgres]' ({error})"
+    )
 
 
 def _in_a_file(config: Config) -> None:

@@ -199,6 +199,28 @@ def test_users_of_the_database_take_turns(
         postgres.run(f"DROP DATABASE {name} WITH (FORCE)", "DROP ROLE relay_a, relay_b, relay")
 
 
+def test_a_store_moves_from_a_file_to_a_database(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = {"OLD_DATA": str(tmp_path / "old")}
+    with (
+        RelayProcess(tmp_path / "old") as relay,
+        blocking.open_library(tmp_path / "ada", relay=relay.url, room="room") as ada,
+    ):
+        saved(ada, "of long ago")
+        relay.terminate()
+        assert "1 room checked, 0 problems" in run(shown("check the file"), tmp_path, **where)
+        ada.add_note("written meanwhile")
+        said = run(shown("move all"), tmp_path, **where, **{URL: postgres_url})
+        assert said.startswith("1 room, ")
+        assert said.endswith("1 room checked, 0 problems\n")
+        monkeypatch.setenv(URL, postgres_url)
+        relay.start()
+        assert ada.synced(WITHIN_S)
+        with seen_by_a_new_device(relay, "room", tmp_path / "ben") as found:
+            assert found == {"of long ago", "written meanwhile"}
+
+
 def test_a_room_moves_from_a_file_to_a_database(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ import typer
 
 from crdt_sync_server import logs
 from crdt_sync_server.admin_socket import serve_admin
-from crdt_sync_server.cli import backups, grants, rooms, tokens, users, webhooks
+from crdt_sync_server.cli import backups, grants, moves, rooms, tokens, users, webhooks
 from crdt_sync_server.cli.options import Json, with_settings
 from crdt_sync_server.cli.output import as_json, print_table
 from crdt_sync_server.config import Config, default_data_folder
@@ -44,6 +44,7 @@ app.add_typer(webhooks.app, name="webhooks")
 app.command("audit")(users.audit_command)
 app.command("backup")(backups.backup_command)
 app.command("restore")(backups.restore_command)
+app.command("move-to-postgres")(moves.move_command)
 
 
 @app.command("serve")

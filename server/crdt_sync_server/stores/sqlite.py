@@ -21,6 +21,7 @@ from crdt_sync_server.ports import RoomRecord, Stored
 from crdt_sync_server.stores import sqlite_rows as rows
 from crdt_sync_server.stores.sqlite_devices import SqliteDevices
 from crdt_sync_server.stores.sqlite_file import connect, empty_log, open_file, transaction, translate, write_anew
+from crdt_sync_server.stores.sqlite_health import damage
 from crdt_sync_server.stores.sqlite_members import SqliteMembers
 from crdt_sync_server.stores.sqlite_reading import Readers
 from crdt_sync_server.stores.sqlite_threads import Answers
@@ -32,7 +33,6 @@ __all__ = ["SqliteStore"]
 
 Durability: TypeAlias = Literal["full", "normal"]
 
-MISCOUNTED = "what is stored of it is not what its record says"
 RECORDS = "SELECT room, owner, bytes, updates, changed_ms, deleted_ms FROM rooms"
 UNDER = f"{RECORDS} WHERE room = ?1 OR (room > ?1 || '/' AND room < ?1 || '0') ORDER BY room"  # 0 follows the slash
 ERASE_WITHIN_S = 10.0
@@ -182,7 +182,6 @@ class SqliteStore:
         """Look on a connection of its own, as that takes long. Runs on a thread."""
         try:
             with closing(connect(self._path)) as connection:
-                lines = [line for (line,) in connection.execute("PRAGMA integrity_check") if line != "ok"]
-                return lines or [f"room {room!r}: {MISCOUNTED}" for (room,) in connection.execute(rows.MISCOUNTS)]
+                return damage(connection)
         except sqlite3.Error as error:  # so damaged that the check itself stops
             return [str(translate(error, self._path))]
