@@ -45,7 +45,6 @@ class Kind:
     relays: int = 1
     has_database: bool = True
     backplane: str = "postgres"
-    options: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -77,7 +76,8 @@ def _metric(port: int, name: str) -> float:
     return sum(float(value) for value in re.findall(rf"^{name}(?:\{{[^}}]*\}})? ([0-9.e+-]+)$", text, re.MULTILINE))
 
 
-def _stay_on_the_server_core(pid: int) -> None:
+def stay_on_the_server_core(pid: int) -> None:
+    """Keep a process and its children on the core of the servers."""
     if pin(SERVER_CORE) is None:
         return
     root = psutil.Process(pid)
@@ -97,10 +97,10 @@ def running(kind: Kind, folder: Path, postgres: PostgresServer, redis: RedisServ
         started = Running(kind, [], [], redis if kind.backplane == "redis" else None)
         for number in range(kind.relays):
             port = free_port()
-            arguments = (*MANY, *kind.options, "--metrics-port", str(port))
+            arguments = (*MANY, "--metrics-port", str(port))
             relay = RelayProcess(folder / f"{kind.name} {number}", *arguments, environment=environment)
             stack.enter_context(relay)
-            _stay_on_the_server_core(relay.pid)
+            stay_on_the_server_core(relay.pid)
             started.relays.append(relay)
             started.metrics.append(port)
         yield started
@@ -133,7 +133,7 @@ def main() -> None:
         redis = stack.enter_context(RedisServer(folder / "redis"))
         servers = [stack.enter_context(running(kind, folder, postgres, redis)) for kind in KINDS]
         for pid in (postgres.pid, redis.pid):
-            _stay_on_the_server_core(pid)
+            stay_on_the_server_core(pid)
         for round_ in range(rounds() + 1):  # the first warms up
             for question, settings in QUESTIONS.items():
                 for server in servers:
