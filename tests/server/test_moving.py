@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,8 @@ import pytest
 from pycrdt import Doc
 
 from crdt_sync_server.contents import contents
-from crdt_sync_server.stores.sqlite_file import hold
+from crdt_sync_server.stores.sqlite import SqliteStore
 from tests.hostile import until
-from tests.postgres_server import PostgresServer
 from tests.relay import RelayProcess
 from tests.server.api.test_discussion import act, posted
 from tests.server.api.test_documents import edited, post
@@ -27,15 +26,6 @@ from tests.server.api.tokens import at, client_of, token_relay
 from tests.server.operating import COMMAND, call, call_process, tell
 
 URL = "CRDT_SYNC_SERVER_DATABASE_URL"
-EMPTY_INDEX = b"\x0a\x00\x00\x00\x00\x10\x00\x00".ljust(4096, b"\x00")
-"""A page of SQLite's that is the leaf of an index, without an entry."""
-VERSION_1 = Path(__file__).parent / "stores" / "version_1.sql"
-
-
-@pytest.fixture
-def to_database(monkeypatch: pytest.MonkeyPatch, postgres_url: str) -> Callable[[], None]:
-    """Call it, and the settings name a database from then on."""
-    return lambda: monkeypatch.setenv(URL, postgres_url)
 
 
 def in_database(url: str, query: str) -> list[tuple[Any, ...]]:
@@ -107,7 +97,7 @@ LISTS = (
 
 
 def test_a_relay_on_the_database_goes_on_where_the_file_ends(
-    tmp_path: Path, to_database: Callable[[], None], postgres_url: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres_url: str
 ) -> None:
     data = tmp_path / "data"
     with token_relay(tmp_path) as relay:
@@ -117,7 +107,7 @@ def test_a_relay_on_the_database_goes_on_where_the_file_ends(
         relay.kill()
         before = contents_of(data)
         assert {"relay.sqlite3", "relay.sqlite3-wal"} <= before.keys()
-        to_database()
+        monkeypatch.setenv(URL, postgres_url)
         moved = call_process(data, "move-to-postgres", "--json")
         assert moved.returncode == 0, moved.stderr
         assert contents_of(data) == before
@@ -147,18 +137,17 @@ def test_a_relay_on_the_database_goes_on_where_the_file_ends(
         posted(relay, "bob", old.group, "a new thread")
         assert tell(data, "rooms", "verify") == {"rooms": 4, "problems": []}
         assert relay.terminate() == 0
-        with pytest.MonkeyPatch.context() as patch:
-            patch.delenv(URL)
-            assert [tell(data, *which) for which in LISTS] == listed
+        monkeypatch.delenv(URL)
+        assert [tell(data, *which) for which in LISTS] == listed
         relay.start()
 
 
 def test_what_was_killed_on_the_way_left_nothing_and_is_begun_again(
-    tmp_path: Path, to_database: Callable[[], None], postgres_url: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres_url: str
 ) -> None:
     filled(tmp_path, "one", "two")
     tell(tmp_path, "webhooks", "add", "https://index.example/changed")
-    to_database()
+    monkeypatch.setenv(URL, postgres_url)
     assert tell(tmp_path, "rooms", "list") == []  # makes the schema
     with psycopg.connect(postgres_url, autocommit=True, options="-csearch_path=crdt_sync") as connection:
         connection.execute(
@@ -185,33 +174,30 @@ def test_what_was_killed_on_the_way_left_nothing_and_is_begun_again(
     assert len(tell(tmp_path, "webhooks", "list")) == 1
 
 
-def test_into_a_database_that_holds_anything_nothing_is_moved(
-    tmp_path: Path, to_database: Callable[[], None], postgres_url: str
-) -> None:
-    data = tmp_path / "data"
-    filled(data, "one")
-    to_database()
-    made = tell(data, "tokens", "create", "ada")
-    refused = call(data, "move-to-postgres")
-    assert refused.returncode == 1
-    assert b"is not empty, it has audit, tokens, and nothing is merged" in refused.stderr
-    assert len(refused.stderr.splitlines()) == 1
-    assert tell(data, "rooms", "list") == []
-    assert in_database(postgres_url, "WITH gone AS (DELETE FROM audit) DELETE FROM tokens RETURNING id") == [
-        (made["id"],)
-    ]
-    assert tell(data, "move-to-postgres")["rooms"] == 1
-    refused = call(data, "move-to-postgres")
-    assert (refused.returncode, b"it has rooms, updates, and" in refused.stderr) == (1, True)
-    assert tell(data, "rooms", "verify") == {"rooms": 1, "problems": []}
+def test_a_terminal_sees_how_far_a_large_store_is(tmp_path: Path, postgres_url: str) -> None:
+    async def fill() -> None:
+        store = await SqliteStore.open(tmp_path / "relay.sqlite3", durability="normal")
+        await store.compact("room", [os.urandom(1024 * 1024)] * 33, 0)
+        await store.close()
+
+    asyncio.run(fill())
+    ours, theirs = os.openpty()
+    with open(ours, "rb", buffering=0) as terminal, open(theirs, "wb") as its_end:
+        environment = {**os.environ, URL: postgres_url, "TERM": "xterm", "COLUMNS": "100"}
+        command = [*COMMAND, "move-to-postgres", "--data", str(tmp_path)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=its_end, check=True, timeout=60, env=environment)
+        shown = terminal.read(100_000)
+    assert done.stdout.startswith(b"1 room, 33.0 MiB, ")
+    assert b"checking and copying" in shown
+    assert b"%" in shown
 
 
 def test_a_relay_that_has_the_empty_database_open_hears_of_all(
-    tmp_path: Path, to_database: Callable[[], None], postgres_url: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres_url: str
 ) -> None:
     filled(tmp_path / "data", "one", "two")
     tell(tmp_path / "data", "rooms", "delete", "one", "--yes")
-    to_database()
+    monkeypatch.setenv(URL, postgres_url)
     with RelayProcess(tmp_path / "other") as relay, client_of(relay, None) as client:
         assert contents(client.get(at("two", "/document")).content) == {}  # it is open now, and empty
         ((before,),) = in_database(postgres_url, "SELECT number FROM last_notice")
@@ -223,73 +209,9 @@ def test_a_relay_that_has_the_empty_database_open_hears_of_all(
         assert client.get(at("one", "/document")).status_code == 410
 
 
-def test_what_cannot_be_moved_is_one_line_and_nothing_is_written(
-    tmp_path: Path, to_database: Callable[[], None], postgres: PostgresServer, postgres_url: str
-) -> None:
-    data, database = tmp_path / "data", tmp_path / "data" / "relay.sqlite3"
-    schema = "SELECT to_regnamespace('crdt_sync') IS NOT NULL"
-
-    def refused(*words: bytes) -> None:
-        done = call(data, "move-to-postgres")
-        assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
-        assert all(each in done.stderr for each in words), done.stderr
-
-    filled(data, "one", "two")
-    whole = database.read_bytes()
-    refused(b"name the database to move to in database-url")
-    to_database()
-    database.unlink()
-    refused(b"there is no store at", b"--data")
-    database.write_bytes(whole)
-    with closing(hold(database)):
-        refused(b"in use by another process")
-    change(database, "UPDATE rooms SET bytes = bytes + 1 WHERE room = 'two'")
-    refused(b"is damaged: room 'two'", b"rooms verify")
-    database.write_bytes(whole[: len(whole) - 8192])
-    refused(b"is damaged: database disk image is malformed", b"rooms verify")
-    page = 4096 * (page_of(database, whole, "updates_of_room") - 1)
-    database.write_bytes(whole[:page] + EMPTY_INDEX + whole[page + 4096 :])
-    refused(b"is damaged: row 1 missing from index updates_of_room", b"rooms verify")
-    database.write_bytes(b"no database" * 1000)
-    refused(b"is not an SQLite database")
-    database.unlink()
-    with closing(sqlite3.connect(database)) as connection:
-        connection.executescript(VERSION_1.read_text())
-    old = database.read_bytes()
-    refused(b"written by an older version", b"rooms verify` without database-url")
-    assert database.read_bytes() == old
-    database.write_bytes(b"")
-    refused(b"is empty")
-    assert in_database(postgres_url, schema) == [(False,)]
-
-    database.write_bytes(whole)
-    change(database, "UPDATE rooms SET owner = 'half' || char(0)")
-    refused(b"takes no such row of rooms as that of 'one': a text has a null character")
-    database.write_bytes(whole)
-    change(database, "INSERT INTO audit (at_ms, what, room) VALUES ('noon', 'x', 'y')")
-    refused(b"takes no such row of audit as that of 'noon'")
-    assert in_database(postgres_url, "SELECT (SELECT count(*) FROM rooms), (SELECT count(*) FROM keys)") == [(0, 0)]
-    database.write_bytes(whole)
-    change(database, "UPDATE rooms SET room = room || char(0), deleted_ms = 5, bytes = 0, updates = 0")
-    assert tell(data, "move-to-postgres")["tombstones"] == 0  # as no room of a database can have such a name
-
-
-def page_of(database: Path, whole: bytes, name: str) -> int:
-    """Return the number of the page in which a table or an index begins."""
-    database.write_bytes(whole)
-    with closing(sqlite3.connect(database)) as connection:
-        ((page,),) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)).fetchall()
-    return int(page)
-
-
-def change(database: Path, statement: str) -> None:
-    with closing(sqlite3.connect(database)) as connection, connection:
-        connection.execute(statement)
-
-
-def test_people_are_told_what_was_moved(tmp_path: Path, to_database: Callable[[], None]) -> None:
+def test_people_are_told_what_was_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres_url: str) -> None:
     filled(tmp_path, "one", "two")
-    to_database()
+    monkeypatch.setenv(URL, postgres_url)
     done = call(tmp_path, "move-to-postgres")
     first, second = done.stdout.decode().splitlines()
     assert first.startswith("2 rooms, ")

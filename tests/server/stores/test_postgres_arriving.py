@@ -78,6 +78,7 @@ async def loaded(store: SqliteStore | PostgresStore) -> dict[str, Any]:
 @example([("append", "a", [4] * (2 * PORTION_ROWS + 1))])
 @example([("append", "a", [4, 100]), ("compact", "a", [2 * MIB, 2 * MIB, 100]), ("append", "a", [5 * MIB, 4])])
 @example([("append", "a", [4]), ("append", "Z", [4]), ("append", "a", [4]), ("delete", "Z", [])])
+@example([("append", "a", [4]), *[("compact", "a", [4]), ("append", "a", [4])] * 2, ("stage", "a", [4])])
 @given(OPERATIONS)
 def test_any_store_is_loaded_as_it_was(postgres_url: str, operations: list[tuple[str, str, list[int]]]) -> None:
     async def check(path: Path) -> None:
