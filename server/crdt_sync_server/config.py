@@ -96,7 +96,9 @@ class Config:
     backplane_prefix: str = field(
         default="crdt-sync:",
         metadata=_named(
-            "backplane-prefix", "What its keys and channels begin with, if several installations share it."
+            "backplane-prefix",
+            "What its keys and channels begin with. Installations on one Redis are told apart by their databases "
+            "anyway.",
         ),
     )
     allow_anyone: bool = field(

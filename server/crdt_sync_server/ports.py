@@ -173,6 +173,10 @@ class SharedStore(RoomStore, Protocol):
     def node(self) -> str:
         """The id of who has opened it here."""
 
+    @property
+    def installation(self) -> str:
+        """What tells this store from others that relays may share: a few letters, the same for all who open it."""
+
     def renew(self) -> None:
         """Go on with what is stored now, after `StorePutBack`: nothing is held any more of what was stored before."""
 

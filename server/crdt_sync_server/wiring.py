@@ -166,7 +166,7 @@ def open_host(
         run_sync=run_sync,
     )
     if (shared := shared_store(store)) is not None:
-        backplane = backplane or open_backplane(config)
+        backplane = backplane or open_backplane(config, shared.installation)
         host.cluster = Cluster(host, shared, members_of(store), backplane, random=Random())
     metrics.standing = host.standing
     host.tokens = host.sightings.tokens = tokens_of(store)

@@ -9,10 +9,10 @@ from crdt_sync_server.errors import ConfigurationError
 __all__ = ["open_backplane"]
 
 
-def open_backplane(config: Config) -> Backplane | None:
+def open_backplane(config: Config, installation: str) -> Backplane | None:
     """Return the backplane that the settings ask for: of a relay on a database that database itself, if none is said.
 
-    It need not be reachable yet.
+    It need not be reachable yet. `installation` is the store's: two that meet at one Redis hear nothing of each other.
 
     Raises `ConfigurationError` for a URL that is none, and where the library lacks.
     """
@@ -28,7 +28,7 @@ def open_backplane(config: Config) -> Backplane | None:
             return PostgresBackplane(config.database_url, channel=f"{config.backplane_prefix}news")
         from crdt_sync_server.backplanes.redis import RedisBackplane
 
-        return RedisBackplane(wanted, prefix=config.backplane_prefix)
+        return RedisBackplane(wanted, prefix=f"{config.backplane_prefix}{installation}:")
     except ImportError as error:
         raise ConfigurationError(
             f"the backplane needs the extra `{name}`: pip install 'crdt-sync[server,{name}]' ({error})"

@@ -33,6 +33,8 @@ class MemoryStore:
     def __init__(self, node: str = "alone") -> None:
         self.node = node
         """The id of who has opened it here."""
+        self.installation = "memory"
+        """What tells this store from others."""
         self._rooms: dict[str, _Room] = {}
         self._notices: list[Notice] = []
 

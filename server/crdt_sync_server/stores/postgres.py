@@ -76,6 +76,11 @@ class PostgresStore:
         store._appender.start(connection)
         return store
 
+    @property
+    def installation(self) -> str:
+        """What tells this database from others, on whatever server."""
+        return self._target.history.database
+
     async def load(self, room: str) -> Stored:
         """Return all that is stored of `room`."""
         return await self.since(room, -1)

@@ -9,6 +9,7 @@ others after a dump was loaded.
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -35,11 +36,15 @@ class History:
     def __init__(self) -> None:
         self._known: str | None = None
         self._found: str | None = None
+        self.database = ""
+        """Which database it is the history of, whatever has become of it since: a hash in hexadecimal digits."""
         self._of: WeakKeyDictionary[psycopg.AsyncConnection[Any], str] = WeakKeyDictionary()
 
     async def begin(self, connection: psycopg.AsyncConnection[Any]) -> None:
         """Go by the history of this connection. All tables must be there."""
-        self._known = self._of[connection] = await _name(connection)
+        self._known = self._of[connection] = name = await _name(connection)
+        without_timeline = name.rpartition("/")[0] if " " in name else name
+        self.database = sha256(without_timeline.encode()).hexdigest()[:12]
 
     async def meet(self, connection: psycopg.AsyncConnection[Any]) -> None:
         """Look which history a new connection leads to."""
