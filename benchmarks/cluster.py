@@ -130,10 +130,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
         folder = Path(place)
         postgres = stack.enter_context(PostgresServer())
-        redis = stack.enter_context(RedisServer(folder / "redis"))
-        servers = [stack.enter_context(running(kind, folder, postgres, redis)) for kind in KINDS]
-        for pid in (postgres.pid, redis.pid):
-            stay_on_the_server_core(pid)
+        servers = []
+        for kind in KINDS:  # a Redis each, as what goes through it is counted
+            redis = stack.enter_context(RedisServer(folder / f"redis of {kind.name}"))
+            stay_on_the_server_core(redis.pid)
+            servers.append(stack.enter_context(running(kind, folder, postgres, redis)))
+        stay_on_the_server_core(postgres.pid)
         for round_ in range(rounds() + 1):  # the first warms up
             for question, settings in QUESTIONS.items():
                 for server in servers:
