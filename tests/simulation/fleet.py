@@ -147,7 +147,8 @@ class Fleet:
         relay = None if place is None else self.places[place]
         if place is None or relay is None or not relay.serve_request(arrival):
             return False
-        if poll.kind is PollKind.POLL:  # one that opens a session may come late, when nobody wants that any more
+        if poll.kind is PollKind.POLL and arrival.exchange.outcome is None and not arrival.exchange.is_over:
+            # and not one that opens a session, nor a copy: it may come late, when nobody wants that any more
             self._went(arrival.exchange.device, place)
         self._has_session[session] = place
         return True

@@ -49,6 +49,8 @@ class Exchange:
         self.body = body
         self.outcome: httpx.Response | httpx.TransportError | None = None
         self.settled = asyncio.Event()
+        self.is_over = False
+        """Whether the client waits for it no longer."""
         self.loses_answer = self.halves_answer = False
         self._conditions = conditions
         self._stalled_until_s = 0.0
@@ -103,6 +105,7 @@ class Exchange:
 
     def abandon(self) -> None:
         """The client waits no longer. The relay hears of it if the network lets it."""
+        self.is_over = True
         if self._arrivals and not isinstance(self.outcome, httpx.Response):
             self.after(self._conditions.delay_s(0), self._hang_up)
 
