@@ -15,10 +15,9 @@ import asyncio
 import itertools
 import re
 import select
-import socket
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -30,6 +29,7 @@ from crdt_sync_server.backplane import SAID_UP_TO_BYTES, Carried, Committed, Mis
 from crdt_sync_server.backplanes.feed import Feed
 from crdt_sync_server.backplanes.packing import pack_committed, pack_said, unpack_committed, unpack_said
 from crdt_sync_server.errors import BackplaneError, ConfigurationError
+from crdt_sync_server.postgres_sockets import shut_down
 
 __all__ = ["PostgresBackplane"]
 
@@ -195,15 +195,7 @@ def _is_dying(connection: Connection) -> bool:
 def _deadline(connection: Connection) -> Iterator[None]:
     """Shut the socket down if the block takes long: to cancel a statement would wait for a server that is not there."""
 
-    def shut_down() -> None:
-        with suppress(psycopg.Error, OSError):
-            ours = socket.socket(fileno=connection.pgconn.socket)
-            try:
-                ours.shutdown(socket.SHUT_RDWR)
-            finally:
-                ours.detach()
-
-    timer = asyncio.get_running_loop().call_later(ANSWER_WITHIN_S, shut_down)
+    timer = asyncio.get_running_loop().call_later(ANSWER_WITHIN_S, shut_down, connection)
     try:
         yield
     finally:

@@ -11,9 +11,8 @@ from __future__ import annotations
 import asyncio
 import os
 import select
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -23,6 +22,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
 from crdt_sync_server.errors import RelayError, StoreError
+from crdt_sync_server.postgres_sockets import shut_down
 from crdt_sync_server.stores.postgres_history import History
 
 __all__ = [
@@ -143,12 +143,7 @@ def deadline(connection: Connection, target: Target, within_s: float) -> Iterato
     def cut() -> None:
         nonlocal is_over
         is_over = True
-        with suppress(psycopg.Error, OSError):
-            ours = socket.socket(fileno=connection.pgconn.socket)
-            try:
-                ours.shutdown(socket.SHUT_RDWR)
-            finally:
-                ours.detach()
+        shut_down(connection)
 
     timer = asyncio.get_running_loop().call_later(within_s, cut)
     try:
